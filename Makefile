@@ -1,0 +1,27 @@
+# Two commands do everything on a machine with Python 3.11 and make:  make run   and   make test
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: run test lint benchmarks clean
+
+# The main job: a URN trained on real handwritten digits, the layers that emerged, and pictures in results/.
+run: .venv/ready
+	$(BIN)/python -m experiments.digits
+
+test: .venv/ready
+	$(BIN)/python -m pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+
+# Every speed claim, measured against the plain yardstick in one run (about an hour on two cores).
+benchmarks: .venv/ready
+	$(BIN)/python -m experiments.benchmarks training
+
+.venv/ready: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .[test]
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info results

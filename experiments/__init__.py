@@ -1,0 +1,1 @@
+"""Claims, sweeps and benchmarks, on top of `urn` and `analysis`."""

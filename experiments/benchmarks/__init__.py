@@ -1,0 +1,1 @@
+"""Speed and trust, each measured against a yardstick in the same run."""

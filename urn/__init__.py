@@ -1,0 +1,1 @@
+"""Simulate Unstructured Recursive Networks: the network, its general loss, the optimiser, tasks and runs."""
