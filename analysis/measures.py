@@ -108,7 +108,7 @@ def modularity(weights, seed: int) -> tuple[float, list[set[int]]]:
     `weights` `(S, S)`; neurons without edges are left out. Returns (Q, communities, largest first). Q is at most
     1; near 0 means no more mass within communities than chance puts there, but random sparse networks reach 0.3
     and more (Guimera, Sales-Pardo & Amaral 2004), so compare with a null. 0 and no communities for a network
-    without edges. Minutes for hundreds of thousands of edges.
+    without edges. Takes seconds for 200,000 edges.
     """
     edges = _edges(weights)
     target, source = np.nonzero(edges)

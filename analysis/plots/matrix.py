@@ -33,10 +33,11 @@ def sorted_matrix(
 ) -> Figure:
     """Draw |W| of the living neurons, sorted by layer, with block borders and the layers' names and sizes.
 
-    A layered network shows blocks under the diagonal, local wiring shows bands, residual streams show diagonals, re-use
-    fills the block on the diagonal. Exact zeros are white; a block that holds any weight has a faint tint. Every
-    non-zero weight is drawn at least `SMALLEST_CELL` wide and every group `SMALLEST_GROUP` wide, so small layers and
-    lone weights stay visible (the price: in large matrices a cell may cover its neighbours; the larger weight wins).
+    A layered network shows blocks under the diagonal, local wiring shows bands, residual streams show diagonals,
+    re-use fills the block on the diagonal. Exact zeros are white; a block that holds any weight has a faint tint.
+    Every non-zero weight is drawn at least `SMALLEST_CELL` wide and every group `SMALLEST_GROUP` wide, so small
+    layers and lone weights stay visible (the price: in large matrices a cell may cover its neighbours; the larger
+    weight wins).
 
     Parameters
     ----------
@@ -44,8 +45,8 @@ def sorted_matrix(
     layer_of : {neuron: layer} of the living neurons; dead ones are simply missing. Layers of one value only (a
         recurrent network) give one group.
     n_inputs, n_outputs : sizes of the two ends of the vector.
-    positions : `(S, dim)` or None; NaN for neurons without a place. Orders a layer where given; without them hidden
-        neurons are ordered by the likeness of their connections.
+    positions : `(S, dim)`, x before y, or None; NaN for neurons without a place. Orders a layer where given;
+        without them hidden neurons are ordered by the likeness of their connections.
     title : shown above the picture.
 
     Raises

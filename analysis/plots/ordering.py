@@ -58,7 +58,8 @@ def order_groups(
     Tagawa & Toda 1981: sweeps down and up, the order with the fewest crossings is kept), which also turns one-to-one
     wiring into diagonals.
 
-    `weights` has shape `(S, S)`, `positions` `(S, dim)` with NaN where a neuron has none. Returns the groups anew.
+    `weights` has shape `(S, S)`, `positions` `(S, dim)`, x before y, with NaN where a neuron has none. Returns the
+    groups anew.
     """
     magnitudes = np.abs(weights)
     ordered, movable = [], []
@@ -100,16 +101,14 @@ def crossings(weights: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> int:
 
 
 def _raster(positions: np.ndarray) -> np.ndarray:
-    """Order of points along a line, or row by row when they lie in a plane; ties keep the order of the neurons."""
-    if positions.shape[1] == 1:
-        return np.argsort(positions[:, 0], kind="stable")
-    rows = max(1, round(len(positions) ** (1 / positions.shape[1])))
-    keys = [positions[:, -1]]
-    for axis in range(positions.shape[1] - 2, -1, -1):
-        coordinate = positions[:, axis]
+    """Order of points along a line, or row by row where they are (x, y) in a plane; ties keep their order."""
+    keys = [positions[:, 0]]
+    rows = max(round(len(positions) ** (1 / positions.shape[1])), 2)
+    for coordinate in positions.T[1:]:
         span = np.ptp(coordinate)
-        step = span / max(rows - 1, 1) if span > 0 else 1.0
-        keys.append(np.round((coordinate - coordinate.min()) / step))
+        keys.append(
+            np.round((coordinate - coordinate.min()) / span * (rows - 1)) if span > 0 else np.zeros(len(positions))
+        )
     return np.lexsort(keys)
 
 

@@ -120,7 +120,7 @@ def test_positions_order_a_line_and_a_lattice():
     line = np.array([[0.3], [0.1], [0.2], [np.nan]])
     groups = order_groups(np.zeros((4, 4)), [("layer 1", np.arange(3)), ("outputs", np.array([3]))], line)
     assert groups[0][1].tolist() == [1, 2, 0]
-    lattice = np.array([[y, x] for y in range(3) for x in range(3)], dtype=float)
+    lattice = np.array([[x, y] for y in range(3) for x in range(3)], dtype=float)
     shuffled = np.random.default_rng(4).permutation(9)
     ((_, members),) = order_groups(np.zeros((9, 9)), [("layer 1", np.arange(9))], lattice[shuffled])
     assert shuffled[members].tolist() == list(range(9))
