@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from analysis.plots.matrix import group_edges, magnitude_norm
 from analysis.plots.ordering import layer_groups
-from analysis.plots.style import BLUE, FONT, GREY, INK, MAGNITUDE, SKY, VERMILION, new_figure, plain_axes
+from analysis.plots.style import FONT, GREY, INK, MAGNITUDE, SKY, VERMILION, new_figure, plain_axes
 
 
 def path_depths(shares, *, title: str | None = None) -> Figure:
@@ -30,12 +31,12 @@ def path_depths(shares, *, title: str | None = None) -> Figure:
     axes = figure.add_subplot()
     bars = axes.bar(range(len(shares)), shares, color=SKY, edgecolor=INK, linewidth=0.6)
     axes.bar_label(bars, [f"{share:.0%}" if share >= 0.005 else "" for share in shares], fontsize=FONT - 1, padding=1)
-    axes.axvline(mean, color=VERMILION, linestyle="--", linewidth=1.2, label=f"effective depth {mean:.2f}")
+    axes.plot([mean], [0], "^", color=VERMILION, markersize=8, markeredgecolor=INK, clip_on=False, zorder=5)
+    axes.set_title(f"effective depth {mean:.2f} (triangle)", fontsize=FONT, color=INK)
     axes.set_xticks(range(len(shares)))
-    axes.set_ylim(0, shares.max() * 1.3)
+    axes.set_ylim(0, shares.max() * 1.12)
     axes.set_xlabel("nonlinear nodes on the path")
     axes.set_ylabel("share of the flow")
-    axes.legend(fontsize=FONT, frameon=False, loc="upper right", borderaxespad=0)
     plain_axes(axes)
     return _titled(figure, title)
 
@@ -108,13 +109,19 @@ def block_density(density, names: Sequence[str], *, mass_share=None, title: str 
     side = 0.62 * len(names)
     figure = new_figure(side + 1.8, side + 1.2)
     axes = figure.add_subplot()
-    axes.imshow(np.nan_to_num(density), cmap="Blues", vmin=0, vmax=1.25)  # light enough for dark type up to 0.6
+    # White is empty; the square root keeps sparse blocks apart from empty ones.
+    axes.imshow(np.ma.masked_equal(np.nan_to_num(density), 0.0), cmap="Blues", norm=PowerNorm(0.5, 0, 1.2))
+    borders = np.arange(len(names) + 1) - 0.5
+    lines = [[(x, borders[0]), (x, borders[-1])] for x in borders] + [
+        [(borders[0], y), (borders[-1], y)] for y in borders
+    ]
+    axes.add_collection(LineCollection(lines, colors=GREY, linewidths=0.4))
     for row, column in np.ndindex(*density.shape):
         value = density[row, column]
         text = "·" if not value > 0 else f"{value:.2f}" if value >= 0.005 else "<.01"
         if mass_share is not None and value > 0:
             text += f"\n{mass_share[row][column]:.0%}"
-        axes.text(column, row, text, ha="center", va="center", fontsize=FONT, color="white" if value > 0.6 else INK)
+        axes.text(column, row, text, ha="center", va="center", fontsize=FONT, color="white" if value > 0.45 else INK)
     axes.set_xticks(range(len(names)), names, rotation=40, ha="left", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
     axes.xaxis.tick_top()
@@ -151,7 +158,7 @@ def null_distributions(
         axes.hist(sample, bins=_bin_edges(sample), color="#C9D3DC", edgecolor=GREY, linewidth=0.4)
         axes.axvline(value, color=VERMILION, linewidth=1.6)
         p_value = None if p_values is None else p_values.get(name)
-        axes.set_title(name if p_value is None else f"{name}\np = {p_value:.3g}", fontsize=FONT, color=INK)
+        axes.set_title(name if p_value is None else f"{name}\np = {p_value:.2g}", fontsize=FONT, color=INK)
         axes.margins(x=0.08)
         axes.locator_params(axis="x", nbins=4)
         axes.set_yticks([])
@@ -161,16 +168,6 @@ def null_distributions(
         axes.set_axis_off()
     figure.supxlabel("null draws (grey) and the observed value (line)", fontsize=FONT)
     return _titled(figure, title)
-
-
-def training_curves(axes, steps, counts: Mapping[str, Sequence[float]]) -> None:
-    """Lines of `counts` {name: values} over `steps` on a logarithmic scale, each named at its end."""
-    for (name, values), colour, mark in zip(counts.items(), (BLUE, VERMILION), ("o", "s"), strict=False):
-        axes.plot(steps, np.maximum(values, 1), color=colour, marker=mark, markersize=3, linewidth=1.3, label=name)
-    axes.set_yscale("log")
-    axes.set_xlabel("training step")
-    axes.legend(fontsize=FONT, frameon=False)
-    plain_axes(axes)
 
 
 def _bin_edges(sample: np.ndarray) -> np.ndarray:

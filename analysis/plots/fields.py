@@ -57,8 +57,7 @@ def receptive_fields(
     note = note if len(kept) < np.count_nonzero(mass) else f"{len(kept)} neurons"
     if positions.shape[1] == 1:
         kept = kept[np.argsort(centre[:, 0], kind="stable")]
-        figure = _strips(_raster(weights[kept], positions)[:, 0], positions[:, 0], [labels[row] for row in kept],
-        note)
+        figure = _strips(_raster(weights[kept], positions)[:, 0], positions[:, 0], [labels[row] for row in kept], note)
     else:
         columns = int(np.ceil(np.sqrt(len(kept))))
         kept = kept[_reading_order(centre, columns)]
@@ -78,16 +77,15 @@ def kernels(kernels, *, title: str | None = None) -> Figure:
     if kernels.ndim not in (3, 4) or 0 in kernels.shape or not np.isfinite(kernels).all():
         raise ValueError(f"kernels must be finite, (outputs, inputs, k) or (.., height, width), got {kernels.shape}")
     outputs, inputs = kernels.shape[:2]
-    panels = kernels[:, :, None, :] if kernels.ndim == 3 else kernels
+    # A one-dimensional kernel is drawn three pixels high, to be read like a bar code.
+    panels = kernels if kernels.ndim == 4 else np.repeat(kernels[:, :, None, :], 3, axis=2)
     panels = panels.reshape(outputs * inputs, *panels.shape[2:])
     largest = np.abs(panels).max() or 1.0
     canvas, corners = _tile(panels / largest, inputs)
-    # A one-dimensional kernel is drawn three times as high as a pixel is wide, to be read like a bar code.
-    tall = 3.0 if kernels.ndim == 3 else 1.0
-    width = float(np.clip(0.11 * canvas.shape[1], 1.8, 6.2))
-    figure = new_figure(width + 1.3, float(np.clip(tall * canvas.shape[0] / canvas.shape[1] * width, 0.8, 8.0)) + 0.8)
+    pixel = min(0.11, 6.2 / canvas.shape[1], 8.0 / canvas.shape[0])  # inches
+    figure = new_figure(pixel * canvas.shape[1] + 1.4, max(pixel * canvas.shape[0], 1.0) + 0.8)
     axes = figure.add_subplot()
-    _draw_panels(axes, canvas, corners, panels.shape[1:], aspect=tall)
+    _draw_panels(axes, canvas, corners, panels.shape[1:])
     middle = panels.shape[2] / 2 - 0.5, panels.shape[1] / 2 - 0.5
     axes.set_xticks(
         [corners[k][1] + middle[0] for k in range(inputs)][:: _every(inputs)], range(inputs)[:: _every(inputs)]
@@ -187,9 +185,9 @@ def _tile(panels: np.ndarray, columns: int, gap: int = 1) -> tuple[np.ndarray, l
     return canvas, corners
 
 
-def _draw_panels(axes, canvas, corners, shape, aspect=1.0) -> None:
+def _draw_panels(axes, canvas, corners, shape) -> None:
     """The canvas and a thin frame around each panel."""
-    axes.imshow(canvas, cmap=SIGNED, vmin=-1, vmax=1, interpolation="nearest", aspect=aspect)
+    axes.imshow(canvas, cmap=SIGNED, vmin=-1, vmax=1, interpolation="nearest")
     height, width = shape
     box = np.array([[0, 0], [0, height], [width, height], [width, 0], [0, 0]])[:, ::-1] - 0.5
     frames = [np.array([left, top]) + box[:, [1, 0]] for top, left in corners]

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from analysis.plots.charts import training_curves
 from analysis.plots.matrix import draw_matrix, magnitude_norm
 from analysis.plots.ordering import layer_groups, order_groups
-from analysis.plots.style import FONT, INK, new_figure, square_matrix
+from analysis.plots.style import BLUE, FONT, INK, new_figure, plain_axes, square_matrix
 
 MATRICES = 6  # small multiples in the figure
 
@@ -62,8 +62,8 @@ def structure_over_training(
     connections = [int(np.count_nonzero(weights)) for weights in matrices]
     figure = new_figure(6.8, 6.0)
     grid = figure.add_gridspec(3, 6, height_ratios=(0.8, 1, 1))
-    training_curves(figure.add_subplot(grid[0, :3]), steps, {"living hidden neurons": living})
-    training_curves(figure.add_subplot(grid[0, 3:]), steps, {"connections": connections})
+    _draw_counts(figure.add_subplot(grid[0, :3]), steps, living, "living hidden neurons")
+    _draw_counts(figure.add_subplot(grid[0, 3:]), steps, connections, "connections")
     order = np.concatenate([members for _, members in groups])
     norm = magnitude_norm(np.stack([weights[np.ix_(order, order)] for weights in matrices]))
     chosen = np.unique(np.round(np.linspace(0, len(steps) - 1, min(MATRICES, len(steps)))).astype(int))
@@ -76,6 +76,20 @@ def structure_over_training(
     if title:
         figure.suptitle(title, fontsize=FONT + 3, color=INK)
     return figure
+
+
+def _draw_counts(axes, steps: list[int], counts: list[int], name: str) -> None:
+    """`counts` over `steps` on a logarithmic scale; a count of 0 lies on the floor, at 1."""
+    axes.plot(steps, np.maximum(counts, 1), color=BLUE, marker="o", markersize=3, linewidth=1.3)
+    axes.set_yscale("log")
+    decades = np.log10(max(max(counts), 1) / max(min(counts), 1))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    axes.yaxis.set_minor_formatter(StrMethodFormatter("{x:,.0f}") if decades < 1.5 else NullFormatter())
+    axes.set_title(name, fontsize=FONT + 1, color=INK)
+    axes.set_xlabel("training step")
+    plain_axes(axes)
+    axes.tick_params(which="minor", labelsize=FONT)
 
 
 def _is_living(weights: np.ndarray) -> np.ndarray:

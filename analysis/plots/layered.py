@@ -136,9 +136,9 @@ def _arc(start: np.ndarray, end: np.ndarray, span: int) -> np.ndarray:
     if span > 1:
         control = np.array([middle[0], (1.0 if middle[1] >= 0 else -1.0) * (0.75 + 0.12 * span)])
     elif span == 0:
-        control = middle + (0.45, 0.0)
+        control = middle + np.array([0.45, 0.0])
     else:
-        control = middle + (0.0, -0.2)
+        control = middle + np.array([0.0, -0.2])
     return (1 - CURVE) ** 2 * start + 2 * CURVE * (1 - CURVE) * control + CURVE**2 * end
 
 

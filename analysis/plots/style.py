@@ -17,8 +17,8 @@ FONT = 8  # points: the smallest that a journal column keeps readable
 
 # Lightness falls steadily, and the faintest entry is already far from the white that stands for "exactly zero".
 MAGNITUDE = LinearSegmentedColormap.from_list("magnitude", ["#F2A65A", "#D1495B", "#6A2C70", "#16122B"])
-# White at zero, blue for positive and vermilion for negative, equally dark at equal distance.
-SIGNED = LinearSegmentedColormap.from_list("signed", ["#7A2E00", VERMILION, "#FFFFFF", BLUE, "#003A5C"])
+# White at zero (hence an odd number of colours), blue for positive, vermilion for negative, equally dark at both ends.
+SIGNED = LinearSegmentedColormap.from_list("signed", ["#7A2E00", VERMILION, "#FFFFFF", BLUE, "#003A5C"], N=257)
 
 
 def new_figure(width: float, height: float) -> Figure:
