@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import scipy.sparse as sp
 
-from analysis.rewiring import degree_preserving, level_preserving, weight_shuffle
+from analysis.rewiring import SWEEPS, degree_preserving, level_preserving, weight_shuffle
 
 TRIADS = (
     "003", "012", "102", "021D", "021U", "021C", "111D", "111U",
@@ -57,7 +57,13 @@ def triad_census(adjacency) -> np.ndarray:
 
 
 def triad_test(
-    weights, *, levels=None, n_null: int = 1000, generator: np.random.Generator, threshold: float = 0.0
+    weights,
+    *,
+    levels=None,
+    n_null: int = 1000,
+    generator: np.random.Generator,
+    threshold: float = 0.0,
+    sweeps: int = SWEEPS,
 ) -> dict:
     """Compare the triad counts of a network with those of randomised networks.
 
@@ -70,6 +76,7 @@ def triad_test(
     generator : source of the draws.
     threshold : binary counts are easily ruined by a few weak edges; state it and sweep it where weights are not
         exactly sparse.
+    sweeps : of edge swaps for each draw, see `analysis.rewiring`.
 
     Returns
     -------
@@ -93,9 +100,9 @@ def triad_test(
     used = np.flatnonzero(edges.any(axis=0) | edges.any(axis=1))
     observed = triad_census(edges)
     living = edges[np.ix_(used, used)]
-    nulls = {"degree_preserving": degree_preserving(living, n_null, generator)}
+    nulls = {"degree_preserving": degree_preserving(living, n_null, generator, sweeps=sweeps)}
     if levels is not None:
-        nulls["level_preserving"] = level_preserving(living, np.asarray(levels)[used], n_null, generator)
+        nulls["level_preserving"] = level_preserving(living, np.asarray(levels)[used], n_null, generator, sweeps=sweeps)
     nulls["weight_shuffle"] = weight_shuffle(living, n_null, generator)
     return {name: _compare(observed, _null_counts(batches, len(weights))) for name, batches in nulls.items()}
 

@@ -34,7 +34,7 @@ def sorted_matrix(
     """Draw |W| of the living neurons, sorted by layer, with block borders and the layers' names and sizes.
 
     A layered network shows blocks under the diagonal, local wiring shows bands, residual streams show diagonals,
-    re-use fills the block on the diagonal. Exact zeros are white; a block that holds any weight has a faint tint.
+    re-use fills the block on the diagonal. Exact zeros are white, or a faint tint in blocks that hold any weight.
     Every non-zero weight is drawn at least `SMALLEST_CELL` wide and every group `SMALLEST_GROUP` wide, so small
     layers and lone weights stay visible (the price: in large matrices a cell may cover its neighbours; the larger
     weight wins).
@@ -79,7 +79,7 @@ def sorted_matrix(
         cut = np.abs(weights[weights != 0]).min() < norm.vmin
         extend = "min" if cut else "neither"
         bar = figure.colorbar(ScalarMappable(norm, MAGNITUDE), ax=axes, shrink=0.6, pad=0.02, extend=extend)
-        bar.set_label("|weight|   (white: exactly zero)", fontsize=FONT + 1)
+        bar.set_label("|weight|   (white and pale: exactly zero)", fontsize=FONT + 1)
         bar.ax.tick_params(labelsize=FONT)
     if title:
         figure.suptitle(title, fontsize=FONT + 3, color=INK)
@@ -108,7 +108,7 @@ def draw_matrix(axes: Axes, weights: np.ndarray, groups: list, norm: LogNorm | N
         for row, column in np.argwhere(used)
     ]
     axes.add_collection(PatchCollection(tints, facecolor=PALE, edgecolor="none", zorder=0))
-    picture = matrix_image(magnitudes, cell_edges(sizes))
+    picture = matrix_image(magnitudes, sizes)
     shown = np.ma.masked_equal(picture, 0.0)
     axes.imshow(shown, cmap=MAGNITUDE, norm=norm, extent=(0, 1, 1, 0), interpolation="nearest", zorder=1)
     borders = [[(edge, 0), (edge, 1)] for edge in edges] + [[(0, edge), (1, edge)] for edge in edges]
@@ -139,20 +139,21 @@ def cell_edges(sizes: list[int]) -> np.ndarray:
     return np.concatenate([[0.0], np.cumsum(np.concatenate(steps))])
 
 
-def matrix_image(magnitudes: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """`(PIXELS, PIXELS)` picture of `magnitudes` `(n, n)` with cells at `edges`: each pixel the largest it touches.
+def matrix_image(magnitudes: np.ndarray, sizes: list[int]) -> np.ndarray:
+    """Picture of `magnitudes` `(n, n)`, whose neurons come in groups of `sizes`, as `(PIXELS, PIXELS)` values.
 
-    Cells narrower than `SMALLEST_CELL` are widened to it about their middle, less so when the matrix is dense.
+    Cells narrower than `SMALLEST_CELL` are widened to it about their middle, less so in dense matrices, and never
+    over the border of their group. A pixel takes the largest of the cells that it touches.
     """
+    groups, edges = group_edges(sizes), cell_edges(sizes)
     density = np.count_nonzero(magnitudes) / magnitudes.size
     widest = np.diff(edges).mean() * np.sqrt(0.5 / max(density, 1e-12))  # widened cells may cover half the picture
-    middle = (edges[:-1] + edges[1:]) / 2
     half = np.maximum(np.diff(edges), min(SMALLEST_CELL, widest)) / 2
+    low, high = np.repeat(groups[:-1], sizes), np.repeat(groups[1:], sizes)
+    half = np.minimum(half, (high - low) / 2)
+    middle = np.clip((edges[:-1] + edges[1:]) / 2, low + half, high - half)
     pixel = (np.arange(PIXELS) + 0.5) / PIXELS
-    # Widened cells still begin and end in the order of the neurons inside a group; running extremes mend the joints.
-    begins = np.minimum.accumulate((middle - half)[::-1])[::-1]
-    ends = np.maximum.accumulate(middle + half)
-    first = np.searchsorted(ends, pixel, side="right").clip(0, len(middle) - 1)
-    last = (np.searchsorted(begins, pixel, side="left") - 1).clip(first, len(middle) - 1)
+    first = np.searchsorted(middle + half, pixel, side="right").clip(0, len(middle) - 1)
+    last = (np.searchsorted(middle - half, pixel, side="left") - 1).clip(first, len(middle) - 1)
     rows = np.stack([magnitudes[start : stop + 1].max(axis=0) for start, stop in zip(first, last, strict=True)])
     return np.stack([rows[:, start : stop + 1].max(axis=1) for start, stop in zip(first, last, strict=True)], axis=1)

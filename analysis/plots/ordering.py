@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 SWEEPS = 8  # barycentre sweeps; more change nothing that can be seen
+SPECTRAL_LIMIT = 1500  # neurons; eigenvectors of larger groups take too long for what can still be seen
 
 
 def layer_groups(
@@ -70,7 +71,7 @@ def order_groups(
         elif name not in ("inputs", "outputs") and members.size > 2:
             inner = magnitudes[np.ix_(members, members)]
             touching = magnitudes[members].sum() + magnitudes[:, members].sum() - inner.sum()
-            if inner.sum() - np.trace(inner) > 0.5 * touching:
+            if inner.sum() - np.trace(inner) > 0.5 * touching and members.size <= SPECTRAL_LIMIT:
                 members = members[_spectral(inner)]
             else:
                 movable.append(number)

@@ -22,7 +22,7 @@ from analysis.plots import (
     sorted_matrix,
     structure_over_training,
 )
-from analysis.plots.matrix import PIXELS, cell_edges, group_edges
+from analysis.plots.matrix import PIXELS, cell_edges, group_edges, matrix_image
 from analysis.plots.ordering import crossings, layer_groups, order_groups
 from analysis.plots.style import NEGATIVE, POSITIVE
 
@@ -78,6 +78,19 @@ def test_sorted_matrix_shows_a_lone_weight_among_150_neurons():
     assert np.ptp(marked, axis=0).min() + 1 >= PIXELS / 120 - 1  # 3 points of print
     column = cell_edges([10, 139, 1])[75:77].mean() * PIXELS
     assert abs(marked[:, 1].mean() - column) < 1
+
+
+def test_widened_cells_stay_within_their_block():
+    """A full corner cell of a block of 300 x 300 must not leak into the blocks around it."""
+    sizes = [300, 300, 20]
+    magnitudes = np.zeros((620, 620))
+    magnitudes[300, 299] = magnitudes[599, 0] = 1.0
+    picture = matrix_image(magnitudes, sizes)
+    border = np.searchsorted(group_edges(sizes), (np.arange(PIXELS) + 0.5) / PIXELS) - 1
+    rows, columns = np.nonzero(picture)
+    assert (border[rows] == 1).all()
+    assert (border[columns] == 0).all()
+    assert len(rows) == pytest.approx(2 * (PIXELS / 120) ** 2, rel=0.3)
 
 
 def test_sorted_matrix_of_a_recurrent_network_has_one_hidden_group_and_leaves_the_dead_out():
