@@ -28,7 +28,7 @@ def trophic_levels(weights) -> np.ndarray:
 
     Notes
     -----
-    Solves (diag(in + out) - |W| - |W|^T) h = in - out (their eq. 2.3 to 2.5), one neuron of each part held at 0.
+    Solves (diag(in + out) - |W| - |W|^T) h = in - out, one neuron of each part held at 0.
     Cost: one Cholesky factorisation over the neurons that have edges.
     """
     weights = _magnitudes(weights)
