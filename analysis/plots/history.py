@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from analysis.plots.matrix import draw_matrix, magnitude_norm
 from analysis.plots.ordering import layer_groups, order_groups
@@ -79,17 +79,19 @@ def structure_over_training(
 
 
 def _draw_counts(axes, steps: list[int], counts: list[int], name: str) -> None:
-    """`counts` over `steps` on a logarithmic scale; a count of 0 lies on the floor, at 1."""
-    axes.plot(steps, np.maximum(counts, 1), color=BLUE, marker="o", markersize=3, linewidth=1.3)
-    axes.set_yscale("log")
-    decades = np.log10(max(max(counts), 1) / max(min(counts), 1))
+    """`counts` over `steps`, on a logarithmic scale when they span a decade (a count of 0 then lies at 1)."""
+    counts = np.asarray(counts)
+    if counts.max() >= 10 * max(counts.min(), 1):
+        counts = np.maximum(counts, 1)
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(0, max(counts.max(), 1) * 1.08)
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.plot(steps, counts, color=BLUE, marker="o", markersize=3, linewidth=1.3)
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-    axes.yaxis.set_minor_formatter(StrMethodFormatter("{x:,.0f}") if decades < 1.5 else NullFormatter())
     axes.set_title(name, fontsize=FONT + 1, color=INK)
     axes.set_xlabel("training step")
     plain_axes(axes)
-    axes.tick_params(which="minor", labelsize=FONT)
 
 
 def _is_living(weights: np.ndarray) -> np.ndarray:

@@ -125,7 +125,7 @@ def _edge_lines(source, target, weight, places, column) -> LineCollection:
     strength = np.tanh(np.abs(weight) / scale)
     colours = np.empty((len(weight), 4))
     colours[:, :3] = np.where((weight > 0)[:, None], to_rgb(POSITIVE), to_rgb(NEGATIVE))
-    colours[:, 3] = (FAINTEST + (1 - FAINTEST) * strength) * np.where(span == 1, crowd, np.maximum(crowd, 0.3))
+    colours[:, 3] = (FAINTEST + (1 - FAINTEST) * strength) * np.where(span == 1, crowd, np.maximum(crowd, 0.15))
     widths = (0.4 + 0.9 * strength) * np.maximum(crowd, 0.4) + 0.3 * (span != 1)
     return LineCollection(lines, colors=colours, linewidths=widths, zorder=1, rasterized=len(weight) > 5000)
 

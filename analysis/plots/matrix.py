@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.plots.ordering import layer_groups, order_groups
-from analysis.plots.style import FONT, GREY, INK, MAGNITUDE, PALE, new_figure, square_matrix
+from analysis.plots.style import FONT, INK, MAGNITUDE, PALE, new_figure, square_matrix
 
 PIXELS = 1200  # of the picture's side: over 200 to the inch in print
 SMALLEST_CELL = 1 / 120  # of the picture's side, about 3 points: a lone weight that a reader still finds
@@ -112,7 +112,8 @@ def draw_matrix(axes: Axes, weights: np.ndarray, groups: list, norm: LogNorm | N
     shown = np.ma.masked_equal(picture, 0.0)
     axes.imshow(shown, cmap=MAGNITUDE, norm=norm, extent=(0, 1, 1, 0), interpolation="nearest", zorder=1)
     borders = [[(edge, 0), (edge, 1)] for edge in edges] + [[(0, edge), (1, edge)] for edge in edges]
-    axes.add_collection(LineCollection(borders, colors=GREY, linewidths=0.7, zorder=2, clip_on=False))
+    for colour, width in (("white", 1.4), (INK, 0.6)):  # the white rim lets them be seen on dark cells
+        axes.add_collection(LineCollection(borders, colors=colour, linewidths=width, zorder=2, clip_on=False))
     axes.set(xlim=(0, 1), ylim=(1, 0), aspect="equal")
     axes.spines[:].set_visible(False)
 
