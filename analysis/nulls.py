@@ -1,0 +1,141 @@
+"""Null models: what a statistic looks like by chance. Every draw takes a passed generator. No statistic and no
+verdict lives here.
+
+Empirical p-values count the observed value among the draws, p = (1 + number of draws at least as extreme) / (1 +
+number of draws) (Phipson & Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9, 39), so they are never zero and are valid
+at any number of draws.
+"""
+
+import numpy as np
+
+
+def empirical_p(observed, draws, *, tail="upper", rng=None):
+    """Empirical p-value of `observed` among `draws` (n,).
+
+    Ties count as extreme, which makes the test conservative for discrete statistics. With a generator `rng` ties
+    are broken at random instead, which makes p uniform under the null.
+    """
+    if tail not in ("upper", "lower"):
+        raise ValueError(f"tail must be upper or lower, got {tail!r}")
+    draws = np.asarray(draws, dtype=float)
+    sign = 1.0 if tail == "upper" else -1.0
+    gap = sign * draws - sign * observed
+    close = np.abs(gap) <= 1e-12 * max(1.0, abs(float(observed)))
+    above, ties = int((gap[~close] > 0).sum()), int(close.sum())
+    if rng is None:
+        return (1 + above + ties) / (1 + len(draws))
+    return (above + rng.uniform() * (1 + ties)) / (1 + len(draws))
+
+
+def z_score(observed, draws):
+    """(observed - mean) / standard deviation of the draws; 0 where the draws do not vary and equal it, inf where
+    they differ.
+    """
+    draws = np.asarray(draws, dtype=float)
+    deviation = float(observed) - float(draws.mean())
+    std = float(draws.std())
+    if std > 0:
+        return deviation / std
+    return 0.0 if abs(deviation) < 1e-12 else float(np.copysign(np.inf, deviation))
+
+
+def random_bipartite(n_rows, n_columns, n_edges, rng):
+    """A 0/1 matrix (n_rows, n_columns) with exactly `n_edges` ones at random places: density-matched bipartite
+    wiring.
+    """
+    matrix = np.zeros(n_rows * n_columns, dtype=bool)
+    matrix[rng.choice(matrix.size, n_edges, replace=False)] = True
+    return matrix.reshape(n_rows, n_columns)
+
+
+def bipartite_overlap(n_block, n_pairs, n_edges, rng, n_draws):
+    """How many of `n_edges` random edges among `n_pairs` pairs fall on `n_block` given pairs: (n_draws,) counts.
+
+    This is `random_bipartite` seen through the one number that matters for a block, drawn from its exact
+    (hypergeometric) law.
+    """
+    return rng.hypergeometric(n_block, n_pairs - n_block, n_edges, size=n_draws)
+
+
+def permutations(n, rng, n_draws):
+    """Random permutations of n things as rows, (n_draws, n)."""
+    return rng.permuted(np.broadcast_to(np.arange(n), (n_draws, n)), axis=1)
+
+
+def permute_along_orbit(values, support, rng, n_draws):
+    """Permute each row's entries among its own support: keeps what a receptive field covers, forgets which weight
+    sits where.
+
+    Parameters
+    ----------
+    values : (n, D) array of kernels over offsets. support : (n, D) bool, the receptive fields.
+
+    Returns
+    -------
+    (n_draws, n, D) array.
+    """
+    n, n_taps = values.shape
+    keys = rng.random((n_draws, n, n_taps))
+    keys[:, ~support] += 1.0  # outside the support: after all taps
+    order = np.argsort(keys, axis=2)  # the taps of each row in random order
+    home = np.argsort(~support, axis=1, kind="stable")
+    shuffled = np.zeros((n_draws, n, n_taps))
+    rows = np.arange(n)[None, :, None]
+    shuffled[np.arange(n_draws)[:, None, None], rows, home[None]] = values[rows, order]
+    return shuffled
+
+
+def shuffle_weights(weights, rng):
+    """The weights (M,) dealt to the same edges in random order."""
+    return rng.permutation(weights)
+
+
+def swap_edges(source, target, rng, *, groups=None, rounds=10, self_loops=False):
+    """Degree-preserving rewiring by edge swaps, (a -> b, c -> d) to (a -> d, c -> b), many disjoint swaps at a time.
+
+    Parameters
+    ----------
+    source, target : (M,) int arrays, a simple directed graph.
+    groups : (M,) int array or None. Swaps happen only between edges of the same group: with the pair of levels as
+        the group this is the level-preserving null, without groups the plain degree-preserving one.
+    rounds : each proposes M / 2 swaps; a swap that would double an edge, or make a self loop unless `self_loops`,
+    is refused.
+
+    Returns
+    -------
+    (M,) int array, the new targets. Every in-degree and out-degree is kept, and so is the number of edges per group.
+
+    Notes
+    -----
+    O(rounds M log M), after Maslov & Sneppen (2002, Science 296, 910).
+    """
+    source, target = np.asarray(source), np.asarray(target).copy()
+    n_edges = len(source)
+    if n_edges < 2:
+        return target
+    size = int(max(source.max(), target.max())) + 1
+    groups = np.zeros(n_edges, dtype=int) if groups is None else np.asarray(groups)
+    for _ in range(rounds):
+        order = np.lexsort((rng.random(n_edges), groups))
+        start = rng.integers(2)  # shift the pairing, so that odd groups mix as well
+        first, second = order[start:-1:2], order[start + 1 :: 2]
+        same = groups[first] == groups[second]
+        first, second = first[same], second[same]
+        new_first, new_second = source[first] * size + target[second], source[second] * size + target[first]
+        allowed = (source[first] != source[second]) & (target[first] != target[second])
+        if not self_loops:
+            allowed &= (source[first] != target[second]) & (source[second] != target[first])
+        present = source * size + target
+        allowed &= ~np.isin(new_first, present) & ~np.isin(new_second, present)
+        proposed = np.concatenate(
+            [
+                np.where(allowed, new_first, -1 - np.arange(len(first))),
+                np.where(allowed, new_second, -1 - len(first) - np.arange(len(first))),
+            ]
+        )
+        _, inverse, counts = np.unique(proposed, return_inverse=True, return_counts=True)
+        unique = counts[inverse] == 1  # two swaps of one round must not make the same edge
+        allowed &= unique[: len(first)] & unique[len(first) :]
+        first, second = first[allowed], second[allowed]
+        target[first], target[second] = target[second], target[first]
+    return target

@@ -1,0 +1,185 @@
+"""Residual: skip edges that join a parallel computing path at the same target, or neurons that carry their own
+value and add to it.
+
+A skip is an edge of the contracted graph over more than one layer: a value handed on by relays past neurons that
+compute. It counts when a computing path leads from the same source to the same target, and skip and path both have
+a real share of the variance there. An input that is written again (clamped) is no skip. Carry-and-add is defined in
+layers.py.
+
+Effect: share of the input -> output flow that takes at least one skip or carried value. Null model: edges are
+thrown anew at random between the same pair of iterations, as many as there are. Two signs are tested and the
+smaller p is doubled: (a) more one-input relays that end in a skip than such wiring has by chance (in-degrees are
+then binomial, given that a living node has one at least); (b) more carry-and-add neurons than with the neurons of
+the earlier iteration permuted. The plain degree-preserving null would break the layers themselves; it is not used.
+Whether the task needs the skips is a question for causal.py.
+"""
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import brentq
+
+from analysis.layers import CARRY_SHARE, carry_and_add
+from analysis.nulls import empirical_p, permutations
+from analysis.verdicts import ALPHA, Verdict
+
+MIN_EFFECT = 0.02
+MIN_JOINS = 2
+MAX_SOURCES = 256  # skip sources whose parallel paths are traced
+
+
+def residual(graph, lay, *, n_null, rng):
+    """Verdict on a layered EffectiveGraph."""
+    joins = skip_joins(graph, lay, rng)
+    carries = carry_and_add(graph)
+    edges, size = graph.edges, np.abs(graph.edges.weight)
+    counted = ~lay.injects
+    mass = float(size[counted].sum())
+    carried = _carried(graph, carries)
+    effect = 1.0 - _flow_without(graph, joins | carried)
+    n_relays, relay_draws = _relay_null(graph, edges.where(joins), n_null, rng)
+    n_carries, carry_draws = _carry_null(graph, carries, n_null, rng)
+    p_relays, p_carries = empirical_p(n_relays, relay_draws), empirical_p(n_carries, carry_draws)
+    p_value = min(1.0, 2 * min(p_relays, p_carries))
+    targets = np.unique(edges.target[joins])
+    computing = graph.computing
+    n_joins = len(targets) + int(carries.sum())
+    layer = lay.layer.ravel()
+    evidence = {
+        "effect_is": "share of input -> output flow over at least one skip or carried value",
+        "skip_mass": float(size[joins].sum()) / mass if mass else 0.0,
+        "long_edge_mass": float(size[counted & (lay.span > 1)].sum()) / mass if mass else 0.0,
+        "n_skip_edges": int(joins.sum()),
+        "n_skip_targets": len(targets),
+        "carry_and_add_share": float(carries.sum() / max(computing.sum(), 1)),
+        "n_carry_and_add": int(carries.sum()),
+        "n_blocks": len(np.unique(np.concatenate([layer[targets], layer[np.flatnonzero(carries.ravel())]]))),
+        "n_relays_on_skips": n_relays,
+        "null_relays": float(relay_draws.mean()),
+        "p_relays": p_relays,
+        "null_carries": float(carry_draws.mean()),
+        "p_carries": p_carries,
+    }
+    present = effect >= MIN_EFFECT and n_joins >= MIN_JOINS and p_value <= ALPHA
+    return Verdict("residual", bool(present), float(effect), p_value, evidence)
+
+
+def skip_joins(graph, lay, rng):
+    """(M,) bool: contracted edges that are skips and join a computing path from the same source at their target."""
+    edges = graph.edges
+    power = (edges.weight * graph.spread.ravel()[edges.source]) ** 2
+    long = (lay.span > 1) & ~lay.injects
+    n_nodes = graph.alive.size
+    total = np.bincount(edges.target, power, minlength=n_nodes)
+    skipped = np.bincount(edges.target[long], power[long], minlength=n_nodes)
+    share = np.divide(skipped, total, out=np.zeros(n_nodes), where=total > 0)
+    real = long & (share >= CARRY_SHARE)[edges.target] & (share <= 1 - CARRY_SHARE)[edges.target]
+    if not real.any():
+        return real
+    sources = np.unique(edges.source[real])
+    if len(sources) > MAX_SOURCES:
+        sources = np.sort(rng.choice(sources, MAX_SOURCES, replace=False))
+        real &= np.isin(edges.source, sources)
+    # what each source reaches over two or more edges
+    step = sparse.csr_array((np.ones(len(edges)), (edges.source, edges.target)), shape=(n_nodes, n_nodes))
+    start = sparse.csr_array((np.ones(len(sources)), (np.arange(len(sources)), sources)), shape=(len(sources), n_nodes))
+    direct = _binary(start @ step)
+    indirect = sparse.csr_array(start.shape)
+    frontier = direct
+    while frontier.nnz:
+        frontier = _binary(frontier @ step)
+        indirect = indirect + frontier
+    joined = np.zeros(len(edges), dtype=bool)
+    where = np.flatnonzero(real)
+    joined[where] = indirect.toarray()[np.searchsorted(sources, edges.source[where]), edges.target[where]] > 0
+    return joined
+
+
+def _binary(matrix):
+    matrix.data[:] = 1.0
+    return matrix
+
+
+def _carried(graph, carries):
+    """(M,) bool: contracted edges that bring a carry-and-add node the neuron's own earlier value."""
+    edges, n = graph.edges, graph.n_neurons
+    return carries.ravel()[edges.target] & (edges.via % n == edges.target % n)
+
+
+def _flow_without(graph, cut):
+    """Share of the input -> output flow that is left without the contracted edges `cut`."""
+    ahead = np.zeros((2, graph.alive.size))
+    ahead[:, graph.is_source.ravel()] = 1.0
+    edges = graph.edges
+    iteration, size = edges.target // graph.n_neurons, np.abs(edges.weight)
+    for l in np.unique(iteration):
+        step = iteration == l
+        for row, mask in enumerate((step, step & ~cut)):
+            ahead[row] += np.bincount(
+                edges.target[mask], ahead[row, edges.source[mask]] * size[mask], minlength=ahead.shape[1]
+            )
+    everything, rest = ahead.reshape(2, *graph.alive.shape)[:, -1].sum(axis=1)
+    return rest / everything if everything > 0 else 1.0
+
+
+def _relay_null(graph, skips, n_null, rng):
+    """Relays at the end of a skip, and the number of relays by chance (n_null,)."""
+    shape = graph.alive.shape
+    observed = len(np.unique(skips.via[graph.relay.ravel()[skips.via]]))
+    draws = np.zeros(n_null)
+    iteration = graph.unrolled.target // shape[1]
+    signed = graph.activation == "relu"
+    for l in range(1, shape[0] - 1):
+        step = iteration == l
+        targets, sources = np.unique(graph.unrolled.target[step]), int(graph.alive[l - 1].sum())
+        if len(targets):
+            positive = float((graph.unrolled.weight[step] > 0).mean()) if signed else 1.0
+            draws += rng.binomial(
+                len(targets), positive * _single_input(sources, step.sum() / len(targets)), size=n_null
+            )
+    return observed, draws
+
+
+def _single_input(n_sources, mean_degree):
+    """P(one input | at least one) of binomial in-degrees over n_sources with the given mean of the truncated law."""
+    if mean_degree <= 1 or n_sources == 1:
+        return 1.0
+    if mean_degree >= n_sources:
+        return 0.0
+
+    def truncated_mean(q):
+        return n_sources * q / -np.expm1(n_sources * np.log1p(-q))
+
+    q = brentq(lambda q: truncated_mean(q) - mean_degree, 1e-12, 1 - 1e-12)
+    return float(n_sources * q * (1 - q) ** (n_sources - 1) / -np.expm1(n_sources * np.log1p(-q)))
+
+
+def _carry_null(graph, carries, n_null, rng):
+    """Carry-and-add nodes, and their number when the neurons of the earlier iteration are permuted (n_null,).
+
+    A source then stands for another neuron's own value; its weights stay with it. Only neurons alive at both
+    iterations take part.
+    """
+    edges, n = graph.unrolled, graph.n_neurons
+    power = (edges.weight * graph.spread.ravel()[edges.source]) ** 2
+    total = np.bincount(edges.target, power, minlength=graph.alive.size)
+    could = (
+        (edges.weight > 0)
+        & (power >= CARRY_SHARE * total[edges.target])
+        & (power <= (1 - CARRY_SHARE) * total[edges.target])
+    )
+    draws = np.zeros(n_null)
+    for l in range(1, graph.n_iterations):
+        both = np.flatnonzero(graph.alive[l - 1] & graph.computing[l])
+        if len(both) < 2:
+            draws += int(carries[l, both].sum())
+            continue
+        place = np.full(n, -1)
+        place[both] = np.arange(len(both))
+        step = could & (edges.target // n == l)
+        i, j = place[edges.target[step] % n], place[edges.source[step] % n]
+        inside = (i >= 0) & (j >= 0)
+        carry = np.zeros((len(both), len(both)), dtype=bool)
+        carry[i[inside], j[inside]] = True
+        order = permutations(len(both), rng, n_null)
+        draws += carry[np.arange(len(both)), order].sum(axis=1)
+    return int(carries.sum()), draws
