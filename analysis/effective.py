@@ -15,7 +15,7 @@ from scipy import sparse
 
 from analysis.forward import PHI, forward
 
-RELAY_SHARE = 0.99  # a relay gets at least this share of the variance of its pre-activation over one edge
+RELAY_SHARE = 0.99  # with data, a relay gets at least this share of its pre-activation's variance over one edge
 VARIES = 1e-9  # activity that varies less than this, relative to its size, is constant
 # 1 - R^2 of relu(z) on z for z ~ N(0, 1): covariance 1/2, variance of relu(z) 1/2 - 1/(2 pi)
 GAUSSIAN_RELU = 1.0 - 0.25 / (0.5 - 0.5 / np.pi)
@@ -116,7 +116,7 @@ def effective_graph(
     linear[-1] = False
     linear &= ~source
     unrolled = _unroll(wiring, reached, source, n_outputs)
-    unrolled, relay = _find_relays(unrolled, linear, source, spread, needs_sign=inputs is None)
+    unrolled, relay = _find_relays(unrolled, linear, source, spread, on_graph_alone=inputs is None)
     alive = np.zeros(reached.size, dtype=bool)
     alive[unrolled.source] = alive[unrolled.target] = True
     alive = alive.reshape(reached.shape)
@@ -204,16 +204,16 @@ def _unroll(wiring, reached, source, n_outputs):
     return Edges(source_node, target, weight, source_node)
 
 
-def _find_relays(unrolled, linear, source, spread, needs_sign):
+def _find_relays(unrolled, linear, source, spread, on_graph_alone):
     """Relays, and the edges without the weak ones (under 1 % of the variance) into relays and without what these
     leave useless.
     """
     n_nodes, shape = linear.size, linear.shape
     power = (unrolled.weight * spread.ravel()[unrolled.source]) ** 2
     total = np.bincount(unrolled.target, power, minlength=n_nodes)
-    main = power >= RELAY_SHARE * total[unrolled.target]
+    main = power >= (1.0 if on_graph_alone else RELAY_SHARE) * total[unrolled.target]
     main &= linear.ravel()[unrolled.target]
-    if needs_sign:
+    if on_graph_alone:
         main &= (unrolled.weight > 0) & ~source.ravel()[unrolled.source]
     relay = np.zeros(n_nodes, dtype=bool)
     relay[unrolled.target[main]] = True

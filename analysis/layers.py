@@ -156,3 +156,30 @@ def carry_and_add(graph):
     both = own + rest
     real = (own >= CARRY_SHARE * both) & (rest >= CARRY_SHARE * both) & (both > 0)
     return real.reshape(graph.alive.shape) & graph.computing
+
+
+def carried_edges(graph, carries):
+    """(M,) bool: contracted edges that bring a carry-and-add node (`carries`, (I + 1, S)) the neuron's own earlier
+    value.
+    """
+    edges, n = graph.edges, graph.n_neurons
+    return carries.ravel()[edges.target] & (edges.via % n == edges.target % n)
+
+
+def share_through(graph, cut):
+    """Share of the signal power from inputs to outputs over paths with at least one of the contracted edges `cut` (M,).
+
+    Power is the product of squared weights along a path: the variance that arrives when contributions are independent.
+    """
+    edges = graph.edges
+    ahead = np.zeros((2, graph.alive.size))
+    ahead[:, graph.is_source.ravel()] = 1.0
+    iteration = edges.target // graph.n_neurons
+    power = edges.weight**2
+    for l in np.unique(iteration):
+        step = iteration == l
+        for row, mask in enumerate((step, step & ~cut)):
+            arriving = ahead[row, edges.source[mask]] * power[mask]
+            ahead[row] += np.bincount(edges.target[mask], arriving, minlength=ahead.shape[1])
+    everything, rest = ahead.reshape(2, *graph.alive.shape)[:, -1].sum(axis=1)
+    return float(1 - rest / everything) if everything > 0 else 0.0

@@ -11,7 +11,7 @@ import numpy as np
 from analysis.checks import ACTIVATIONS, INPUT_MODES, as_count, as_finite, as_network, as_positions, one_of
 from analysis.effective import EffectiveGraph, effective_graph
 from analysis.graph import effective_networkx
-from analysis.layers import Layers, layers, path_depths
+from analysis.layers import Layers, carried_edges, carry_and_add, layers, path_depths
 from analysis.threshold import SWEEP, Threshold, choose_threshold
 from analysis.verdicts import Verdict
 from analysis.verdicts.convolutional import convolutional
@@ -239,14 +239,13 @@ def _judge(weights, biases, threshold, positions, settings, n_null, seed):
     streams = [np.random.default_rng([seed, k]) for k in range(4)]
     local = locally_connected(graph, lay, positions, n_null=n_null, rng=streams[0])
     local_layers = local.evidence["local_layers"]
-    return (
-        graph,
-        lay,
-        {
-            "fully_connected": fully_connected(graph, lay, n_null=n_null, rng=streams[1], local_layers=local_layers),
-            "locally_connected": local,
-            "convolutional": convolutional(graph, lay, positions, local_layers, n_null=n_null, rng=streams[2]),
-            "residual": residual(graph, lay, n_null=n_null, rng=streams[3]),
-            "recurrent": recurrent(graph),
-        },
+    skips = residual(graph, lay, n_null=n_null, rng=streams[1])
+    carried = carried_edges(graph, carry_and_add(graph)) if skips.present else None
+    verdicts = (
+        fully_connected(graph, lay, n_null=n_null, rng=streams[2], local_layers=local_layers, carried=carried),
+        local,
+        convolutional(graph, lay, positions, local_layers, n_null=n_null, rng=streams[3]),
+        skips,
+        recurrent(graph),
     )
+    return graph, lay, {verdict.name: verdict for verdict in verdicts}

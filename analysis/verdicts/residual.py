@@ -6,23 +6,24 @@ compute. It counts when a computing path leads from the same source to the same 
 a real share of the variance there. An input that is written again (clamped) is no skip. Carry-and-add is defined in
 layers.py.
 
-Effect: share of the input -> output flow that takes at least one skip or carried value. Null model: edges are
-thrown anew at random between the same pair of iterations, as many as there are. Two signs are tested and the
-smaller p is doubled: (a) more one-input relays that end in a skip than such wiring has by chance (in-degrees are
-then binomial, given that a living node has one at least); (b) more carry-and-add neurons than with the neurons of
-the earlier iteration permuted. The plain degree-preserving null would break the layers themselves; it is not used.
-Whether the task needs the skips is a question for causal.py.
+Effect: share of the signal power from inputs to outputs that takes at least one skip or carried value (squared
+weights along paths, see `share_through` in layers.py, so that it does not shrink with the width of the branch).
+Null model: edges are thrown anew at random between the same pair of iterations, as many as there are. Two signs are
+tested and the smaller p is doubled: (a) more one-input relays that end in a skip than such wiring has by chance
+(in-degrees are then binomial, given that a living node has one at least); (b) more carry-and-add neurons than with
+the neurons of the earlier iteration permuted. The plain degree-preserving null would break the layers themselves;
+it is not used. Whether the task needs the skips is a question for causal.py.
 """
 
 import numpy as np
 from scipy import sparse
 from scipy.optimize import brentq
 
-from analysis.layers import CARRY_SHARE, carry_and_add
+from analysis.layers import CARRY_SHARE, carried_edges, carry_and_add, share_through
 from analysis.nulls import empirical_p, permutations
 from analysis.verdicts import ALPHA, Verdict
 
-MIN_EFFECT = 0.02
+MIN_EFFECT = 0.1
 MIN_JOINS = 2
 MAX_SOURCES = 256  # skip sources whose parallel paths are traced
 
@@ -34,8 +35,7 @@ def residual(graph, lay, *, n_null, rng):
     edges, size = graph.edges, np.abs(graph.edges.weight)
     counted = ~lay.injects
     mass = float(size[counted].sum())
-    carried = _carried(graph, carries)
-    effect = 1.0 - _flow_without(graph, joins | carried)
+    effect = share_through(graph, joins | carried_edges(graph, carries))
     n_relays, relay_draws = _relay_null(graph, edges.where(joins), n_null, rng)
     n_carries, carry_draws = _carry_null(graph, carries, n_null, rng)
     p_relays, p_carries = empirical_p(n_relays, relay_draws), empirical_p(n_carries, carry_draws)
@@ -45,7 +45,7 @@ def residual(graph, lay, *, n_null, rng):
     n_joins = len(targets) + int(carries.sum())
     layer = lay.layer.ravel()
     evidence = {
-        "effect_is": "share of input -> output flow over at least one skip or carried value",
+        "effect_is": "share of the signal power over at least one skip or carried value",
         "skip_mass": float(size[joins].sum()) / mass if mass else 0.0,
         "long_edge_mass": float(size[counted & (lay.span > 1)].sum()) / mass if mass else 0.0,
         "n_skip_edges": int(joins.sum()),
@@ -79,19 +79,24 @@ def skip_joins(graph, lay, rng):
     if len(sources) > MAX_SOURCES:
         sources = np.sort(rng.choice(sources, MAX_SOURCES, replace=False))
         real &= np.isin(edges.source, sources)
-    # what each source reaches over two or more edges
-    step = sparse.csr_array((np.ones(len(edges)), (edges.source, edges.target)), shape=(n_nodes, n_nodes))
-    start = sparse.csr_array((np.ones(len(sources)), (np.arange(len(sources)), sources)), shape=(len(sources), n_nodes))
-    direct = _binary(start @ step)
-    indirect = sparse.csr_array(start.shape)
-    frontier = direct
-    while frontier.nnz:
-        frontier = _binary(frontier @ step)
-        indirect = indirect + frontier
+    reach = _parallel_reach(graph, sources)
     joined = np.zeros(len(edges), dtype=bool)
     where = np.flatnonzero(real)
-    joined[where] = indirect.toarray()[np.searchsorted(sources, edges.source[where]), edges.target[where]] > 0
+    joined[where] = reach[np.searchsorted(sources, edges.source[where]), edges.target[where]]
     return joined
+
+
+def _parallel_reach(graph, sources):
+    """(len(sources), nodes) bool: what each source reaches over two or more contracted edges."""
+    edges, n_nodes = graph.edges, graph.alive.size
+    step = sparse.csr_array((np.ones(len(edges)), (edges.source, edges.target)), shape=(n_nodes, n_nodes))
+    start = (np.ones(len(sources)), (np.arange(len(sources)), sources))
+    frontier = _binary(sparse.csr_array(start, shape=(len(sources), n_nodes)) @ step)
+    reach = np.zeros(frontier.shape, dtype=bool)
+    while frontier.nnz:
+        frontier = _binary(frontier @ step)
+        reach[frontier.nonzero()] = True
+    return reach
 
 
 def _binary(matrix):
@@ -99,43 +104,33 @@ def _binary(matrix):
     return matrix
 
 
-def _carried(graph, carries):
-    """(M,) bool: contracted edges that bring a carry-and-add node the neuron's own earlier value."""
-    edges, n = graph.edges, graph.n_neurons
-    return carries.ravel()[edges.target] & (edges.via % n == edges.target % n)
-
-
-def _flow_without(graph, cut):
-    """Share of the input -> output flow that is left without the contracted edges `cut`."""
-    ahead = np.zeros((2, graph.alive.size))
-    ahead[:, graph.is_source.ravel()] = 1.0
-    edges = graph.edges
-    iteration, size = edges.target // graph.n_neurons, np.abs(edges.weight)
-    for l in np.unique(iteration):
-        step = iteration == l
-        for row, mask in enumerate((step, step & ~cut)):
-            ahead[row] += np.bincount(
-                edges.target[mask], ahead[row, edges.source[mask]] * size[mask], minlength=ahead.shape[1]
-            )
-    everything, rest = ahead.reshape(2, *graph.alive.shape)[:, -1].sum(axis=1)
-    return rest / everything if everything > 0 else 1.0
-
-
 def _relay_null(graph, skips, n_null, rng):
-    """Relays at the end of a skip, and the number of relays by chance (n_null,)."""
+    """Relays at the end of a skip, and how many such relays there are by chance (n_null,).
+
+    By chance a node of iteration l is a relay with the probability that a living node has a single input, that
+    input being positive; and one of its targets is joined with the probability that a node of l - 1 reaches one of
+    l + 1 by computing.
+    """
     shape = graph.alive.shape
     observed = len(np.unique(skips.via[graph.relay.ravel()[skips.via]]))
     draws = np.zeros(n_null)
-    iteration = graph.unrolled.target // shape[1]
-    signed = graph.activation == "relu"
+    if not observed:
+        return observed, draws
+    nodes = np.flatnonzero((graph.computing | graph.is_source)[:-2].ravel())
+    nodes = np.sort(rng.choice(nodes, min(MAX_SOURCES, len(nodes)), replace=False))
+    reach = _parallel_reach(graph, nodes)
+    into, out_of = graph.unrolled.target // shape[1], graph.unrolled.source // shape[1]
+    ends = graph.computing.copy()
+    ends[-1] = graph.alive[-1]
     for l in range(1, shape[0] - 1):
-        step = iteration == l
-        targets, sources = np.unique(graph.unrolled.target[step]), int(graph.alive[l - 1].sum())
-        if len(targets):
-            positive = float((graph.unrolled.weight[step] > 0).mean()) if signed else 1.0
-            draws += rng.binomial(
-                len(targets), positive * _single_input(sources, step.sum() / len(targets)), size=n_null
-            )
+        step = into == l
+        targets, n_sources = len(np.unique(graph.unrolled.target[step])), int(graph.alive[l - 1].sum())
+        if not targets:
+            continue
+        positive = float((graph.unrolled.weight[step] > 0).mean()) if graph.activation == "relu" else 1.0
+        pairs = reach[nodes // shape[1] == l - 1][:, np.flatnonzero(ends[l + 1]) + (l + 1) * shape[1]]
+        joins = 1 - (1 - pairs.mean()) ** ((out_of == l).sum() / targets) if pairs.size else 1.0
+        draws += rng.binomial(targets, positive * joins * _single_input(n_sources, step.sum() / targets), size=n_null)
     return observed, draws
 
 
