@@ -309,7 +309,7 @@ def carried(n_neurons, rng, *, n_blocks, branch=1):
         n_steps + 2,
         ["residual"],
         alive=np.concatenate(alive),
-        linear=stream,
+        linear=np.concatenate(alive),
         depth=n_steps + 1,
         widths=tuple(widths),
     )
@@ -499,13 +499,13 @@ LARGEST = 2000
 
 
 def planted(n_each, seed=0, families=None):
-    """Yield n_each networks of every family without noise and as many with it; every eighth is of the largest size."""
+    """Yield n_each networks of every family without noise and as many with it; every fifth is of the largest size."""
     for index, (name, (least, make)) in enumerate(FAMILIES.items()):
         if families is not None and name not in families:
             continue
         for k in range(n_each):
             rng = np.random.default_rng([seed, index, k])
-            n_neurons = LARGEST if k % 8 == 7 else int(least * SIZES[k % len(SIZES)])
+            n_neurons = LARGEST if k % 5 == 4 else int(least * SIZES[k % len(SIZES)])
             network = make(n_neurons, rng)
             yield network
             yield network.noised(rng)

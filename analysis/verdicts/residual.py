@@ -151,30 +151,24 @@ def _single_input(n_sources, mean_degree):
 def _carry_null(graph, carries, n_null, rng):
     """Carry-and-add nodes, and their number when the neurons of the earlier iteration are permuted (n_null,).
 
-    A source then stands for another neuron's own value; its weights stay with it. Only neurons alive at both
-    iterations take part.
+    Each node keeps its incoming weights; which of its sources counts as its own earlier value is drawn.
     """
     edges, n = graph.unrolled, graph.n_neurons
     power = (edges.weight * graph.spread.ravel()[edges.source]) ** 2
-    total = np.bincount(edges.target, power, minlength=graph.alive.size)
-    could = (
-        (edges.weight > 0)
-        & (power >= CARRY_SHARE * total[edges.target])
-        & (power <= (1 - CARRY_SHARE) * total[edges.target])
-    )
+    share = power / np.bincount(edges.target, power, minlength=graph.alive.size)[edges.target]
+    could = (edges.weight > 0) & (share >= CARRY_SHARE) & (share <= 1 - CARRY_SHARE)
     draws = np.zeros(n_null)
     for l in range(1, graph.n_iterations):
+        sources = np.flatnonzero(graph.alive[l - 1])
         both = np.flatnonzero(graph.alive[l - 1] & graph.computing[l])
-        if len(both) < 2:
-            draws += int(carries[l, both].sum())
+        if not len(both):
             continue
-        place = np.full(n, -1)
-        place[both] = np.arange(len(both))
+        row, column = np.full(n, -1), np.full(n, -1)
+        row[both], column[sources] = np.arange(len(both)), np.arange(len(sources))
         step = could & (edges.target // n == l)
-        i, j = place[edges.target[step] % n], place[edges.source[step] % n]
-        inside = (i >= 0) & (j >= 0)
-        carry = np.zeros((len(both), len(both)), dtype=bool)
-        carry[i[inside], j[inside]] = True
-        order = permutations(len(both), rng, n_null)
+        i, j = row[edges.target[step] % n], column[edges.source[step] % n]
+        carry = np.zeros((len(both), len(sources)), dtype=bool)
+        carry[i[i >= 0], j[i >= 0]] = True
+        order = permutations(len(sources), rng, n_null)[:, : len(both)]
         draws += carry[np.arange(len(both)), order].sum(axis=1)
     return int(carries.sum()), draws

@@ -5,6 +5,7 @@ and widths exact on the noise-free feed-forward ones. Prints the confusion table
 """
 
 import argparse
+import sys
 import time
 from collections import Counter
 
@@ -60,7 +61,7 @@ def run(n_each=5, n_null=1000, seed=0, show=True):
     }
 
 
-def main(arguments=None):
+def main(arguments=()):
     """Print the confusion table and the misses; exit status 1 where the claim fails."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fast", action="store_true", help="one network a family, 200 null draws")
@@ -85,4 +86,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))
