@@ -39,22 +39,22 @@ def z_score(observed, draws):
     return 0.0 if abs(deviation) < 1e-12 else float(np.copysign(np.inf, deviation))
 
 
-def random_bipartite(n_rows, n_columns, n_edges, rng):
-    """A 0/1 matrix (n_rows, n_columns) with exactly `n_edges` ones at random places: density-matched bipartite
-    wiring.
+def random_bipartite(n_rows, n_columns, n_edges, rng, n_draws):
+    """Density-matched bipartite wiring: 0/1 matrices (n_draws, n_rows, n_columns), each with `n_edges` ones at
+    random places.
+
+    `n_edges` may be an array (n_draws,), one number for each draw.
     """
-    matrix = np.zeros(n_rows * n_columns, dtype=bool)
-    matrix[rng.choice(matrix.size, n_edges, replace=False)] = True
-    return matrix.reshape(n_rows, n_columns)
+    keys = rng.random((n_draws, n_rows * n_columns), dtype=np.float32)
+    wired = np.zeros(keys.shape, dtype=bool)
+    for row, key, count in zip(wired, keys, np.broadcast_to(n_edges, n_draws), strict=True):
+        row[np.argpartition(key, count - 1)[:count] if count < len(key) else slice(None)] = count > 0
+    return wired.reshape(n_draws, n_rows, n_columns)
 
 
-def bipartite_overlap(n_block, n_pairs, n_edges, rng, n_draws):
-    """How many of `n_edges` random edges among `n_pairs` pairs fall on `n_block` given pairs: (n_draws,) counts.
-
-    This is `random_bipartite` seen through the one number that matters for a block, drawn from its exact
-    (hypergeometric) law.
-    """
-    return rng.hypergeometric(n_block, n_pairs - n_block, n_edges, size=n_draws)
+def poisson_binomial(probabilities, rng, n_draws):
+    """Sums of independent coin tosses with the given probabilities (n,): (n_draws,) counts."""
+    return (rng.random((n_draws, len(probabilities))) < probabilities).sum(axis=1)
 
 
 def permutations(n, rng, n_draws):

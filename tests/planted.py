@@ -389,9 +389,9 @@ def random_levelled(n_neurons, rng):
 def random_recurrent(n_neurons, rng):
     """Random sparse wiring of all neurons, inputs to outputs included: neurons are re-used, nothing else is there."""
     build = Builder(n_neurons, int(rng.integers(8, 15)), int(rng.integers(3, 6)), rng, dim=2)
-    hidden = build.take(min(len(build.free), int(rng.integers(30, 120))))
+    hidden = build.take(min(len(build.free), int(rng.integers(40, 120))))
     everyone = np.concatenate([build.inputs, hidden, build.outputs])
-    mask = rng.random((len(everyone), len(everyone))) < rng.uniform(3, 6) / len(everyone)
+    mask = rng.random((len(everyone), len(everyone))) < rng.uniform(4, 7) / len(everyone)
     build.join(everyone, everyone, mask)
     return build.finish("random", "random recurrent", int(rng.integers(4, 7)), ["recurrent"], alive=hidden)
 

@@ -5,17 +5,21 @@ Effect: the density of the block in which the typical edge sits, i.e. block dens
 skips and local blocks count as density zero. The network may hold other blocks too: a convolutional network with a
 dense hidden layer that has most of the weights is both. Nearly all signal power must flow between neighbouring
 layers: a network that lives on its skips or on carried values is residual instead. Null model: the same number of
-edges at random in the bipartite graph (columns -> rows of W) of the living neurons.
+edges at random in the bipartite graph of the living neurons (columns -> rows of W). The statistic is the number of
+complete 2 x 2 blocks (two targets that share two sources): it needs no layers, which would be fitted to the wiring
+they are to test. Levels alone raise it too, so a small p says "in blocks" and the effect says "dense".
 """
 
 import numpy as np
 
 from analysis.layers import share_through
-from analysis.nulls import bipartite_overlap, empirical_p, z_score
+from analysis.nulls import empirical_p, random_bipartite, z_score
 from analysis.verdicts import ALPHA, Verdict
 
 MIN_DENSITY = 0.5
 MIN_NEIGHBOURS = 0.9  # share of the signal power that takes no long edge and no carried value
+MAX_ROWS = 48  # targets whose shared sources are counted; more are sampled
+CHUNK = 2**21  # numbers held at once while drawing
 MIN_SIDE = 2  # a single neuron on one side makes any block dense
 
 
@@ -66,9 +70,7 @@ def fully_connected(graph, lay, *, n_null, rng, local_layers=(), carried=None):
     )
     effect = dense / total if total else 0.0
     size = np.abs(edges.weight[~lay.injects])
-    wired, block = _wiring(edges, lay, n)
-    observed = int((wired & block).sum())
-    draws = bipartite_overlap(int(block.sum()), block.size, int(wired.sum()), rng, n_null)
+    observed, draws = _shared_pairs(edges, n, n_null, rng)
     p_value = empirical_p(observed, draws)
     present = effect >= MIN_DENSITY and neighbours >= MIN_NEIGHBOURS and p_value <= ALPHA
     evidence = {
@@ -77,22 +79,34 @@ def fully_connected(graph, lay, *, n_null, rng, local_layers=(), carried=None):
         "neighbour_power": neighbours,
         "blocks": table,
         "local_layers": list(local_layers),
-        "block_density": observed / max(int(block.sum()), 1),
-        "null_block_density": float(draws.mean()) / max(int(block.sum()), 1),
+        "complete_2x2": observed,
+        "null_complete_2x2": float(draws.mean()),
         "z": z_score(observed, draws),
     }
     return Verdict("fully_connected", bool(present), float(effect), p_value, evidence)
 
 
-def _wiring(edges, lay, n_neurons):
-    """Bool matrices over the living neurons (target, source): which pairs are wired, and which lie in a block of
-    adjacent layers.
+def _shared_pairs(edges, n_neurons, n_null, rng):
+    """Complete 2 x 2 blocks among up to MAX_ROWS living targets, and their number in density-matched random wiring
+    (n_null,).
     """
-    ids = np.unique(np.flatnonzero(lay.layer.ravel() >= 0) % n_neurons)
-    place = np.full(n_neurons, -1)
-    place[ids] = np.arange(len(ids))
-    wired, block = np.zeros((len(ids), len(ids)), dtype=bool), np.zeros((len(ids), len(ids)), dtype=bool)
-    wired[place[edges.target % n_neurons], place[edges.source % n_neurons]] = True
-    for k in range(1, lay.depth + 2):
-        block[np.ix_(place[np.unique(lay.nodes(k) % n_neurons)], place[np.unique(lay.nodes(k - 1) % n_neurons)])] = True
-    return wired, block
+    rows, i = np.unique(edges.target % n_neurons, return_inverse=True)
+    columns, j = np.unique(edges.source % n_neurons, return_inverse=True)
+    wired = np.zeros((len(rows), len(columns)), dtype=bool)
+    wired[i, j] = True
+    n_rows = min(len(rows), MAX_ROWS)
+    inside = n_rows * len(columns)
+    observed = _complete_2x2(wired[rng.choice(len(rows), n_rows, replace=False)][None])[0]
+    n_edges = rng.hypergeometric(inside, wired.size - inside, int(wired.sum()), size=n_null)
+    per_chunk = max(1, CHUNK // inside)
+    chunks = np.split(n_edges, np.arange(per_chunk, n_null, per_chunk))
+    draws = [_complete_2x2(random_bipartite(n_rows, len(columns), chunk, rng, len(chunk))) for chunk in chunks]
+    return float(observed), np.concatenate(draws)
+
+
+def _complete_2x2(wired):
+    """Pairs of rows and pairs of columns with all four edges, for each matrix of (n_draws, rows, columns)."""
+    wired = wired.astype(np.float32)
+    shared = wired @ wired.transpose(0, 2, 1)
+    off = ~np.eye(wired.shape[1], dtype=bool)
+    return (shared * (shared - 1) / 2)[:, off].sum(axis=1, dtype=float) / 2

@@ -10,9 +10,9 @@ Effect: share of the signal power from inputs to outputs that takes at least one
 weights along paths, see `share_through` in layers.py, so that it does not shrink with the width of the branch).
 Null model: edges are thrown anew at random between the same pair of iterations, as many as there are. Two signs are
 tested and the smaller p is doubled: (a) more one-input relays that end in a skip than such wiring has by chance
-(in-degrees are then binomial, given that a living node has one at least); (b) more carry-and-add neurons than with
-the neurons of the earlier iteration permuted. The plain degree-preserving null would break the layers themselves;
-it is not used. Whether the task needs the skips is a question for causal.py.
+(in-degrees are then binomial, given that a living node has one at least); (b) more carry-and-add neurons than if a
+neuron's own earlier value were any of its living sources. The plain degree-preserving null would break the layers
+themselves; it is not used. Whether the task needs the skips is a question for causal.py.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ from scipy import sparse
 from scipy.optimize import brentq
 
 from analysis.layers import CARRY_SHARE, carried_edges, carry_and_add, share_through
-from analysis.nulls import empirical_p, permutations
+from analysis.nulls import empirical_p, poisson_binomial
 from analysis.verdicts import ALPHA, Verdict
 
 MIN_EFFECT = 0.1
@@ -105,33 +105,33 @@ def _binary(matrix):
 
 
 def _relay_null(graph, skips, n_null, rng):
-    """Relays at the end of a skip, and how many such relays there are by chance (n_null,).
+    """Neurons that are relays at the end of a skip, and how many such there are by chance (n_null,).
 
-    By chance a node of iteration l is a relay with the probability that a living node has a single input, that
-    input being positive; and one of its targets is joined with the probability that a node of l - 1 reaches one of
-    l + 1 by computing.
+    By chance a node of iteration l is such a relay with the probability that a living node has a single input, that
+    input being positive, and that one of its targets is joined: that a node of l - 1 reaches one of l + 1 by
+    computing. Neurons are counted, not nodes, since a neuron's wiring is the same at every iteration.
     """
     shape = graph.alive.shape
-    observed = len(np.unique(skips.via[graph.relay.ravel()[skips.via]]))
-    draws = np.zeros(n_null)
-    if not observed:
-        return observed, draws
+    relays = skips.via[graph.relay.ravel()[skips.via]]
+    if not len(relays):
+        return 0, np.zeros(n_null)
     nodes = np.flatnonzero((graph.computing | graph.is_source)[:-2].ravel())
     nodes = np.sort(rng.choice(nodes, min(MAX_SOURCES, len(nodes)), replace=False))
     reach = _parallel_reach(graph, nodes)
     into, out_of = graph.unrolled.target // shape[1], graph.unrolled.source // shape[1]
     ends = graph.computing.copy()
     ends[-1] = graph.alive[-1]
+    none = np.ones(shape[1])  # probability that a neuron is no such relay at any iteration
     for l in range(1, shape[0] - 1):
         step = into == l
-        targets, n_sources = len(np.unique(graph.unrolled.target[step])), int(graph.alive[l - 1].sum())
-        if not targets:
+        targets, n_sources = np.unique(graph.unrolled.target[step] % shape[1]), int(graph.alive[l - 1].sum())
+        if not len(targets):
             continue
         positive = float((graph.unrolled.weight[step] > 0).mean()) if graph.activation == "relu" else 1.0
         pairs = reach[nodes // shape[1] == l - 1][:, np.flatnonzero(ends[l + 1]) + (l + 1) * shape[1]]
-        joins = 1 - (1 - pairs.mean()) ** ((out_of == l).sum() / targets) if pairs.size else 1.0
-        draws += rng.binomial(targets, positive * joins * _single_input(n_sources, step.sum() / targets), size=n_null)
-    return observed, draws
+        joins = 1 - (1 - pairs.mean()) ** ((out_of == l).sum() / len(targets)) if pairs.size else 1.0
+        none[targets] *= 1 - positive * joins * _single_input(n_sources, step.sum() / len(targets))
+    return len(np.unique(relays % shape[1])), poisson_binomial(1 - none[none < 1], rng, n_null)
 
 
 def _single_input(n_sources, mean_degree):
@@ -149,26 +149,20 @@ def _single_input(n_sources, mean_degree):
 
 
 def _carry_null(graph, carries, n_null, rng):
-    """Carry-and-add nodes, and their number when the neurons of the earlier iteration are permuted (n_null,).
+    """Neurons that carry and add, and how many would if the own earlier value were any of the sources of that
+    iteration (n_null,).
 
-    Each node keeps its incoming weights; which of its sources counts as its own earlier value is drawn.
+    Each neuron keeps its incoming weights, the same at every iteration; which living source counts as its own is drawn.
     """
     edges, n = graph.unrolled, graph.n_neurons
     power = (edges.weight * graph.spread.ravel()[edges.source]) ** 2
     share = power / np.bincount(edges.target, power, minlength=graph.alive.size)[edges.target]
     could = (edges.weight > 0) & (share >= CARRY_SHARE) & (share <= 1 - CARRY_SHARE)
-    draws = np.zeros(n_null)
-    for l in range(1, graph.n_iterations):
-        sources = np.flatnonzero(graph.alive[l - 1])
-        both = np.flatnonzero(graph.alive[l - 1] & graph.computing[l])
-        if not len(both):
-            continue
-        row, column = np.full(n, -1), np.full(n, -1)
-        row[both], column[sources] = np.arange(len(both)), np.arange(len(sources))
-        step = could & (edges.target // n == l)
-        i, j = row[edges.target[step] % n], column[edges.source[step] % n]
-        carry = np.zeros((len(both), len(sources)), dtype=bool)
-        carry[i[i >= 0], j[i >= 0]] = True
-        order = permutations(len(sources), rng, n_null)[:, : len(both)]
-        draws += carry[np.arange(len(both)), order].sum(axis=1)
-    return int(carries.sum()), draws
+    both = np.zeros_like(graph.alive)
+    both[1:] = graph.alive[:-1] & graph.computing[1:]
+    could &= both.ravel()[edges.target]
+    hits = np.bincount(np.unique(edges.target[could] % n * n + edges.source[could] % n) // n, minlength=n)
+    # living sources at any of the iterations where the neuron could carry
+    ids, alive = np.flatnonzero(both.any(axis=0)), graph.alive[:-1].astype(np.float32)
+    candidates = ((both[1:, ids].T.astype(np.float32) @ alive) > 0).sum(axis=1)
+    return int(carries.any(axis=0).sum()), poisson_binomial(hits[ids] / np.maximum(candidates, 1), rng, n_null)
