@@ -11,7 +11,7 @@ import numpy as np
 from analysis.checks import ACTIVATIONS, INPUT_MODES, as_count, as_finite, as_network, as_positions, one_of
 from analysis.effective import EffectiveGraph, effective_graph
 from analysis.graph import effective_networkx
-from analysis.layers import Layers, carried_edges, carry_and_add, layers, path_depths
+from analysis.layers import Layers, layers, path_depths
 from analysis.threshold import SWEEP, Threshold, choose_threshold
 from analysis.verdicts import Verdict
 from analysis.verdicts.convolutional import convolutional
@@ -65,7 +65,8 @@ class StructureReport:
 
     @cached_property
     def summary(self):
-        """One line, e.g. "MLP 10-64-6-8-2" or "local 40-(5)-36-10"; (5) is the receptive-field size of the local
+        """One line, e.g. "MLP 10-64-6-8-2" or "local 40-(5)-36-10". A layered network without dense blocks or any other
+        structure is a "sparse MLP"; (5) is the receptive-field size of the local
         layer after it.
         """
         if self.status == "disconnected":
@@ -83,8 +84,8 @@ class StructureReport:
         ]
         if "convolutional" in words:
             words.remove("local")
-        if "fully_connected" in present and not words:
-            words = ["MLP"] if self.depth else ["linear"]
+        if not words:
+            words = ["" if "fully_connected" in present else "sparse", "MLP" if self.depth else "linear"]
         fields = {
             entry["layer"]: entry["field_size"] for entry in self.verdicts["locally_connected"].evidence["layers"]
         }
@@ -93,7 +94,7 @@ class StructureReport:
             if k in self.verdicts["locally_connected"].evidence["local_layers"]:
                 sizes.append(f"({fields[k]:g})")
             sizes.append(str(width))
-        return f"{' '.join(words) or 'sparse'} {'-'.join(sizes)}"
+        return f"{' '.join(word for word in words if word)} {'-'.join(sizes)}"
 
     def to_dict(self):
         """Plain JSON types: everything but the arrays of the graph."""
@@ -240,9 +241,10 @@ def _judge(weights, biases, threshold, positions, settings, n_null, seed):
     local = locally_connected(graph, lay, positions, n_null=n_null, rng=streams[0])
     local_layers = local.evidence["local_layers"]
     skips = residual(graph, lay, n_null=n_null, rng=streams[1])
-    carried = carried_edges(graph, carry_and_add(graph)) if skips.present else None
     verdicts = (
-        fully_connected(graph, lay, n_null=n_null, rng=streams[2], local_layers=local_layers, carried=carried),
+        fully_connected(
+            graph, lay, n_null=n_null, rng=streams[2], local_layers=local_layers, is_residual=skips.present
+        ),
         local,
         convolutional(graph, lay, positions, local_layers, n_null=n_null, rng=streams[3]),
         skips,

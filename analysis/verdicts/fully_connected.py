@@ -3,8 +3,10 @@ decides only where there is no hidden layer, since nearly every network ends in 
 
 Effect: the density of the block in which the typical edge sits, i.e. block densities averaged over edges, where
 skips and local blocks count as density zero. The network may hold other blocks too: a convolutional network with a
-dense hidden layer that has most of the weights is both. Nearly all signal power must flow between neighbouring
-layers: a network that lives on its skips or on carried values is residual instead. Null model: the same number of
+dense hidden layer that has most of the weights is both. Most weight mass must lie between neighbouring layers, and
+a network that lives on its skips or on carried values is residual instead.
+
+Null model: the same number of
 edges at random in the bipartite graph of the living neurons (columns -> rows of W). The statistic is the number of
 complete 2 x 2 blocks (two targets that share two sources): it needs no layers, which would be fitted to the wiring
 they are to test. Levels alone raise it too, so a small p says "in blocks" and the effect says "dense".
@@ -12,12 +14,11 @@ they are to test. Levels alone raise it too, so a small p says "in blocks" and t
 
 import numpy as np
 
-from analysis.layers import share_through
 from analysis.nulls import empirical_p, random_bipartite, z_score
 from analysis.verdicts import ALPHA, Verdict
 
 MIN_DENSITY = 0.5
-MIN_NEIGHBOURS = 0.9  # share of the signal power that takes no long edge and no carried value
+MIN_NEIGHBOUR_MASS = 0.8  # share of the weight mass between neighbouring layers
 MAX_ROWS = 48  # targets whose shared sources are counted; more are sampled
 CHUNK = 2**21  # numbers held at once while drawing
 MIN_SIDE = 2  # a single neuron on one side makes any block dense
@@ -51,16 +52,18 @@ def blocks(graph, lay):
     return table
 
 
-def fully_connected(graph, lay, *, n_null, rng, local_layers=(), carried=None):
+def fully_connected(graph, lay, *, n_null, rng, local_layers=(), is_residual=False):
     """Verdict on a layered EffectiveGraph; `local_layers` are left out (see locally_connected.py).
 
-    `carried`, (M,) bool or None, marks the edges that carry a residual stream in place, where there is one.
+    `is_residual`: whether the network was found to live on skips, which excludes this verdict.
     """
     edges, n = graph.edges, graph.n_neurons
     table = blocks(graph, lay)
     judged = table[:-1] or table
     long = (lay.span > 1) & ~lay.injects
-    neighbours = 1 - share_through(graph, long if carried is None else long | carried)
+    size = np.abs(edges.weight)
+    mass = float(size[~lay.injects].sum())
+    neighbour_mass = 1 - float(size[long].sum()) / mass if mass else 0.0
     last = judged[-1]["layer"]
     total = sum(b["n_edges"] for b in judged) + int((long & (lay.layer.ravel()[edges.target] <= last)).sum())
     dense = sum(
@@ -69,14 +72,12 @@ def fully_connected(graph, lay, *, n_null, rng, local_layers=(), carried=None):
         if b["layer"] not in local_layers and min(b["n_sources"], b["n_targets"]) >= MIN_SIDE
     )
     effect = dense / total if total else 0.0
-    size = np.abs(edges.weight[~lay.injects])
     observed, draws = _shared_pairs(edges, n, n_null, rng)
     p_value = empirical_p(observed, draws)
-    present = effect >= MIN_DENSITY and neighbours >= MIN_NEIGHBOURS and p_value <= ALPHA
+    present = effect >= MIN_DENSITY and neighbour_mass >= MIN_NEIGHBOUR_MASS and p_value <= ALPHA and not is_residual
     evidence = {
         "effect_is": "block density averaged over edges",
-        "neighbour_mass": float(size[lay.span[~lay.injects] == 1].sum() / size.sum()) if len(size) else 0.0,
-        "neighbour_power": neighbours,
+        "neighbour_mass": neighbour_mass,
         "blocks": table,
         "local_layers": list(local_layers),
         "complete_2x2": observed,
