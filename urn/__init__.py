@@ -1,1 +1,29 @@
 """Simulate Unstructured Recursive Networks: the network, its general loss, the optimiser, tasks and runs."""
+
+from urn.config import TrainConfig
+from urn.errors import InputError
+from urn.network import URN
+from urn.optimiser import ProximalAdam
+from urn.penalties import Penalties, register
+from urn.runs import Run, load_run, resume, train, train_population
+from urn.schedules import Schedule
+from urn.tasks import Dataset, task
+from urn.training import Snapshot
+
+__all__ = [
+    "URN",
+    "Dataset",
+    "InputError",
+    "Penalties",
+    "ProximalAdam",
+    "Run",
+    "Schedule",
+    "Snapshot",
+    "TrainConfig",
+    "load_run",
+    "register",
+    "resume",
+    "task",
+    "train",
+    "train_population",
+]

@@ -1,0 +1,19 @@
+"""Figures of networks. Every function takes arrays and returns a `matplotlib.figure.Figure`; none writes or shows."""
+
+from analysis.plots.charts import activity, block_density, null_distributions, path_depths
+from analysis.plots.fields import kernels, receptive_fields
+from analysis.plots.history import structure_over_training
+from analysis.plots.layered import layered_graph
+from analysis.plots.matrix import sorted_matrix
+
+__all__ = [
+    "activity",
+    "block_density",
+    "kernels",
+    "layered_graph",
+    "null_distributions",
+    "path_depths",
+    "receptive_fields",
+    "sorted_matrix",
+    "structure_over_training",
+]

@@ -1,0 +1,44 @@
+"""The look the figures share: sizes, colours that survive colour blindness and grey printing, and argument checks.
+
+Draws nothing itself. Figures are made without pyplot, so no display, no global state and nothing to close.
+"""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+# Okabe & Ito (2008): told apart with every common colour blindness; blue is also clearly darker than orange in grey.
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+POSITIVE, NEGATIVE = BLUE, VERMILION
+INK, GREY, PALE = "#222222", "#777777", "#E4EAF0"
+
+FONT = 8  # points: the smallest that a journal column keeps readable
+
+# Lightness falls steadily, and the faintest entry is already far from the white that stands for "exactly zero".
+MAGNITUDE = LinearSegmentedColormap.from_list("magnitude", ["#F2A65A", "#D1495B", "#6A2C70", "#16122B"])
+# White at zero (hence an odd number of colours), blue for positive, vermilion for negative, equally dark at both ends.
+SIGNED = LinearSegmentedColormap.from_list("signed", ["#7A2E00", VERMILION, "#FFFFFF", BLUE, "#003A5C"], N=257)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of `width` x `height` inches, laid out so that no label is cut off."""
+    return Figure(figsize=(width, height), dpi=200, layout="constrained")
+
+
+def plain_axes(axes: Axes) -> None:
+    """Take the top and right frame lines away and set the small type."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=FONT)
+    axes.xaxis.label.set_size(FONT + 1)
+    axes.yaxis.label.set_size(FONT + 1)
+
+
+def square_matrix(weights, name: str = "weights") -> np.ndarray:
+    """`weights` as a finite float array of shape `(S, S)`; ValueError naming the argument otherwise."""
+    array = np.asarray(weights, dtype=float)
+    if array.ndim != 2 or array.shape[0] != array.shape[1]:
+        raise ValueError(f"{name} must be a square matrix, got shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite")
+    return array

@@ -1,0 +1,164 @@
+"""The command line. Flags and TOML files say the same things: a flag is a key of `TrainConfig`, its value a TOML value.
+
+Ends with 0, with 2 after one line about bad input, with 130 after an interrupt, with 1 when training diverged.
+"""
+
+import argparse
+import signal
+import sys
+import tomllib
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from urn.config import TrainConfig, read_toml
+from urn.errors import InputError
+from urn.penalties import TERMS
+from urn.progress import progress
+from urn.runs import Run, RunFolder, resume, train
+from urn.tasks import TASKS
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, but a wrong flag is one line and no usage."""
+
+    def error(self, message: str):
+        raise InputError(message)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    try:
+        arguments = _parser().parse_args(argv)
+        return arguments.run(arguments)
+    except InputError as error:
+        print(f"urn: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="urn",
+        description="Unstructured Recursive Networks: watch architecture emerge in one flat weight matrix.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    add_train(commands.add_parser("train", help="train a network", description=add_train.__doc__, allow_abbrev=False))
+    return parser
+
+
+def add_train(parser: argparse.ArgumentParser) -> None:
+    """Train a network. Fields come from a TOML file, then from flags; tables as --strengths.weight 3e-4,
+    --strengths.depth "{value = 1e-2, warmup = 1000}", --task-options.radii "[1, 2, 3]"."""
+    parser.set_defaults(run=_train)
+    parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG.toml", help="fields of the configuration")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="run folder to write (default: runs/TASK-SEED)")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    fields = parser.add_argument_group("configuration")
+    for name, info in TrainConfig.model_fields.items():
+        flag = f"--{name.replace('_', '-')}"
+        default = getattr(info.default, "value", info.default)
+        text = f"{info.description or ''} (default: {default})".strip().replace("%", "%%")
+        if name in ("strengths", "task_options"):
+            keys = TERMS if name == "strengths" else sorted({key for options in TASKS.values() for key in options.model_fields})
+            for key in keys:
+                fields.add_argument(
+                    f"{flag}.{key.replace('_', '-')}", dest=f"{name}.{key}", metavar="VALUE", help=f"see {flag}"
+                )
+        fields.add_argument(flag, dest=f"={name}", metavar="VALUE", help=text)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    given = {
+        name: value for name, value in vars(arguments).items() if value is not None and ("." in name or name.startswith("="))
+    }
+    if arguments.resume and (given or arguments.config or arguments.out):
+        raise InputError("--resume: goes on with the configuration in the run folder; give nothing else with it")
+    interrupted = Interrupt()
+    if arguments.resume:
+        if RunFolder(arguments.resume).finished():
+            print(f"{arguments.resume}: already complete", file=sys.stderr)
+        with progress(str(arguments.resume), arguments.quiet) as report, interrupted:
+            run = resume(arguments.resume, report=report, stop=interrupted)
+    else:
+        config = TrainConfig(**_merge(read_toml(arguments.config) if arguments.config else {}, given))
+        out = arguments.out or Path("runs") / f"{config.task}-{config.seed}"
+        with progress(str(out), arguments.quiet) as report, interrupted:
+            run = train(config, out, report=report, stop=interrupted)
+    show(run)
+    return {"interrupted": 130, "diverged": 1}.get(run.status, 0)
+
+
+def _merge(fields: dict, flags: dict[str, str]) -> dict:
+    """Lay flags over the fields of a file; a dotted flag sets one entry of a table."""
+    merged = dict(fields)
+    for name, text in sorted(flags.items()):  # "=strengths" sorts before "strengths.weight"
+        value = _toml_value(text)
+        table, _, key = name.lstrip("=").partition(".")
+        if not key:
+            merged[table] = value
+        elif isinstance(merged.get(table, {}), dict):
+            merged[table] = {**merged.get(table, {}), key: value}
+        else:
+            raise InputError(f"{table}: must be a table, not {merged[table]!r}")
+    return merged
+
+
+def _toml_value(text: str) -> object:
+    """A TOML value; what is not one is text."""
+    try:
+        value = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return value["value"] if len(value) == 1 else text
+
+
+class Interrupt:
+    """While it is entered, a first SIGINT or SIGTERM asks training to stop between two steps; a second interrupts at once."""
+
+    def __init__(self):
+        self.asked = False
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def __enter__(self):
+        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number, frame):
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+def show(run: Run) -> None:
+    """A short table of what came out."""
+    table = Table(show_header=False, box=None)
+    rows = {
+        "run": str(run.folder),
+        "status": run.status,
+        "steps": f"{run.steps_done:,} of {run.config.steps:,}",
+        "test accuracy (R2 for regression)": f"{run.test_accuracy:.4f}",
+    }
+    if run.history:
+        rows |= {
+            "living hidden neurons": f"{run.history[-1]['living_neurons']:,}",
+            "connections": f"{run.history[-1]['connections']:,}",
+        }
+    for name, value in rows.items():
+        table.add_row(name, Text(value))
+    Console().print(table)
+    if run.status == "interrupted":
+        print(f"go on with: urn train --resume {run.folder}")
+    if run.status == "diverged":
+        print("training diverged (NaN or Inf); the weights are the last good ones; try a lower learning_rate")
+    if run.status == "disconnected":
+        print("no path of weights leads from an input to an output; the strengths are too high")

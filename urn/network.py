@@ -1,0 +1,243 @@
+"""The URN: one vector of neurons, one dense weight matrix, one bias, applied a few times (DESIGN section 1).
+
+`W[k, i, j]` is the weight *from* neuron j *to* neuron i of member k. This module knows neither losses nor training.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from urn.errors import InputError
+
+ACTIVATIONS = {"relu": torch.relu_, "tanh": torch.tanh_}
+SLOPES = {"relu": lambda N: N > 0, "tanh": lambda N: 1 - N * N}
+"""phi'(P) written in terms of N = phi(P), so that only N is kept for the backward pass."""
+GAINS = {"relu": 2.0, "tanh": 1.0}
+"""He (2015) for ReLU, LeCun (1998) for tanh: variance of a weight times its fan-in."""
+INPUT_MODES = ("pulse", "clamped", "stream")
+
+
+class Unroll(torch.autograd.Function):
+    """N(l+1) = phi(N(l) W^T + b), computing only what can matter, with the weight gradient of all iterations in one product.
+
+    At l = 0 only the input columns of W are used (unless a state is carried in), at l = I only the output rows
+    (unless the state is carried on). In "pulse" mode the input is present at l = 0 only; in "clamped" mode it is put
+    back at every iteration; in "stream" mode a new symbol is written at every iteration and read out after it.
+    """
+
+    @staticmethod
+    def forward(ctx, W, b, x, state, n_iterations, n_outputs, mode, activation):
+        """Return (N, y): N (K, L, B, n) holds N(first..last); y (K, B, d_out), or (K, I, B, d_out) in stream mode."""
+        (K, n), (B, d_in), Ic = b.shape, x.shape[-2:], n_iterations
+        stream = mode == "stream"
+        first, last = int(state is None), Ic if stream else Ic - 1
+        out, phi = slice(n - n_outputs, n), ACTIVATIONS[activation]
+        symbol = (lambda l: x[:, l]) if stream else (lambda l: x)  # what the input neurons hold at iteration l
+
+        N = W.new_empty(K, last + 1 - first, B, n)
+        y = W.new_empty(K, Ic, B, n_outputs) if stream else None
+        if state is not None:
+            N[:, 0] = state
+            N[:, 0, :, :d_in] = symbol(0)
+        for l in range(Ic):
+            source, columns = (symbol(0), slice(d_in)) if l < first else (N[:, l - first], slice(None))
+            if l == last:  # the read-out: only the output rows
+                y = torch.baddbmm(b[:, None, out], source, W[:, out, columns].mT)
+                break
+            P = torch.baddbmm(b[:, None], source, W[:, :, columns].mT)
+            if stream:
+                y[:, l] = P[..., out]
+            N[:, l + 1 - first] = phi(P)
+            if mode != "pulse" and l + 1 < Ic:
+                N[:, l + 1 - first, :, :d_in] = symbol(l + 1)
+
+        ctx.save_for_backward(W, x, N)
+        ctx.carried, ctx.mode, ctx.slope, ctx.out = state is not None, mode, SLOPES[activation], out
+        return N, y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, dN, dy):
+        W, x, N = ctx.saved_tensors
+        (K, L, _, n), d_in, out = N.shape, x.shape[-1], ctx.out
+        first, stream = int(not ctx.carried), ctx.mode == "stream"
+        want_x, want_state = ctx.needs_input_grad[2], ctx.needs_input_grad[3]
+        dx = torch.zeros_like(x) if want_x else None
+
+        def flow(dP, rows=slice(None)):  # gradient with respect to the N that dP's iteration started from
+            return torch.bmm(dP, W[:, rows])
+
+        if L == 0:  # I = 1: the input columns and the output rows are all there is
+            dW, db = torch.zeros_like(W), W.new_zeros(K, n)
+            dW[:, out, :d_in], db[:, out] = torch.bmm(dy.mT, x), dy.sum(1)
+            return dW, db, torch.bmm(dy, W[:, out, :d_in]) if want_x else None, None, None, None, None, None
+
+        dP = torch.empty_like(N)  # dP[:, l] belongs to the pre-activation behind N[:, l]
+        last = L - 1
+        back = torch.zeros_like(N[:, last]) if stream else flow(dy, out)
+        dstate = None
+        for l in range(last, -1, -1):
+            g = back + dN[:, l]
+            held = ctx.mode != "pulse" and not (stream and l == last)
+            if held or (ctx.carried and l == 0):  # these neurons were overwritten by the input: no gradient to what was there
+                if want_x and held:
+                    (dx[:, l + first] if stream else dx).add_(g[..., :d_in])
+                g[..., :d_in] = 0
+            if ctx.carried and l == 0:
+                dstate = g
+                break
+            dP[:, l] = g.mul_(ctx.slope(N[:, l]))
+            if stream:
+                dP[:, l, :, out] += dy[:, l + first - 1]
+            if l > 0:
+                back = flow(dP[:, l])
+
+        fold = lambda T: T.reshape(K, -1, n)  # (K, L, B, n) -> (K, L B, n), without a copy for one member  # noqa: E731
+        dW = torch.bmm(fold(dP[:, 1:]).mT, fold(N[:, :-1])) if L > 1 else torch.zeros_like(W)
+        db = dP[:, 1 - first :].sum((1, 2))
+        if first:
+            dW[..., :d_in] += torch.bmm(dP[:, 0].mT, x[:, 0] if stream else x)
+            if want_x:
+                (dx[:, 0] if stream else dx).add_(torch.bmm(dP[:, 0], W[..., :d_in]))
+        if not stream:
+            dW[:, out] += torch.bmm(dy.mT, N[:, last])
+            db[:, out] += dy.sum(1)
+        return dW, db, dx, dstate if want_state else None, None, None, None, None
+
+
+class URN(nn.Module):
+    """K Unstructured Recursive Networks held at once.
+
+    Parameters: `weight` of shape `(K, n, n)`, `bias` of shape `(K, n)`; the buffer `ids` of shape `(K, n)` names the
+    original neuron behind each row (n shrinks from S as dead neurons are removed). Inputs come first, outputs last.
+
+    Args:
+        n_neurons: S, the length of the vector, inputs and outputs included.
+        n_inputs, n_outputs: d_in and d_out.
+        n_iterations: I, how often the matrix is applied (in stream mode: symbols per call).
+        population: K.
+        activation: "relu" or "tanh".
+        input_mode: "pulse", "clamped" or "stream".
+        generator: a `torch.Generator`, or one for each member.
+        device, dtype: where and how the parameters are held; the draws do not depend on the device.
+
+    Raises:
+        InputError: naming the argument that cannot be.
+    """
+
+    def __init__(
+        self,
+        n_neurons: int,
+        n_inputs: int,
+        n_outputs: int,
+        n_iterations: int,
+        *,
+        population: int = 1,
+        activation: str = "relu",
+        input_mode: str = "pulse",
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ):
+        super().__init__()
+        for name, value in (("n_inputs", n_inputs), ("n_outputs", n_outputs), ("n_iterations", n_iterations),
+                            ("population", population)):  # fmt: skip
+            if value < 1:
+                raise InputError(f"{name}: must be at least 1, not {value}")
+        if n_neurons < n_inputs + n_outputs:
+            raise InputError(f"n_neurons: {n_neurons} cannot hold {n_inputs} inputs and {n_outputs} outputs")
+        if activation not in ACTIVATIONS:
+            raise InputError(f"activation: must be one of {', '.join(ACTIVATIONS)}, not {activation!r}")
+        if input_mode not in INPUT_MODES:
+            raise InputError(f"input_mode: must be one of {', '.join(INPUT_MODES)}, not {input_mode!r}")
+        generators = [generator] * population if not isinstance(generator, Sequence) else list(generator)
+        if len(generators) != population:
+            raise InputError(f"generator: {len(generators)} generators for a population of {population}")
+
+        self.n_neurons, self.n_inputs, self.n_outputs = n_neurons, n_inputs, n_outputs
+        self.n_iterations, self.activation, self.input_mode = n_iterations, activation, input_mode
+        # He initialisation: a column of the input is seen together with d_in others, a hidden one with S others.
+        scale = torch.full((n_neurons,), (GAINS[activation] / n_neurons) ** 0.5)
+        scale[:n_inputs] = (GAINS[activation] / n_inputs) ** 0.5
+        W = torch.empty(population, n_neurons, n_neurons)
+        for member, member_generator in zip(W, generators, strict=True):
+            member.normal_(generator=member_generator).mul_(scale)
+        self.weight = nn.Parameter(W.to(device, dtype))
+        self.bias = nn.Parameter(torch.zeros(population, n_neurons, device=device, dtype=dtype))
+        self.register_buffer("ids", torch.arange(n_neurons, device=device).repeat(population, 1))
+        self.register_parameter("positions", None)
+
+    @property
+    def population(self) -> int:
+        """K, the number of networks held."""
+        return self.weight.shape[0]
+
+    @property
+    def hidden(self) -> slice:
+        """The hidden neurons among those held."""
+        return slice(self.n_inputs, self.weight.shape[1] - self.n_outputs)
+
+    @property
+    def acting(self) -> slice:
+        """The neurons that act as hidden ones at l = 1..I-1: all of them, but for inputs that are held by their mode.
+
+        After a pulse the input and output neurons are free like any other. Were they spared by a regulariser, computation
+        would move into them (on digits every hidden neuron dies, and the 74 others carry the network).
+        """
+        return slice(0 if self.input_mode == "pulse" else self.n_inputs, self.weight.shape[1])
+
+    @property
+    def outputs(self) -> slice:
+        """The output neurons among those held."""
+        return slice(self.weight.shape[1] - self.n_outputs, self.weight.shape[1])
+
+    def unroll(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Run the network and return `(y, activity)`.
+
+        Args:
+            x: `(B, d_in)` for all members alike, or `(K, B, d_in)`; in stream mode `(B, I, d_in)` or `(K, B, I, d_in)`.
+            state: `(K, B, n)`, the neurons as an earlier call left them (stream mode only).
+
+        Returns:
+            y: `(K, B, d_out)`; in stream mode `(K, B, I, d_out)`.
+            activity: N(1), N(2), ... of shape `(K, L, B, n)`: L = I - 1, or I in stream mode (its last is
+                the state to carry).
+        """
+        stream = self.input_mode == "stream"
+        if x.dim() == (4 if stream else 3) - 1:
+            x = x.expand(self.population, *x.shape)
+        if x.shape[-1] != self.n_inputs or x.shape[0] != self.population or x.dim() != (4 if stream else 3):
+            raise InputError(f"x: shape {tuple(x.shape)} does not fit {self.population} x batch x {self.n_inputs} inputs")
+        if stream and x.shape[2] != self.n_iterations:
+            raise InputError(f"x: {x.shape[2]} symbols where n_iterations is {self.n_iterations}")
+        if state is not None and not stream:
+            raise InputError("state: only a network in stream mode carries one")
+        N, y = Unroll.apply(
+            self.weight, self.bias, x.transpose(1, 2) if stream else x, state,
+            self.n_iterations, self.n_outputs, self.input_mode, self.activation,
+        )  # fmt: skip
+        return (y.transpose(1, 2) if stream else y), (N if state is None else N[:, 1:])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """y of shape `(B, d_out)` for one network, `(K, B, d_out)` for a population (see `unroll`)."""
+        y, _ = self.unroll(x)
+        return y[0] if self.population == 1 else y
+
+    def full(self) -> tuple[Tensor, Tensor]:
+        """Weights `(K, S, S)` and biases `(K, S)` at full size, zero for neurons that were removed."""
+        W = [rebuild(w, i, self.n_neurons, square=True) for w, i in zip(self.weight.detach(), self.ids, strict=True)]
+        b = [rebuild(b, i, self.n_neurons) for b, i in zip(self.bias.detach(), self.ids, strict=True)]
+        return torch.stack(W), torch.stack(b)
+
+
+def rebuild(values: Tensor, ids: Tensor, size: int, *, square: bool = False, fill: float = 0.0) -> Tensor:
+    """Put what is known of the neurons `ids` `(n,)` back among all `size` of them; a matrix `(n, n)` along both axes."""
+    if square:
+        whole = values.new_full((size, size), fill)
+        whole[ids[:, None], ids] = values
+    else:
+        whole = values.new_full((size, *values.shape[1:]), fill)
+        whole[ids] = values
+    return whole

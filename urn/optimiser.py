@@ -1,0 +1,231 @@
+"""Adam on the smooth part of a loss, then a proximal step in Adam's own metric (DESIGN section 2, exact zeros).
+
+    m <- b1 m + (1 - b1) g,   v <- b2 v + (1 - b2) g^2,   d = sqrt(v_hat) + eps
+    W <- soft(W - lr m_hat / d,  lr c / d)                            Yun, Lozano & Yang 2021, adaptive proximal gradient
+
+An entry therefore reaches zero, exactly, when its mean gradient stays below its price c, however small that gradient is.
+This module knows parameters and prices, not networks: it works on an ordinary `nn.Linear` as well.
+"""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+CHUNK = 1 << 16
+"""Entries updated together on a CPU: the working set of a chunk (four arrays, two temporaries) stays in the cache."""
+
+
+def soft(z: Tensor, threshold: float | Tensor) -> Tensor:
+    """Soft threshold: z moved towards 0 by `threshold`, and 0 within it. The proximal map of threshold |.|."""
+    if isinstance(threshold, Tensor):
+        return z - torch.clamp(z, -threshold, threshold)
+    return torch.nn.functional.softshrink(z, threshold)
+
+
+def prox_two_kinks(z: Tensor, at_zero: Tensor, at_target: Tensor, target: float) -> Tensor:
+    """argmin_w (w - z)^2 / 2 + at_zero |w| + at_target |w - target|, elementwise, for target >= 0.
+
+    The objective's slope jumps at 0 and at `target`; between, below and above them the solution is a shifted z.
+    """
+    outer, inner = at_zero + at_target, at_zero - at_target
+    between = torch.clamp(z - inner, 0, target)
+    return between + (z - outer - target).clamp_min(0) + (z + outer).clamp_max(0)
+
+
+class ProximalAdam(torch.optim.Optimizer):
+    """Adam with exact zeros.
+
+    Args:
+        params: parameters, or groups of them. Beside `lr`, `betas` and `eps`, a group may hold (each a value, or a function
+            without arguments that returns it, looked up at every step):
+
+            - `l1`: the price of an entry's absolute value, a number or a tensor that broadcasts to the parameter;
+            - `diagonal`: `(price, target, slice)`: also price |W_ii - target| on that part of the diagonal of `(K, n, n)`;
+            - `deviation`: `(price, group)`: price |W - P_G W| for a `PermutationGroup`. The shared part P_G W then takes an
+              Adam step of its own, from gradients averaged over the orbits *before* they are normalised.
+        lr: learning rate.
+        betas, eps: as in Adam.
+
+    Raises:
+        ValueError: for a learning rate, beta or eps that cannot be.
+    """
+
+    def __init__(
+        self,
+        params: Iterable,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        l1: float | Tensor | Callable = 0.0,
+    ):
+        if not lr >= 0:
+            raise ValueError(f"lr: must be at least 0, not {lr}")
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas: must lie in [0, 1), not {betas}")
+        if not eps > 0:
+            raise ValueError(f"eps: must be greater than 0, not {eps}")
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "l1": l1, "diagonal": None, "deviation": None})
+
+    @torch.no_grad()
+    def step(self, closure: Callable | None = None):
+        """One step on every parameter that has a gradient."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for w in group["params"]:
+                if w.grad is not None:
+                    self._update(w, group)
+        return loss
+
+    def metric(self, w: Tensor) -> "Metric":
+        """Adam's metric for a parameter at the step it is at."""
+        group = next(group for group in self.param_groups if any(w is p for p in group["params"]))
+        return Metric(group["lr"], *group["betas"], group["eps"], self.state[w]["step"])
+
+    def exchange(self, module: torch.nn.Module, name: str, value: Tensor, state: dict) -> None:
+        """Put a tensor of another shape in the place of a module's parameter (or buffer), with its state."""
+        old = getattr(module, name)
+        if not isinstance(old, torch.nn.Parameter):
+            setattr(module, name, value)
+            return
+        new = torch.nn.Parameter(value)
+        setattr(module, name, new)
+        for group in self.param_groups:
+            group["params"] = [new if p is old else p for p in group["params"]]
+        self.state.pop(old, None)
+        if state:
+            self.state[new] = state
+
+    def _update(self, w: Tensor, group: dict) -> None:
+        state = self.state[w]
+        if not state:
+            state.update(step=0, exp_avg=torch.zeros_like(w), exp_avg_sq=torch.zeros_like(w))
+        state["step"] += 1
+        metric = self.metric(w)
+        l1 = _now(group["l1"])
+        if isinstance(l1, Tensor):
+            l1 = l1.to(w)
+        if group["deviation"] is not None:
+            self._shared_update(w, state, metric, l1, group)
+            return
+        diagonal = _Diagonal(w, metric, l1, *_now(group["diagonal"])) if group["diagonal"] is not None else None
+        for part, price in _chunks((w, w.grad, state["exp_avg"], state["exp_avg_sq"]), l1):
+            metric.update(*part, price)
+        if diagonal is not None:
+            diagonal.finish(w, state)
+
+    def _shared_update(self, W: Tensor, state: dict, metric: "Metric", l1: float | Tensor, group: dict) -> None:
+        """W = shared + deviation, each with its own Adam step; the deviation is shrunk, then the sum."""
+        price, symmetry = _now(group["deviation"])
+        g, m, v = W.grad, state["exp_avg"], state["exp_avg_sq"]
+        if "shared_avg" not in state:
+            means = symmetry.mean(W)
+            state.update(shared_avg=torch.zeros_like(means), shared_avg_sq=torch.zeros_like(means))
+        shared, shared_gradient = symmetry.mean(W), symmetry.mean(g)
+        deviation = W - symmetry.spread(shared)
+        metric.update(deviation, g - symmetry.spread(shared_gradient), m, v, _to(price, W))
+        d = metric.update(shared, shared_gradient, state["shared_avg"], state["shared_avg_sq"], 0.0)
+        d = symmetry.spread(d)  # the same over an orbit, so that what is shared stays shared
+        new = deviation.add_(symmetry.spread(shared))
+        if group["diagonal"] is not None:
+            at_target, target, where = _now(group["diagonal"])
+            kept = new.diagonal(dim1=1, dim2=2)[:, where].clone()
+        torch.div(soft(new.mul_(d), l1 * metric.lr), d, out=W)
+        if group["diagonal"] is not None:
+            scale = metric.lr / d.diagonal(dim1=1, dim2=2)[:, where]
+            at_zero = _diagonal_of(l1, W)[:, where] * scale
+            W.diagonal(dim1=1, dim2=2)[:, where] = prox_two_kinks(kept, at_zero, _per_member(at_target, W) * scale, target)
+
+
+class Metric:
+    """Adam's step at one moment: moments, bias corrections and the metric d = sqrt(v_hat) + eps."""
+
+    def __init__(self, lr: float, beta1: float, beta2: float, eps: float, step: int):
+        self.lr, self.beta1, self.beta2, self.eps = lr, beta1, beta2, eps
+        self.correction1, self.correction2 = 1 - beta1**step, 1 - beta2**step
+
+    @property
+    def momentum_reach(self) -> float:
+        """Bound on sum_t (b1 / sqrt(b2))^t: how many first steps the momentum left adds up to when gradients stop."""
+        return 1 / max(1 - self.beta1 / self.beta2**0.5, 1e-6)
+
+    def of(self, v: Tensor) -> Tensor:
+        """d of the second moment v."""
+        return v.sqrt().div_(self.correction2**0.5).add_(self.eps)
+
+    def update(self, w: Tensor, g: Tensor, m: Tensor, v: Tensor, price: float | Tensor) -> Tensor:
+        """Move w, m and v (in place) one step along g, shrink w at `price`, and return d."""
+        m.lerp_(g, 1 - self.beta1)
+        v.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
+        d = self.of(v)
+        if isinstance(price, Tensor) or price:
+            # soft(w - lr m/d, lr c/d) = soft(w d - lr m, lr c) / d: the price stays a number, or one for each member
+            z = torch.mul(w, d).add_(m, alpha=-self.lr / self.correction1)
+            torch.div(soft(z, price * self.lr), d, out=w)
+        else:
+            w.addcdiv_(m, d, value=-self.lr / self.correction1)
+        return d
+
+
+class _Diagonal:
+    """The diagonal has a price of its own with its kink at `target`; it is set aside before the step and solved after it."""
+
+    def __init__(self, W: Tensor, metric: Metric, l1: float | Tensor, price: float | Tensor, target: float, where: slice):
+        self.metric, self.price, self.target, self.where = metric, price, target, where
+        self.l1 = _diagonal_of(l1, W)[:, where]
+        self.before = W.diagonal(dim1=1, dim2=2)[:, where].clone()
+
+    def finish(self, W: Tensor, state: dict) -> None:
+        m, v = (state[name].diagonal(dim1=1, dim2=2)[:, self.where] for name in ("exp_avg", "exp_avg_sq"))
+        scale = self.metric.lr / self.metric.of(v)
+        z = self.before - m * scale / self.metric.correction1
+        new = prox_two_kinks(z, self.l1 * scale, _per_member(self.price, W) * scale, self.target)
+        W.diagonal(dim1=1, dim2=2)[:, self.where] = new
+
+
+def _now(value: object) -> object:
+    return value() if callable(value) else value
+
+
+def _to(price: float | Tensor, W: Tensor) -> float | Tensor:
+    return price.to(W) if isinstance(price, Tensor) else price
+
+
+def _per_member(price: float | Tensor, W: Tensor) -> float | Tensor:
+    """A number, or `(K, 1)` from `(K, 1, 1)`."""
+    return price.to(W).view(-1, 1) if isinstance(price, Tensor) else price
+
+
+def _diagonal_of(price: float | Tensor, W: Tensor) -> Tensor:
+    """The prices on the diagonal, `(K, n)`."""
+    whole = price if isinstance(price, Tensor) else W.new_tensor(price)
+    return whole.expand(W.shape).diagonal(dim1=1, dim2=2)
+
+
+def _chunks(tensors: tuple[Tensor, ...], price: float | Tensor):
+    """Split equal tensors (and their price) into parts of about CHUNK entries, as views, along members and rows."""
+    w = tensors[0]
+    if w.is_cuda or w.numel() <= CHUNK:
+        yield tensors, price
+        return
+    if w.dim() != 3:  # rows x entries; only the population's matrices have a member axis
+        tensors = tuple(t.view(1, t.shape[0], -1) for t in tensors)
+        price = price.expand(w.shape).reshape(tensors[0].shape) if isinstance(price, Tensor) else price
+    K, rows, columns = tensors[0].shape
+    members = max(1, CHUNK // (rows * columns))
+    step = max(1, min(rows, CHUNK // columns))
+    for k in range(0, K, members):
+        for i in range(0, rows, step):
+            part = (slice(k, k + members), slice(i, i + step))
+            yield tuple(t[part] for t in tensors), _part(price, part)
+
+
+def _part(price: float | Tensor, part: tuple[slice, slice]) -> float | Tensor:
+    """The same part of a price that broadcasts to (K, rows, columns)."""
+    if not isinstance(price, Tensor) or price.dim() == 0:
+        return price
+    price = price.view(*[1] * (3 - price.dim()), *price.shape)
+    return price[tuple(slice(None) if size == 1 else where for size, where in zip(price.shape, part, strict=False))]

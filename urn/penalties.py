@@ -1,0 +1,236 @@
+"""The regularisers of DESIGN section 2: pure functions of a network and its activity, in a registry.
+
+    L = task + sum_r c_r R_r
+
+Smooth terms go through autograd. The L1 terms on W, its diagonal, its deviation from symmetry and b are priced here but
+shrunk by the proximal step of `urn.optimiser`, so that zeros are exact. In a training loop of your own:
+
+    penalties = Penalties({"weight": 3e-4, "activity": 3e-3})
+    optimiser = ProximalAdam(penalties.parameter_groups(net), lr=1e-3)
+    y, activity = net.unroll(x)
+    loss = cross_entropy(y[0], labels) + penalties(net, activity)
+    loss.backward(); optimiser.step()
+
+To add a term, register a function of `(net, activity, settings)` that returns its value for every member, `(K,)`:
+
+    @register("bias_square")
+    def bias_square(net, activity, settings):
+        return net.bias.square().sum(1)
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from urn.errors import InputError
+from urn.geometry import wire_cost
+from urn.network import URN
+from urn.schedules import Schedule
+from urn.symmetry import PermutationGroup
+
+PLACES = ("weight", "bias", "diagonal", "deviation")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the terms need beside a strength. `locality_power` is q, `self_target` w0, `group` the G of P_G."""
+
+    locality_power: float = 1.0
+    locality_floor: float = 0.0
+    self_target: float = 0.0
+    group: PermutationGroup | None = None
+
+
+@dataclass(frozen=True)
+class Term:
+    """One regulariser: its value, and for an L1 term what the proximal step shrinks (one of PLACES) and at what cost."""
+
+    value: Callable[[URN, Tensor, Settings], Tensor]
+    shrinks: str | None = None
+    cost: Callable[[URN, Settings], Tensor] | None = None
+
+
+TERMS: dict[str, Term] = {}
+
+
+def register(name: str, *, shrinks: str | None = None, cost: Callable[[URN, Settings], Tensor] | None = None):
+    """Decorate a function `(net, activity, settings) -> (K,)` to become the term `name`.
+
+    With `shrinks="weight"` (or "bias") the term is sum cost_ij |W_ij| and belongs to the proximal step; `cost` returns
+    the (K, n, n) costs, 1 if it is left out. Costs that depend on learned positions are differentiated with respect to those.
+    """
+    if shrinks is not None and shrinks not in PLACES:
+        raise InputError(f"shrinks: must be one of {', '.join(PLACES)}, not {shrinks!r}")
+
+    def add(value):
+        TERMS[name] = Term(value, shrinks, cost)
+        return value
+
+    return add
+
+
+@register("weight", shrinks="weight")
+def weight(net: URN, activity: Tensor, settings: Settings) -> Tensor:
+    """sum_ij |W_ij|: fewest connections."""
+    return net.weight.abs().sum((1, 2))
+
+
+@register("bias", shrinks="bias")
+def bias(net: URN, activity: Tensor, settings: Settings) -> Tensor:
+    """sum_i |b_i|: no constant neurons."""
+    return net.bias.abs().sum(1)
+
+
+@register("activity")
+def activity(net: URN, activity: Tensor, settings: Settings) -> Tensor:
+    """sum_l mean_batch sum_i |N_i(l)| over acting neurons, l = 1..I-1: fewest, quietest neurons."""
+    return activity[..., net.acting].abs().sum((1, 2, 3)) / activity.shape[2]
+
+
+@register("depth")
+def depth(net: URN, activity: Tensor, settings: Settings) -> Tensor:
+    """sum_i sqrt((sum_l n_i(l))^2 - sum_l n_i(l)^2) with n_i(l) the mean |activity| of acting neuron i at iteration l.
+
+    Zero exactly when each neuron speaks at one iteration only. Near zero the square root is rounded off
+    (sqrt(u + e^2) - e, e = DEPTH_ROUNDING): its slope would be infinite there,
+    and training chaotic (a change of 1e-14 in W grows to 1e-2 within 200 steps at e = 1e-3, to 1e-11 at e = 0.1).
+    """
+    n = activity[..., net.acting].abs().mean(2)  # (K, L, acting)
+    twice_products = (n.sum(1).square() - n.square().sum(1)).clamp_min(0)  # 2 sum_{l < m} n(l) n(m)
+    return ((twice_products + DEPTH_ROUNDING**2).sqrt() - DEPTH_ROUNDING).sum(1)
+
+
+DEPTH_ROUNDING = 0.1
+
+
+def _wire_cost(net: URN, settings: Settings) -> Tensor:
+    if net.positions is None:
+        raise InputError("strengths.locality: the network has no positions; give the task a geometry")
+    return wire_cost(net, settings.locality_power, settings.locality_floor)
+
+
+@register("locality", shrinks="weight", cost=_wire_cost)
+def locality(net: URN, activity: Tensor, settings: Settings) -> Tensor:
+    """sum_ij |W_ij| (dist(p_i, p_j)^q + floor): short wires."""
+    return (net.weight.abs() * _wire_cost(net, settings)).sum((1, 2))
+
+
+@register("symmetry", shrinks="deviation")
+def symmetry(net: URN, activity: Tensor, settings: Settings) -> Tensor:
+    """sum_ij |W_ij - (P_G W)_ij|: weight sharing."""
+    if settings.group is None:
+        raise InputError("strengths.symmetry: the network has no lattice for a group to act on")
+    return (net.weight - settings.group.project(net.weight)).abs().sum((1, 2))
+
+
+@register("self", shrinks="diagonal")
+def self_loop(net: URN, activity: Tensor, settings: Settings) -> Tensor:
+    """sum_i |W_ii - w0| over acting neurons: w0 = 0 prices carrying a value in place, w0 = 1 prices change."""
+    return (net.weight.diagonal(dim1=1, dim2=2)[:, net.acting] - settings.self_target).abs().sum(1)
+
+
+Strength = float | Tensor
+"""One number for all members, or one for each, of shape `(K,)`."""
+
+
+class Penalties:
+    """A set of terms with their strengths.
+
+    Args:
+        strengths: name -> a number, a `(K,)` tensor, a `Schedule`, or one Schedule for each member.
+        n_steps: length of training, for schedules with milestones.
+        settings: see `Settings`.
+
+    Raises:
+        InputError: for a name that is not registered; the message lists those that are.
+    """
+
+    def __init__(self, strengths: Mapping[str, object], *, n_steps: int = 1, settings: Settings | None = None):
+        check_names(strengths)
+        self.schedules, self.n_steps, self.settings = dict(strengths), n_steps, settings or Settings()
+        self.current: dict[str, Strength] = {}
+        self._costs: dict[str, Tensor] = {}
+        self.set_step(0)
+
+    def set_step(self, step: int) -> None:
+        """Bring every strength to its value at `step`."""
+        self.current = {name: _strength(schedule, step, self.n_steps) for name, schedule in self.schedules.items()}
+
+    def values(self, net: URN, activity: Tensor) -> dict[str, Tensor]:
+        """The value R of every term, `(K,)` each, without its strength."""
+        return {name: TERMS[name].value(net, activity, self.settings) for name in self.current}
+
+    def smooth(self, net: URN, activity: Tensor) -> Tensor:
+        """The part of sum_r c_r R_r that autograd has to see, `(K,)`: the smooth terms, and how costs move positions."""
+        total = net.bias.new_zeros(net.population)
+        for name, strength in self.current.items():
+            term = TERMS[name]
+            if term.shrinks is None:
+                total = total + strength * term.value(net, activity, self.settings)
+            elif term.cost is not None:
+                cost = self._cost(name, net, fresh=isinstance(net.positions, torch.nn.Parameter))
+                if cost.requires_grad:
+                    total = total + strength * torch.einsum("kij,kij->k", net.weight.detach().abs(), cost)
+        return total
+
+    def __call__(self, net: URN, activity: Tensor) -> Tensor:
+        """sum_r c_r R_r, summed over members, as a number to add to a loss.
+
+        Its value is the whole penalty; its gradient is that of the smooth part, for the proximal step does the rest.
+        """
+        smooth = self.smooth(net, activity)
+        with torch.no_grad():
+            whole = sum(
+                strength * R for strength, R in zip(self.current.values(), self.values(net, activity).values(), strict=True)
+            )
+        return (smooth + (whole - smooth).detach()).sum()
+
+    def l1(self, place: str, net: URN) -> Strength:
+        """What one step of gradient 1 is worth at `place`: a number, `(K, 1, 1)` or `(K, n, n)` (for biases `(K, 1)`)."""
+        parameter = net.bias if place == "bias" else net.weight
+        total: Strength = 0.0
+        for name, strength in self.current.items():
+            term = TERMS[name]
+            if term.shrinks == place:
+                c = strength.view(-1, *[1] * (parameter.dim() - 1)) if isinstance(strength, Tensor) else strength
+                if term.cost is not None:
+                    c = c * self._cost(name, net).detach()
+                total = total + c
+        return total
+
+    def _cost(self, name: str, net: URN, fresh: bool = False) -> Tensor:
+        """The costs of a term, computed anew when they may have changed: positions that learn, or another network size."""
+        cost = self._costs.get(name)
+        if cost is None or fresh or cost.shape[1] != net.bias.shape[1]:
+            cost = self._costs[name] = TERMS[name].cost(net, self.settings)
+        return cost
+
+    def parameter_groups(self, net: URN) -> list[dict]:
+        """Parameter groups for `ProximalAdam`. The strengths are looked up at every step, so schedules are followed."""
+        weights = {"params": [net.weight], "l1": lambda: self.l1("weight", net)}
+        if any(TERMS[name].shrinks == "diagonal" for name in self.current):
+            weights["diagonal"] = lambda: (self.l1("diagonal", net), self.settings.self_target, net.acting)
+        if any(TERMS[name].shrinks == "deviation" for name in self.current):
+            weights["deviation"] = lambda: (self.l1("deviation", net), self.settings.group)
+        groups = [weights, {"params": [net.bias], "l1": lambda: self.l1("bias", net)}]
+        if isinstance(net.positions, torch.nn.Parameter):
+            groups.append({"params": [net.positions]})
+        return groups
+
+
+def check_names(strengths: Mapping[str, object]) -> None:
+    """Raise InputError for a term that is not registered."""
+    for name in strengths:
+        if name not in TERMS:
+            raise InputError(f"strengths.{name}: no such term; there are {', '.join(TERMS)}")
+
+
+def _strength(schedule: object, step: int, n_steps: int) -> Strength:
+    if isinstance(schedule, Schedule):
+        return schedule.at(step, n_steps)
+    if isinstance(schedule, list | tuple):
+        values = [_strength(one, step, n_steps) for one in schedule]
+        return values[0] if len(set(values)) == 1 else torch.tensor(values)
+    return schedule

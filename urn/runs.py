@@ -1,0 +1,311 @@
+"""Runs on disk: a folder that is written atomically, survives being killed, resumes bit for bit, and never holds a pickle.
+
+config.toml             the configuration, every field
+weights.safetensors     W (S, S), b (S,), positions (S, dim), kept (S,); status and test accuracy in its metadata
+history.csv             a row every `log_every` steps
+snapshots/              W, b, positions over training, one file a snapshot
+checkpoint.safetensors  only while there is something left to do
+"""
+
+import csv
+import io
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from urn.config import TrainConfig, read_toml
+from urn.errors import InputError
+from urn.tasks import Dataset
+from urn.training import Member, Snapshot, Trainer
+
+CONFIG, WEIGHTS, HISTORY, SNAPSHOTS, CHECKPOINT = (
+    "config.toml",
+    "weights.safetensors",
+    "history.csv",
+    "snapshots",
+    "checkpoint.safetensors",
+)
+
+
+@dataclass
+class Run:
+    """A trained network and how it came about.
+
+    Attributes:
+        weights, biases, positions: `(S, S)`, `(S,)` and `(S, dim)` (NaN where a neuron has none) or None.
+        kept: `(S,)` boolean, the neurons that were not removed as dead.
+        history: a dictionary a row (step, loss, validation_accuracy, living_neurons, connections, living_l, R_term).
+        snapshots: over training, oldest first.
+        status: "ok", "disconnected" (no path from inputs to outputs), "diverged" (NaN or Inf came up; the weights are the
+            last good ones) or "interrupted".
+        test_accuracy: on the test set; R^2 for regression; NaN unless training ended well.
+        steps_done: updates made.
+        folder: where it lies, or None.
+    """
+
+    config: TrainConfig
+    weights: Tensor
+    biases: Tensor
+    positions: Tensor | None
+    kept: Tensor
+    history: list[dict]
+    snapshots: list[Snapshot]
+    status: str
+    test_accuracy: float
+    steps_done: int
+    folder: Path | None = None
+
+
+def train(
+    config: TrainConfig, out: str | Path | None = None, *, data: Dataset | None = None,
+    report: Callable[[Trainer], None] | None = None, stop: Callable[[], bool] | None = None,
+) -> Run:  # fmt: skip
+    """Train one network.
+
+    Args:
+        config: what to train.
+        out: folder for the run, new or empty; nothing is written if left out.
+        data: a data set in place of the task's.
+        report: called with the `Trainer` now and then, for progress.
+        stop: asked between steps; once it says True the run is saved as "interrupted" and can be resumed.
+
+    Raises:
+        InputError: for what cannot be; nothing half-written stays behind.
+    """
+    if out is None:
+        return train_population([config], data=data, report=report, stop=stop)[0]
+    folder = Path(out)
+    trainer = Trainer([config], data)  # first, so that a wrong configuration leaves no folder
+    store = RunFolder.create(folder, config)
+    return _train_in(store, trainer, report, stop)
+
+
+def resume(
+    folder: str | Path,
+    *,
+    data: Dataset | None = None,
+    report: Callable[[Trainer], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Run:
+    """Go on with a run that was interrupted or killed; it ends bit-identical to an unbroken one on the same machine."""
+    store = RunFolder(Path(folder))
+    config = store.config()
+    if store.finished():
+        return load_run(folder)
+    trainer = Trainer([config], data)
+    state = store.checkpoint()
+    if state is not None:
+        trainer.load_state_dict(state)
+    trainer.members[0].history = [row for row in store.history() if row["step"] <= trainer.step]
+    return _train_in(store, trainer, report, stop)
+
+
+def train_population(
+    configs: list[TrainConfig],
+    *,
+    data: Dataset | None = None,
+    report: Callable[[Trainer], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> list[Run]:
+    """Train configurations that differ only in seed and strengths together, in one batched computation. Nothing is written."""
+    snapshots: dict[int, list[Snapshot]] = {k: [] for k in range(len(configs))}
+
+    trainer = Trainer(configs, data, lambda member, moment: snapshots[member.index].append(moment))
+    trainer.run(report=report, stop=stop)
+    if trainer.step < trainer.config.steps:
+        trainer.finish("interrupted")
+    return [_run(member, snapshots[member.index]) for member in trainer.members]
+
+
+def load_run(folder: str | Path) -> Run:
+    """Read a run folder.
+
+    Raises:
+        InputError: when it is not one, or a file in it is missing, truncated or foreign; the message names the file.
+    """
+    store = RunFolder(Path(folder))
+    config = store.config()
+    tensors, about = read_tensors(store.path / WEIGHTS)
+    try:
+        run = Run(
+            config, tensors["weights"], tensors["biases"], tensors.get("positions"), tensors["kept"], store.history(),
+            store.snapshots(), about["status"], float(about["test_accuracy"]), int(about["steps_done"]), store.path,
+        )  # fmt: skip
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{store.path / WEIGHTS}: not the weights of a run (no valid {error})") from None
+    S = config.n_neurons
+    if run.weights.shape != (S, S) or run.biases.shape != (S,) or run.kept.shape != (S,):
+        raise InputError(
+            f"{store.path / WEIGHTS}: holds W of shape {tuple(run.weights.shape)} where config.toml says n_neurons = {S}"
+        )
+    return run
+
+
+def _run(member: Member, snapshots: list[Snapshot], folder: Path | None = None) -> Run:
+    final = member.final
+    return Run(
+        member.config, final.weights, final.biases, final.positions, final.kept, member.history, snapshots,
+        member.status, member.test_accuracy, final.step, folder,
+    )  # fmt: skip
+
+
+def _train_in(store: "RunFolder", trainer: Trainer, report: Callable | None, stop: Callable | None) -> Run:
+    """Train inside a run folder, with a checkpoint every so many seconds."""
+    member, due = trainer.members[0], time.monotonic() + trainer.config.checkpoint_seconds
+
+    def look(trainer: Trainer) -> None:
+        nonlocal due
+        if report:
+            report(trainer)
+        at_check = trainer.step % trainer.config.check_every == 0  # where the present weights are also the last good ones
+        if at_check and time.monotonic() >= due:
+            store.save_checkpoint(trainer)
+            due = time.monotonic() + trainer.config.checkpoint_seconds
+
+    trainer.on_snapshot = lambda _, moment: store.save_snapshot(moment)
+    trainer.run(report=look, stop=stop)
+    if trainer.step < trainer.config.steps and trainer.training:
+        store.save_checkpoint(trainer)
+        trainer.finish("interrupted")
+    store.save_run(_run(member, [], store.path))
+    return load_run(store.path)
+
+
+class RunFolder:
+    """The files of one run. Every write goes to a temporary file first and is renamed into place."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, config: TrainConfig) -> "RunFolder":
+        """A new run folder, complete with its configuration or not there at all."""
+        try:
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise InputError(f"{path}: already exists; give another folder, or --resume it")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+            try:
+                (draft / CONFIG).write_text(config.to_toml(), encoding="utf-8")
+                (draft / SNAPSHOTS).mkdir()
+                draft.chmod(0o755)
+                draft.rename(path)
+            except BaseException:
+                shutil.rmtree(draft, ignore_errors=True)
+                raise
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+        return cls(path)
+
+    def config(self) -> TrainConfig:
+        """The configuration in config.toml."""
+        if not self.path.is_dir():
+            raise InputError(f"{self.path}: no such run folder")
+        try:
+            return TrainConfig(**read_toml(self.path / CONFIG))
+        except InputError as error:
+            text = str(error)
+            raise InputError(text if text.startswith(str(self.path)) else f"{self.path / CONFIG}: {text}") from None
+
+    def finished(self) -> bool:
+        """Whether training came to its end, good or bad."""
+        if not (self.path / WEIGHTS).is_file():
+            return False
+        return read_tensors(self.path / WEIGHTS)[1].get("status") in ("ok", "disconnected", "diverged")
+
+    def checkpoint(self) -> dict[str, Tensor] | None:
+        """The state of the trainer as last saved, or None when nothing was yet."""
+        path = self.path / CHECKPOINT
+        return read_tensors(path)[0] if path.is_file() else None
+
+    def save_checkpoint(self, trainer: Trainer) -> None:
+        """History first, so that it never falls behind the checkpoint."""
+        self._save_history(trainer.members[0].history)
+        self._write(CHECKPOINT, save(trainer.state_dict()))
+
+    def save_snapshot(self, moment: Snapshot) -> None:
+        """One file a snapshot, with the neurons it holds."""
+        (self.path / SNAPSHOTS).mkdir(exist_ok=True)
+        tensors = {"ids": moment.ids, "weights": moment.held_weights, "biases": moment.held_biases}
+        if moment.held_positions is not None:
+            tensors["positions"] = moment.held_positions
+        about = {"step": str(moment.step), "n_neurons": str(moment.n_neurons)}
+        self._write(f"{SNAPSHOTS}/step_{moment.step:08d}.safetensors", save(tensors, about))
+
+    def snapshots(self) -> list[Snapshot]:
+        """All snapshots, oldest first."""
+        moments = []
+        for path in sorted((self.path / SNAPSHOTS).glob("step_*.safetensors")):
+            tensors, about = read_tensors(path)
+            try:
+                ids, weights, biases = tensors["ids"], tensors["weights"], tensors["biases"]
+                moment = Snapshot(int(about["step"]), int(about["n_neurons"]), ids, weights, biases, tensors.get("positions"))
+            except (KeyError, ValueError):
+                raise InputError(f"{path}: not a snapshot of a run") from None
+            if weights.shape != (len(ids), len(ids)) or biases.shape != ids.shape or int(ids.max()) >= moment.n_neurons:
+                raise InputError(f"{path}: a snapshot whose shapes do not fit each other")
+            moments.append(moment)
+        return moments
+
+    def save_run(self, run: Run) -> None:
+        """The result; the checkpoint goes only after it is safely there, and only when nothing is left to do."""
+        self._save_history(run.history)
+        tensors = {"weights": run.weights, "biases": run.biases, "kept": run.kept}
+        if run.positions is not None:
+            tensors["positions"] = run.positions
+        about = {"status": run.status, "test_accuracy": repr(run.test_accuracy), "steps_done": str(run.steps_done)}
+        self._write(WEIGHTS, save({name: tensor.contiguous() for name, tensor in tensors.items()}, about))
+        if run.status != "interrupted":
+            (self.path / CHECKPOINT).unlink(missing_ok=True)
+
+    def history(self) -> list[dict]:
+        """The rows of history.csv."""
+        path = self.path / HISTORY
+        if not path.is_file():
+            return []
+        try:
+            with path.open(newline="", encoding="utf-8") as lines:
+                return [{name: json.loads(text) for name, text in row.items()} for row in csv.DictReader(lines)]
+        except (ValueError, TypeError, csv.Error, UnicodeDecodeError):
+            raise InputError(f"{path}: not the history of a run") from None
+
+    def _save_history(self, rows: list[dict]) -> None:
+        text = io.StringIO()
+        if rows:
+            table = csv.DictWriter(text, rows[0], lineterminator="\n")
+            table.writeheader()
+            table.writerows({name: json.dumps(value) for name, value in row.items()} for row in rows)
+        self._write(HISTORY, text.getvalue().encode())
+
+    def _write(self, name: str, content: bytes) -> None:
+        path = self.path / name
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with draft.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a .safetensors file, or InputError naming it."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable .safetensors file ({' '.join(str(error).split())})") from None

@@ -1,0 +1,306 @@
+"""Tasks: data with train, validation and test split, seeded, each with a name in a registry. No network is known here.
+
+A task is a frozen data class of its options with a `load()` that returns a `Dataset`. To add one:
+
+    @task("my_task")
+    class MyTask(TaskOptions):
+        noise: float = 0.1
+
+        def load(self) -> Dataset: ...
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from torch import Tensor
+
+from urn import files, geometry
+from urn.errors import InputError, one_line
+
+Positive = Annotated[int, Field(ge=1)]
+Split = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a network trains on.
+
+    Attributes:
+        train, validation, test: pairs (X, y). X is `(N, d_in)` float32; y `(N,)` int64 classes, or `(N, d_out)` float32
+            targets. For symbol streams X is `(streams, T, d_in)` one-hot and y `(streams, T)` the symbol that follows.
+        n_outputs: d_out.
+        kind: "classification", "regression" or "stream".
+        positions: `(d_in, dim)` where each input sits, or None where the data has no geometry.
+        sites: shape of the lattice the inputs fill (for translations), or None.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    n_outputs: int
+    kind: Literal["classification", "regression", "stream"] = "classification"
+    positions: Tensor | None = None
+    sites: tuple[int, ...] | None = None
+
+    @property
+    def n_inputs(self) -> int:
+        """d_in."""
+        return self.train[0].shape[-1]
+
+
+class TaskOptions(BaseModel):
+    """Options of a task; `data_seed` seeds the data and its split, whatever the seed of the network."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    data_seed: int = 0
+
+
+TASKS: dict[str, type[TaskOptions]] = {}
+
+
+def task(name: str):
+    """Register a `TaskOptions` subclass with a `load()` under a name."""
+
+    def add(options: type[TaskOptions]) -> type[TaskOptions]:
+        TASKS[name] = options
+        return options
+
+    return add
+
+
+def task_options(name: str, options: dict) -> TaskOptions:
+    """Validated options of the task `name`; InputError names the task or the option that cannot be."""
+    if name not in TASKS:
+        raise InputError(f"task: no task {name!r}; there are {', '.join(TASKS)}")
+    try:
+        return TASKS[name].model_validate(options)
+    except ValidationError as error:
+        raise one_line(error, f"task_options of {name}") from None
+
+
+@task("shells")
+class Shells(TaskOptions):
+    """Points uniform on spheres of given radii; the label is the shell, or its parity (Golkar 2019)."""
+
+    radii: Annotated[tuple[Annotated[FiniteFloat, Field(gt=0)], ...], Field(min_length=2)] = (1.0, 2.0)
+    dimension: Positive = 10
+    label: Literal["shell", "parity"] = "shell"
+    n_train: Positive = 50_000
+    n_validation: Positive = 5_000
+    n_test: Positive = 10_000
+
+    def load(self) -> Dataset:
+        random = torch.Generator().manual_seed(self.data_seed)
+
+        def sample(n: int) -> Split:
+            shell = torch.randint(len(self.radii), (n,), generator=random)
+            x = torch.randn(n, self.dimension, generator=random)
+            x *= torch.tensor(self.radii)[shell][:, None] / x.norm(dim=1, keepdim=True)
+            return x, shell % 2 if self.label == "parity" else shell
+
+        n_outputs = 2 if self.label == "parity" else len(self.radii)
+        return Dataset(sample(self.n_train), sample(self.n_validation), sample(self.n_test), n_outputs)
+
+
+@task("digits")
+class Digits(TaskOptions):
+    """Handwritten digits 8 x 8 (UCI, from scikit-learn): 1,797 real images, values in [0, 1], 10 classes, grid geometry."""
+
+    shuffled: bool = Field(False, description="control: one fixed permutation of the pixels destroys the geometry")
+
+    def load(self) -> Dataset:
+        from sklearn.datasets import load_digits
+
+        X, y = load_digits(return_X_y=True)
+        X = _shuffle_columns(X / 16, self.data_seed) if self.shuffled else X / 16
+        return _split(X, y, 10, seed=self.data_seed, positions=geometry.grid(8, 8), sites=(8, 8))
+
+
+@task("mnist1d")
+class MNIST1D(TaskOptions):
+    """MNIST-1D (Greydanus 2020), generated with the published defaults: 40 inputs on a line, 10 classes, 4000 + 1000 samples.
+
+    The published test set is the test set; a tenth of the training set is held out for validation.
+    """
+
+    shuffled: bool = Field(False, description="control: one fixed permutation of the positions destroys the geometry")
+
+    def load(self) -> Dataset:
+        from mnist1d.data import get_dataset_args, make_dataset
+
+        state = np.random.get_state()  # noqa: NPY002 (the generator seeds NumPy's global state; ours is put back)
+        try:
+            data = make_dataset(get_dataset_args())
+        finally:
+            np.random.set_state(state)  # noqa: NPY002
+        X = np.concatenate([data["x"], data["x_test"]])
+        y = np.concatenate([data["y"], data["y_test"]])
+        X = _shuffle_columns(X, self.data_seed) if self.shuffled else X
+        n = len(data["x"])
+        order = np.random.default_rng(self.data_seed).permutation(n)
+        parts = order[n // 10 :], order[: n // 10], np.arange(n, len(X))
+        train, validation, test = (_tensors(X[rows], y[rows]) for rows in parts)
+        return Dataset(train, validation, test, 10, positions=geometry.line(40), sites=(40,))
+
+
+@task("idx")
+class Idx(TaskOptions):
+    """MNIST, Fashion-MNIST or any images in IDX files that the user has, plain or gzipped, grid geometry.
+
+    `folder` holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte
+    (or the same with .gz). A tenth of the training images is held out for validation.
+    """
+
+    folder: Path
+
+    def load(self) -> Dataset:
+        X, y = files.read_idx(self.folder, "train")
+        X_test, y_test = files.read_idx(self.folder, "t10k")
+        if X.shape[1:] != X_test.shape[1:]:
+            raise InputError(f"{self.folder}: training images are {X.shape[1:]}, test images {X_test.shape[1:]}")
+        sites, n = X.shape[1:], len(X)
+        if n < 10:
+            raise InputError(f"{self.folder}: {n} training images are too few to hold a tenth out for validation")
+        order = np.random.default_rng(self.data_seed).permutation(n)
+        flat = lambda images: images.reshape(len(images), -1) / 255  # noqa: E731
+        parts = [(X[order[n // 10 :]], y[order[n // 10 :]]), (X[order[: n // 10]], y[order[: n // 10]]), (X_test, y_test)]
+        splits = [_tensors(flat(images), labels) for images, labels in parts]
+        return Dataset(*splits, int(max(y.max(), y_test.max())) + 1, positions=geometry.grid(*sites), sites=sites)
+
+
+@task("file")
+class File(TaskOptions):
+    """A user's own arrays: .npz with X, y and optionally positions, or .csv with a header whose column `target` is y.
+
+    Whole-number or text targets are classes unless `kind` says regression. 70 % train, 15 % validation, 15 % test;
+    inputs are scaled to mean 0 and variance 1 on the training part if `standardise`.
+    """
+
+    path: Path
+    target: str = Field("y", description="name of the column to predict (.csv)")
+    kind: Literal["auto", "classification", "regression"] = "auto"
+    standardise: bool = True
+
+    def load(self) -> Dataset:
+        table = files.read_table(self.path, self.target, self.kind)
+        data = _split(
+            table.X, table.y, table.n_outputs, seed=self.data_seed, kind=table.kind,
+            positions=None if table.positions is None else torch.from_numpy(table.positions).float(),
+        )  # fmt: skip
+        if not self.standardise:
+            return data
+        mean, scale = data.train[0].mean(0), data.train[0].std(0)
+        scale = torch.where(scale > 0, scale, 1.0)
+        train, validation, test = (((X - mean) / scale, y) for X, y in (data.train, data.validation, data.test))
+        return Dataset(train, validation, test, data.n_outputs, data.kind, data.positions)
+
+
+@task("carry")
+class Carry(TaskOptions):
+    """Regression of a linear map plus a small ReLU correction: y = A x + s relu(B x - t) C, from non-negative inputs.
+
+    A network that carries its input along and adds to it (a residual one) should win.
+    """
+
+    dimension: Positive = 10
+    n_outputs: Positive = 10
+    correction: Annotated[FiniteFloat, Field(ge=0)] = Field(0.5, description="standard deviation of the nonlinear part")
+    n_train: Positive = 20_000
+    n_validation: Positive = 2_000
+    n_test: Positive = 5_000
+
+    def load(self) -> Dataset:
+        random = torch.Generator().manual_seed(self.data_seed)
+        draw = lambda *shape: torch.randn(*shape, generator=random)  # noqa: E731
+        width = 2 * self.dimension
+        A = draw(self.n_outputs, self.dimension) / self.dimension**0.5
+        B, C = draw(width, self.dimension) / self.dimension**0.5, draw(self.n_outputs, width)
+        x = torch.rand(self.n_train + self.n_validation + self.n_test, self.dimension, generator=random)
+        bend = (x @ B.T - (x @ B.T).mean(0)).relu() @ C.T
+        linear = x @ A.T
+        y = (linear - linear.mean(0)) / linear.std() + self.correction * (bend - bend.mean(0)) / bend.std()
+        cuts = (self.n_train, self.n_validation, self.n_test)
+        splits = list(zip(x.split(cuts), y.split(cuts), strict=True))
+        return Dataset(*splits, self.n_outputs, "regression")
+
+
+class SymbolStream(TaskOptions):
+    """Streams over the alphabet `a b ( )`, one-hot; the target is the symbol that follows (Miconi 2016)."""
+
+    n_streams: Positive = 100
+    length: Positive = Field(4_000, description="symbols in a stream")
+
+    def load(self) -> Dataset:
+        random = np.random.default_rng(self.data_seed)
+        train, validation, test = (self._streams(random, n) for n in (self.n_streams, 10, 25))
+        return Dataset(train, validation, test, len(ALPHABET), "stream")
+
+    def _streams(self, random: np.random.Generator, n: int) -> Split:
+        code = {symbol: i for i, symbol in enumerate(ALPHABET)}
+        rows = []
+        for _ in range(n):
+            groups, size = [], 0
+            for group in self.groups(random):
+                groups.append(f"({group})")
+                size += len(groups[-1])
+                if size > self.length:
+                    break
+            rows.append([code[symbol] for symbol in "".join(groups)[: self.length + 1]])
+        symbols = torch.tensor(rows)
+        return torch.nn.functional.one_hot(symbols[:, :-1], len(ALPHABET)).float(), symbols[:, 1:].contiguous()
+
+
+ALPHABET = "ab()"
+
+
+@task("miconi_easy")
+class MiconiEasy(SymbolStream):
+    """Groups (ab), (abab), ...: after each `ab` another one with probability p (0.6 in the paper's code, 0.75 in its text)."""
+
+    p: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.6
+
+    def groups(self, random: np.random.Generator):
+        """Endless groups, without their parentheses."""
+        while True:
+            yield "ab" * random.geometric(1 - self.p)
+
+
+@task("miconi_hard")
+class MiconiHard(SymbolStream):
+    """Groups of six letters, each the reverse of the last one with one letter flipped."""
+
+    def groups(self, random: np.random.Generator):
+        """Endless groups, without their parentheses."""
+        letters = list(random.choice(["a", "b"], 6))
+        while True:
+            yield "".join(letters)
+            letters.reverse()
+            flipped = random.integers(6)
+            letters[flipped] = "b" if letters[flipped] == "a" else "a"
+
+
+def _shuffle_columns(X: np.ndarray, seed: int) -> np.ndarray:
+    return X[:, np.random.default_rng([seed, 1]).permutation(X.shape[1])]
+
+
+def _tensors(X: np.ndarray, y: np.ndarray) -> Split:
+    classes = np.issubdtype(y.dtype, np.integer)
+    return torch.from_numpy(np.ascontiguousarray(X)).float(), torch.from_numpy(y.astype(np.int64 if classes else np.float32))
+
+
+def _split(X: np.ndarray, y: np.ndarray, n_outputs: int, *, seed: int, kind: str = "classification", **geometry) -> Dataset:
+    """70 % train, 15 % validation, 15 % test, stratified for classes that are frequent enough."""
+    from sklearn.model_selection import train_test_split
+
+    def cut(X, y, part):
+        frequent = kind == "classification" and np.bincount(y)[np.unique(y)].min() >= 8
+        return train_test_split(X, y, test_size=part, random_state=seed, stratify=y if frequent else None)
+
+    X_rest, X_test, y_rest, y_test = cut(X, y, 0.15)
+    X_train, X_validation, y_train, y_validation = cut(X_rest, y_rest, 0.15 / 0.85)
+    parts = ((X_train, y_train), (X_validation, y_validation), (X_test, y_test))
+    return Dataset(*(_tensors(*part) for part in parts), n_outputs, kind, **geometry)

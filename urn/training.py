@@ -1,0 +1,430 @@
+"""Training: K configurations that differ in seed and strengths only, as one population. Runs on disk are `urn.runs`' matter.
+
+The loop reads: losses of all members, summed; gradients; one proximal Adam step; now and then a check for dead neurons,
+a row of history, a snapshot. Everything that decides the next step is in `state_dict`, so a restored trainer continues
+bit for bit.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from urn import compaction
+from urn.config import TrainConfig
+from urn.errors import InputError
+from urn.geometry import attach_positions, lattice_positions, learned_positions
+from urn.network import URN, rebuild
+from urn.optimiser import ProximalAdam
+from urn.penalties import Penalties, Settings
+from urn.schedules import Schedule
+from urn.symmetry import translations
+from urn.tasks import Dataset, Split, task_options
+
+SHARED_FIELDS = tuple(name for name in TrainConfig.model_fields if name not in ("seed", "strengths"))
+"""What all members of a population have in common."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A network at one moment, holding only the neurons that were not removed as dead, and rebuilt at full size when asked.
+
+    Attributes:
+        step: updates made.
+        n_neurons: S.
+        ids: `(n,)`, which neurons are held.
+        held_weights, held_biases, held_positions: `(n, n)`, `(n,)`, `(n, dim)` or None.
+    """
+
+    step: int
+    n_neurons: int
+    ids: Tensor
+    held_weights: Tensor
+    held_biases: Tensor
+    held_positions: Tensor | None = None
+
+    @property
+    def weights(self) -> Tensor:
+        """W at full size, `(S, S)`."""
+        return rebuild(self.held_weights, self.ids, self.n_neurons, square=True)
+
+    @property
+    def biases(self) -> Tensor:
+        """b at full size, `(S,)`."""
+        return rebuild(self.held_biases, self.ids, self.n_neurons)
+
+    @property
+    def positions(self) -> Tensor | None:
+        """Positions at full size, `(S, dim)`, NaN where a neuron has none; None without a geometry."""
+        if self.held_positions is None:
+            return None
+        return rebuild(self.held_positions, self.ids, self.n_neurons, fill=torch.nan)
+
+    @property
+    def kept(self) -> Tensor:
+        """Which of the S neurons are held, `(S,)` boolean."""
+        return rebuild(torch.ones(len(self.ids), dtype=torch.bool), self.ids, self.n_neurons)
+
+
+@dataclass
+class Member:
+    """What is known of one network of the population beside its tensors."""
+
+    config: TrainConfig
+    index: int
+    status: str = "ok"
+    history: list[dict] = field(default_factory=list)
+    test_accuracy: float = float("nan")
+    final: Snapshot | None = None  # the network it became, once it is finished
+
+
+class Trainer:
+    """A population in training.
+
+    Args:
+        configs: one for each member; they may differ in `seed` and `strengths`.
+        data: the task's data set; loaded if left out.
+        on_snapshot: called with (member, snapshot) whenever a snapshot is due.
+    """
+
+    def __init__(self, configs: Sequence[TrainConfig], data: Dataset | None = None, on_snapshot: Callable | None = None):
+        if not configs:
+            raise InputError("configs: at least one is needed")
+        for name in SHARED_FIELDS:
+            if any(getattr(config, name) != getattr(configs[0], name) for config in configs):
+                raise InputError(f"{name}: must be the same for all members of a population")
+        config = self.config = configs[0]
+        self.data = data or task_options(config.task, config.task_options).load()
+        self.device, self.dtype = _device(config.device), getattr(torch, config.dtype)
+        self.step, self.on_snapshot = 0, on_snapshot
+        self.members = [Member(one, k) for k, one in enumerate(configs)]
+        self.training = list(self.members)  # members still in the population, in its order
+        self.stream = self.data.kind == "stream"
+        self.net = self._build()
+        self.penalties = self._penalties()
+        self.optimiser = ProximalAdam(
+            self.penalties.parameter_groups(self.net), lr=config.learning_rate.value, betas=config.betas, eps=config.epsilon
+        )
+        self.batches = Batches(self.data.train, config, [one.config.seed for one in self.members], self.device, self.dtype)
+        self.carried: Tensor | None = None  # the state of symbol streams, (K, B, n)
+        self.idle_checks = torch.zeros(len(configs), config.n_neurons, dtype=torch.int32, device=self.device)
+        self.last_good = None
+        self._remember()
+
+    # ---- construction
+
+    def _build(self) -> URN:
+        config, data = self.config, self.data
+        if data.kind == "regression" and data.train[1].shape[1] != data.n_outputs:
+            raise InputError(f"task: targets of width {data.train[1].shape[1]} for {data.n_outputs} outputs")
+        generators = [torch.Generator().manual_seed(member.config.seed) for member in self.members]
+        net = URN(
+            config.n_neurons, data.n_inputs, data.n_outputs, config.n_iterations,
+            population=len(self.members), activation=config.activation,
+            input_mode="stream" if self.stream else config.input_mode,
+            generator=generators, device=self.device, dtype=self.dtype,
+        )  # fmt: skip
+        if config.hidden_positions != "none":
+            if data.positions is None:
+                raise InputError(f"hidden_positions: the task {config.task} has no geometry")
+            n_hidden = config.n_neurons - data.n_inputs - data.n_outputs
+            if config.hidden_positions == "learned":
+                places = [learned_positions(data.positions, n_hidden, data.n_outputs, generator) for generator in generators]
+                attach_positions(net, torch.stack(places), learned=True)
+            else:
+                n_sites = self._n_sites()
+                if n_hidden != config.channels * n_sites:
+                    right = data.n_inputs + config.channels * n_sites + data.n_outputs
+                    raise InputError(
+                        f"n_neurons: must be {right} for {config.channels} channels of {n_sites} sites, not {config.n_neurons}"
+                    )
+                attach_positions(
+                    net, lattice_positions(data.positions, config.channels, n_sites, data.n_outputs), learned=False
+                )
+        return net
+
+    def _n_sites(self) -> int:
+        if self.data.sites is None:
+            raise InputError(f"hidden_positions: the inputs of task {self.config.task} fill no lattice")
+        return int(torch.tensor(self.data.sites).prod())
+
+    def _penalties(self) -> Penalties:
+        config, data = self.config, self.data
+        names = dict.fromkeys(name for member in self.members for name in member.config.strengths)
+        group = None
+        if "symmetry" in names:
+            group = translations(data.sites, data.n_inputs, config.channels, data.n_outputs, self.device)
+        settings = Settings(config.locality_power, config.locality_floor, config.self_target, group)
+        penalties = Penalties({}, n_steps=config.steps, settings=settings)
+        self._schedule(penalties, names)
+        return penalties
+
+    def _schedule(self, penalties: Penalties, names) -> None:
+        """Give every term the schedules of the members in training; a member without a term has it at strength 0."""
+        off = Schedule(value=0)
+        penalties.schedules = {name: [member.config.strengths.get(name, off) for member in self.training] for name in names}
+        penalties.set_step(self.step)
+
+    # ---- the loop
+
+    def run(self, until: int | None = None, report: Callable | None = None, stop: Callable[[], bool] | None = None) -> None:
+        """Train to step `until` (all steps by default). `report(trainer)` is called at every row of history and every
+        check; training ends early, between two steps, when `stop()` says so."""
+        config, until = self.config, self.config.steps if until is None else min(until, self.config.steps)
+        while self.step < until and self.training and not (stop and stop()):
+            activity, losses = self._update()
+            if activity is None:
+                continue  # a member diverged and left; the others do this step again
+            self.step += 1
+            if self.step % config.check_every == 0 or self.step == config.steps:
+                self._check()
+            logged = self.step % config.log_every == 0 or self.step == config.steps
+            if logged:
+                self._log(activity, losses)
+            if self.on_snapshot and self._is_snapshot_step():
+                self._snapshot()
+            if report and (logged or self.step % config.check_every == 0):
+                report(self)
+        if self.step >= config.steps:
+            self.finish()
+
+    def _update(self) -> tuple[Tensor | None, Tensor | None]:
+        """One step. Returns the activity and the task losses, or None if a member had to leave."""
+        net, optimiser, penalties = self.net, self.optimiser, self.penalties
+        penalties.set_step(self.step)
+        for group in optimiser.param_groups:
+            group["lr"] = self.config.learning_rate.at(self.step, self.config.steps)
+        x, y, fresh = self.batches.at(self.step)
+        optimiser.zero_grad()
+        output, activity = net.unroll(x, None if fresh else self.carried)
+        losses = task_losses(output, y, self.data.kind)
+        (losses + penalties.smooth(net, activity)).sum().backward()
+        finite = torch.isfinite(losses.detach()) & torch.isfinite(net.bias.grad.sum(1))
+        if not bool(finite.all()):
+            self._dismiss(finite)
+            return None, None
+        if self.stream:
+            self.carried = activity[:, -1].detach()
+        optimiser.step()
+        return activity.detach(), losses.detach()
+
+    def _check(self) -> None:
+        """Drop neurons that are dead, and put the present weights aside as the last good ones."""
+        config, net = self.config, self.net
+        if config.remove_dead:
+            keep = compaction.living(net, self.optimiser, self.penalties)
+            if config.remove_dangling:
+                idle = compaction.idle(net, self.optimiser, self.penalties)
+                count = torch.where(idle, self.idle_checks.gather(1, net.ids) + 1, 0).to(torch.int32)
+                self.idle_checks = torch.zeros_like(self.idle_checks).scatter_(1, net.ids, count)
+                keep &= count < config.remove_dangling
+            before = net.ids
+            if compaction.compact(net, self.optimiser, self.penalties, keep) and self.carried is not None:
+                where = torch.stack([torch.searchsorted(old, new) for old, new in zip(before, net.ids, strict=True)])
+                self.carried = torch.stack([state[:, i] for state, i in zip(self.carried, where, strict=True)])
+        self._remember()
+
+    def _held(self) -> tuple[Tensor, ...]:
+        """What a member is: ids, weights, biases, positions or None."""
+        net = self.net
+        return net.ids, net.weight.data, net.bias.data, None if net.positions is None else net.positions.data
+
+    def _remember(self) -> None:
+        self.optimiser.zero_grad()
+        if self.last_good is not None and self.last_good[1].shape == self.net.weight.shape:
+            for old, new in zip(self.last_good, self._held(), strict=True):
+                if new is not None:
+                    old.copy_(new)
+        else:
+            self.last_good = None  # let go before the new copy is made
+            self.last_good = tuple(None if T is None else T.clone() for T in self._held())
+
+    def _dismiss(self, finite: Tensor) -> None:
+        """Members whose loss or gradient is not finite leave the population with their last good weights."""
+        for k in (~finite).nonzero().flatten().tolist():
+            self._settle(k, "diverged", self.last_good)
+        self.training = [member for member, keep in zip(self.training, finite.tolist(), strict=True) if keep]
+        if not self.training:
+            return
+        for name in PARAMETERS:
+            value = getattr(self.net, name)
+            if value is not None:
+                state = self.optimiser.state.get(value, {})
+                state = {key: moment[finite] if isinstance(moment, Tensor) else moment for key, moment in state.items()}
+                self.optimiser.exchange(self.net, name, value.data[finite], state)
+        self.net.ids, self.idle_checks = self.net.ids[finite], self.idle_checks[finite]
+        self.last_good = tuple(None if T is None else T[finite] for T in self.last_good)
+        self.carried = None if self.carried is None else self.carried[finite]
+        self.batches.seeds = [member.config.seed for member in self.training]
+        self._schedule(self.penalties, list(self.penalties.schedules))
+
+    # ---- looking
+
+    @torch.no_grad()
+    def _log(self, activity: Tensor, losses: Tensor) -> None:
+        """Append a row to the history of every member."""
+        net, hidden = self.net, self.net.hidden
+        fires = (activity[..., hidden] != 0).any(2)  # (K, L, hidden): heard from in this batch at iteration l
+        accuracy = self.evaluate(self.data.validation)
+        terms = self.penalties.values(net, activity)
+        neurons = self.living_neurons()
+        connections = (net.weight != 0).sum((1, 2))
+        for k, member in enumerate(self.training):
+            row = {
+                "step": self.step,
+                "loss": float(losses[k]),
+                "validation_accuracy": float(accuracy[k]),
+                "living_neurons": int(neurons[k]),
+                "connections": int(connections[k]),
+                **{f"living_{l}": int(count) for l, count in enumerate(fires[k].sum(1).tolist(), 1) if not self.stream},
+                **{f"R_{name}": float(values[k]) for name, values in terms.items()},
+            }
+            member.history.append(row)
+
+    @torch.no_grad()
+    def living_neurons(self) -> Tensor:
+        """Hidden neurons that can fire or learn, `(K,)`."""
+        return compaction.living(self.net, self.optimiser, self.penalties)[:, self.net.hidden].sum(1)
+
+    def evaluate(self, split: Split) -> Tensor:
+        """Accuracy (for regression R^2, the coefficient of determination) of every member in training on a split, `(K,)`."""
+        return evaluate(self.net, split, self.data.kind)
+
+    def _is_snapshot_step(self) -> bool:
+        n, steps = self.config.snapshots, self.config.steps
+        return n > 0 and self.step == -(-steps * -(-self.step * n // steps) // n)
+
+    def _snapshot(self) -> None:
+        for k, member in enumerate(self.training):
+            self.on_snapshot(member, Snapshot(self.step, self.config.n_neurons, *self._one(k)))
+
+    def _one(self, k: int, held: tuple[Tensor, ...] | None = None) -> list[Tensor]:
+        """A copy of the k-th of what is held, on the CPU."""
+        return [None if T is None else T[k].to("cpu", copy=True) for T in held or self._held()]
+
+    def _settle(self, k: int, status: str, held: tuple[Tensor, ...] | None = None) -> None:
+        """Write the k-th network in training into its member."""
+        member = self.training[k]
+        member.final = Snapshot(self.step, self.config.n_neurons, *self._one(k, held))
+        member.status = status
+
+    def finish(self, status: str = "ok") -> None:
+        """Rebuild every network still in training at full size and measure it on the test set."""
+        if not self.training:
+            return
+        accuracy = self.evaluate(self.data.test)
+        linked = compaction.connected(self.net)
+        for k, member in enumerate(self.training):
+            self._settle(k, "disconnected" if status == "ok" and not linked[k] else status)
+            member.test_accuracy = float(accuracy[k])
+
+    # ---- interruption
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that decides the next step, as named tensors. History is the caller's to keep."""
+        tensors = {"step": torch.tensor(self.step), "members": torch.tensor([member.index for member in self.training])}
+        tensors |= {"ids": self.net.ids, "idle_checks": self.idle_checks}
+        if self.carried is not None:
+            tensors["carried"] = self.carried
+        for name in PARAMETERS:
+            value = getattr(self.net, name)
+            if value is None:
+                continue
+            tensors[name] = value.data
+            for key, moment in self.optimiser.state.get(value, {}).items():
+                tensors[f"{name}.{key}"] = torch.as_tensor(moment)
+        return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+    def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
+        """Continue from a `state_dict` of a trainer with the same configurations."""
+        tensors = {name: tensor.to(self.device) for name, tensor in tensors.items()}
+        self.step = int(tensors["step"])
+        self.training = [self.members[k] for k in tensors["members"].tolist()]
+        self.net.ids, self.idle_checks = tensors["ids"], tensors["idle_checks"]
+        self.carried = tensors.get("carried")
+        group = self.penalties.settings.group
+        if group is not None:
+            self.penalties.settings = replace(self.penalties.settings, group=group.restrict(self.net.ids[0]))
+        for name in PARAMETERS:
+            value = getattr(self.net, name)
+            if value is None:
+                continue
+            prefix = f"{name}."
+            state = {key.removeprefix(prefix): moment for key, moment in tensors.items() if key.startswith(prefix)}
+            self.optimiser.exchange(self.net, name, tensors[name], state | {"step": int(state["step"])} if state else {})
+        self.batches.seeds = [member.config.seed for member in self.training]
+        self._schedule(self.penalties, list(self.penalties.schedules))
+        self._remember()
+
+
+PARAMETERS = ("weight", "bias", "positions")
+
+
+class Batches:
+    """The batch of every member at a step: a function of seeds and step alone, so that nothing need be saved to resume."""
+
+    def __init__(self, split: Split, config: TrainConfig, seeds: Sequence[int], device: torch.device, dtype: torch.dtype):
+        self.X, self.y = (T.to(device, dtype) if T.is_floating_point() else T.to(device) for T in split)
+        self.stream, self.seeds, self.symbols = self.X.dim() == 3, list(seeds), config.n_iterations
+        self.size = min(config.batch_size, len(self.X))
+        self.per_pass = max(1, self.X.shape[1] // self.symbols if self.stream else len(self.X) // self.size)
+        self._order: tuple[object, Tensor | None] = (None, None)
+
+    def at(self, step: int) -> tuple[Tensor, Tensor, bool]:
+        """X `(K, B, d_in)`, y `(K, B)` or `(K, B, d_out)`, and whether streams begin anew; streams have a time axis after B."""
+        epoch, place = divmod(step, self.per_pass)
+        key = (epoch, tuple(self.seeds))
+        if self._order[0] != key:
+            orders = [torch.randperm(len(self.X), generator=_generator(seed, epoch)) for seed in self.seeds]
+            self._order = key, torch.stack(orders).to(self.X.device)
+        order = self._order[1]
+        if self.stream:
+            window = slice(place * self.symbols, (place + 1) * self.symbols)
+            rows = order[:, : self.size]
+            return self.X[rows, window], self.y[rows, window], place == 0
+        rows = order[:, place * self.size : (place + 1) * self.size]
+        return self.X[rows], self.y[rows], True
+
+
+def task_losses(output: Tensor, y: Tensor, kind: str) -> Tensor:
+    """Cross-entropy in nats (or mean squared error) of every member, mean over the batch, `(K,)`."""
+    if kind == "regression":
+        return (output - y).square().mean((1, 2))
+    K, classes = output.shape[0], output.shape[-1]
+    losses = torch.nn.functional.cross_entropy(output.reshape(-1, classes), y.reshape(-1), reduction="none")
+    return losses.view(K, -1).mean(1)
+
+
+@torch.no_grad()
+def evaluate(net: URN, split: Split, kind: str, batch_size: int = 4096) -> Tensor:
+    """Accuracy, or R^2 for regression (mean over outputs), of every member of `net` on a split, `(K,)`."""
+    X, y = (T.to(net.bias) if T.is_floating_point() else T.to(net.bias.device) for T in split)
+    if kind == "stream":
+        hits, state, I = 0, None, net.n_iterations
+        windows = range(0, X.shape[1] - I + 1, I)
+        for t in windows:
+            output, activity = net.unroll(X[:, t : t + I], state)
+            hits, state = hits + (output.argmax(-1) == y[:, t : t + I]).sum((1, 2)), activity[:, -1]
+        return hits / max(1, len(windows) * I * len(X))
+    output = torch.cat([net.unroll(part)[0] for part in X.split(batch_size)], 1)
+    if kind == "classification":
+        return (output.argmax(-1) == y).double().mean(1)
+    residual, total = (output - y).square().sum(1), (y - y.mean(0)).square().sum(0)
+    return (1 - residual / total.clamp_min(torch.finfo(y.dtype).tiny)).mean(1)
+
+
+def _generator(seed: int, epoch: int) -> torch.Generator:
+    mixed = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(mixed) >> 1)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"device: {name!r} cannot be used ({reason})") from None
+    return device
