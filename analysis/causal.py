@@ -130,12 +130,9 @@ def lesions(weights, biases, inputs, targets, report, *, positions=None, n_rando
     for name, cut in _node_cuts(graph, report.layering).items():
         if cut.any():
             randoms = [
-                score(run(None, _random_nodes(graph.computing, int(cut.sum()), rng), mean)[2], targets)
-                for _ in range(n_random)
+                score(run(None, _random_nodes(graph.computing, int(cut.sum()), rng), mean)[2], targets) for _ in range(n_random)
             ]
-            found.append(
-                _lesion(name, "nodes", int(cut.sum()), 0.0, whole, score(run(None, cut, mean)[2], targets), randoms)
-            )
+            found.append(_lesion(name, "nodes", int(cut.sum()), 0.0, whole, score(run(None, cut, mean)[2], targets), randoms))
     return whole, found
 
 

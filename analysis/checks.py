@@ -50,9 +50,7 @@ def as_network(weights, biases, n_inputs, n_outputs, n_iterations):
     as_count("n_outputs", n_outputs, 1)
     as_count("n_iterations", n_iterations, 1)
     if n_inputs + n_outputs > n_neurons:
-        raise ValueError(
-            f"n_inputs + n_outputs is {n_inputs + n_outputs}, more than the {n_neurons} neurons of weights"
-        )
+        raise ValueError(f"n_inputs + n_outputs is {n_inputs + n_outputs}, more than the {n_neurons} neurons of weights")
     biases = np.zeros(n_neurons) if biases is None else as_finite("biases", biases, (n_neurons,))
     return weights, biases
 

@@ -79,9 +79,7 @@ def source_mask(n_neurons, n_inputs, n_iterations, input_mode):
     return mask
 
 
-def effective_graph(
-    weights, biases, *, n_inputs, n_outputs, n_iterations, inputs=None, input_mode="pulse", activation="relu"
-):
+def effective_graph(weights, biases, *, n_inputs, n_outputs, n_iterations, inputs=None, input_mode="pulse", activation="relu"):
     """The effective computation graph of a recurrently applied matrix.
 
     Parameters
@@ -123,9 +121,7 @@ def effective_graph(
     relay &= alive
     computing = np.where(alive & ~relay & ~source, computing, 0.0)
     computing[-1] = 0.0
-    return EffectiveGraph(
-        *sizes, input_mode, activation, alive, relay, spread, computing, unrolled, _contract(unrolled, relay)
-    )
+    return EffectiveGraph(*sizes, input_mode, activation, alive, relay, spread, computing, unrolled, _contract(unrolled, relay))
 
 
 def _reach(wiring, biases, source, activation):

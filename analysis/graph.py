@@ -59,9 +59,7 @@ def effective_networkx(graph, lay):
     n = graph.n_neurons
     for l, i in np.argwhere(lay.layer >= 0).tolist():
         layer = int(lay.layer[l, i])
-        out.add_node(
-            (i, l), layer=layer, role="input" if layer == 0 else "output" if layer == lay.depth + 1 else "hidden"
-        )
+        out.add_node((i, l), layer=layer, role="input" if layer == 0 else "output" if layer == lay.depth + 1 else "hidden")
     for (source, target, weight), span in zip(_named(graph.edges, n), lay.span.tolist(), strict=True):
         if out.has_edge(source, target):
             weight += out.edges[source, target]["weight"]

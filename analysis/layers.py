@@ -41,7 +41,6 @@ def layers(graph):
     edges, shape = graph.edges, graph.alive.shape
     layer = np.full(graph.alive.size, -1)
     layer[graph.is_source.ravel()] = 0
-    layer[np.flatnonzero(graph.relay.ravel())] = -1
     for step in _by_iteration(edges, shape):
         np.maximum.at(layer, step.target, layer[step.source] + 1)
     hidden = graph.computing.ravel()
@@ -49,10 +48,7 @@ def layers(graph):
     outputs = np.flatnonzero(graph.alive[-1]) + (shape[0] - 1) * shape[1]
     layer[outputs] = depth + 1
     widths = tuple(int(n) for n in np.bincount(layer[hidden], minlength=depth + 1)[1:])
-    forward_flow, backward_flow = _flows(graph)
-    total = max(forward_flow[outputs].sum(), np.finfo(float).tiny)
-    node_flow = forward_flow * backward_flow / total
-    flow = forward_flow[edges.source] * np.abs(edges.weight) * backward_flow[edges.target] / total
+    flow, node_flow = _flows(graph)
     layer_of = _main_layer(layer, node_flow, graph, depth)
     injects = (edges.source >= shape[1]) & graph.is_source.ravel()[edges.source]
     return Layers(
@@ -77,16 +73,44 @@ def _by_iteration(edges, shape, backwards=False):
 
 
 def _flows(graph):
-    """Sum over paths of the product of abs(weights), from the inputs to each node and from each node to the outputs."""
-    n_nodes, shape = graph.alive.size, graph.alive.shape
-    ahead, behind = np.zeros(n_nodes), np.zeros(n_nodes)
-    ahead[graph.is_source.ravel()] = 1.0
-    behind.reshape(shape)[-1] = graph.alive[-1]
-    for step in _by_iteration(graph.edges, shape):
-        ahead += np.bincount(step.target, ahead[step.source] * np.abs(step.weight), minlength=n_nodes)
-    for step in _by_iteration(graph.edges, shape, backwards=True):
-        behind += np.bincount(step.source, behind[step.target] * np.abs(step.weight), minlength=n_nodes)
-    return ahead, behind
+    """Share of the input -> output flow through each contracted edge (M,) and each node (nodes,)."""
+    edges, shape = graph.edges, graph.alive.shape
+    size, first, last = np.abs(edges.weight), graph.is_source.ravel(), np.zeros(graph.alive.size)
+    last.reshape(shape)[-1] = graph.alive[-1]
+    ahead, grown = _accumulate(edges.source, edges.target, size, first, range(1, shape[0]), shape)
+    behind, shrunk = _accumulate(edges.target, edges.source, size, last, range(shape[0] - 2, -1, -1), shape)
+    total = ahead[last > 0].sum()
+    if total == 0:
+        return np.zeros(len(edges)), ahead
+    scale = np.exp(grown + shrunk - grown[-1])  # per iteration; numbers stay near 1 however deep the network
+    node_flow = ahead * behind / total * np.repeat(scale, shape[1])
+    from_l, to_l = edges.source // shape[1], edges.target // shape[1]
+    flow = ahead[edges.source] * size * behind[edges.target] / total * np.exp(grown[from_l] + shrunk[to_l] - grown[-1])
+    return flow, node_flow
+
+
+def _accumulate(start, end, size, seed, iterations, shape):
+    """Sums over paths of products of `size`, iteration by iteration: `sums * exp(logs)`, sums (nodes,), logs (I + 1,).
+
+    Paths begin with 1 at the nodes of `seed` (nodes,) and run along the edges start -> end.
+    """
+    sums, logs = np.array(seed, dtype=float), np.zeros(shape[0])
+    at = end // shape[1]
+    order = np.argsort(at, kind="stable")
+    cuts = np.searchsorted(at[order], np.arange(shape[0] + 1))
+    for l in iterations:
+        step = order[cuts[l] : cuts[l + 1]]
+        if not len(step):
+            continue
+        before = logs[start[step] // shape[1]]
+        top = before.max()
+        arriving = np.bincount(end[step] % shape[1], sums[start[step]] * size[step] * np.exp(before - top), shape[1])
+        here = slice(l * shape[1], (l + 1) * shape[1])
+        total = sums[here] * np.exp(-top) + arriving
+        largest = total.max()
+        if largest > 0:
+            sums[here], logs[l] = total / largest, top + np.log(largest)
+    return sums, logs
 
 
 def _main_layer(layer, node_flow, graph, depth):
@@ -125,9 +149,7 @@ def path_depths(graph):
     for l in range(n_iterations):
         step = np.flatnonzero(iteration == l)
         i, j = graph.unrolled.target[step] % n_neurons, graph.unrolled.source[step] % n_neurons
-        arriving = np.stack(
-            [np.bincount(i, size[step] * flow[j, k], minlength=n_neurons) for k in range(n_iterations)], axis=1
-        )
+        arriving = np.stack([np.bincount(i, size[step] * flow[j, k], minlength=n_neurons) for k in range(n_iterations)], axis=1)
         flow = arriving * (1 - bend[l + 1])[:, None]
         flow[:, 1:] += arriving[:, :-1] * bend[l + 1][:, None]
         largest = flow.max()
@@ -171,15 +193,11 @@ def share_through(graph, cut):
 
     Power is the product of squared weights along a path: the variance that arrives when contributions are independent.
     """
-    edges = graph.edges
-    ahead = np.zeros((2, graph.alive.size))
-    ahead[:, graph.is_source.ravel()] = 1.0
-    iteration = edges.target // graph.n_neurons
-    power = edges.weight**2
-    for l in np.unique(iteration):
-        step = iteration == l
-        for row, mask in enumerate((step, step & ~cut)):
-            arriving = ahead[row, edges.source[mask]] * power[mask]
-            ahead[row] += np.bincount(edges.target[mask], arriving, minlength=ahead.shape[1])
-    everything, rest = ahead.reshape(2, *graph.alive.shape)[:, -1].sum(axis=1)
-    return float(1 - rest / everything) if everything > 0 else 0.0
+    edges, shape = graph.edges, graph.alive.shape
+    logs = []
+    for kept in (slice(None), ~cut):
+        ends = edges.source[kept], edges.target[kept], edges.weight[kept] ** 2
+        sums, grown = _accumulate(*ends, graph.is_source.ravel(), range(1, shape[0]), shape)
+        arrived = sums[-shape[1] :].sum()
+        logs.append(grown[-1] + np.log(arrived) if arrived > 0 else -np.inf)
+    return float(1 - np.exp(logs[1] - logs[0])) if np.isfinite(logs[0]) else 0.0

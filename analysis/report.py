@@ -86,9 +86,7 @@ class StructureReport:
             words.remove("local")
         if not words:
             words = ["" if "fully_connected" in present else "sparse", "MLP" if self.depth else "linear"]
-        fields = {
-            entry["layer"]: entry["field_size"] for entry in self.verdicts["locally_connected"].evidence["layers"]
-        }
+        fields = {entry["layer"]: entry["field_size"] for entry in self.verdicts["locally_connected"].evidence["layers"]}
         sizes = [str(self.n_inputs)]
         for k, width in enumerate((*self.widths, self.n_outputs), start=1):
             if k in self.verdicts["locally_connected"].evidence["local_layers"]:
@@ -242,9 +240,7 @@ def _judge(weights, biases, threshold, positions, settings, n_null, seed):
     local_layers = local.evidence["local_layers"]
     skips = residual(graph, lay, n_null=n_null, rng=streams[1])
     verdicts = (
-        fully_connected(
-            graph, lay, n_null=n_null, rng=streams[2], local_layers=local_layers, is_residual=skips.present
-        ),
+        fully_connected(graph, lay, n_null=n_null, rng=streams[2], local_layers=local_layers, is_residual=skips.present),
         local,
         convolutional(graph, lay, positions, local_layers, n_null=n_null, rng=streams[3]),
         skips,

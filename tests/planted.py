@@ -381,9 +381,7 @@ def random_levelled(n_neurons, rng):
     for sources, targets in pairwise(layers):
         mask = rng.random((len(targets), len(sources))) < rng.uniform(1.5, 4) / len(sources)
         build.join(sources, targets, mask)
-    return build.finish(
-        "random", "random levelled", n_hidden + 1, alive=np.concatenate(layers[1:-1]), late_from=layers[-2]
-    )
+    return build.finish("random", "random levelled", n_hidden + 1, alive=np.concatenate(layers[1:-1]), late_from=layers[-2])
 
 
 def random_recurrent(n_neurons, rng):

@@ -117,9 +117,7 @@ def _kernels(fields, positions, channel):
     rows, columns = entries.coords
     _, label = np.unique(channel[fields.sources], return_inverse=True)
     extent = sites.max(axis=0) + 1
-    used, taps = np.unique(
-        np.column_stack([sites[columns] - anchor_site[rows], label[columns]]), axis=0, return_inverse=True
-    )
+    used, taps = np.unique(np.column_stack([sites[columns] - anchor_site[rows], label[columns]]), axis=0, return_inverse=True)
     kernels = np.zeros((len(fields.targets), len(used)))
     kernels[rows, taps.ravel()] = entries.data
     occupied = np.zeros((*extent, label.max() + 1), dtype=bool)

@@ -67,9 +67,7 @@ def locally_connected(graph, lay, positions, *, n_null, rng):
             if draws.mean() > 0:
                 judged.append((fields, field_spread(fields.weights, place).mean(), draws))
     if not judged:
-        evidence["note"] = (
-            "no positions" if positions is None else "no layer with positioned sources and wide enough fields"
-        )
+        evidence["note"] = "no positions" if positions is None else "no layer with positioned sources and wide enough fields"
         return Verdict("locally_connected", False, 1.0, None, evidence)
     ratios = np.array([spread / draws.mean() for _, spread, draws in judged])
     null_ratios = np.array([draws / draws.mean() for _, _, draws in judged])  # (layers, n_null)

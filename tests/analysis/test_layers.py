@@ -78,9 +78,7 @@ def test_hidden_neurons_have_no_names(family):
     rng = np.random.default_rng(5)
     least, make = FAMILIES[family]
     network = make(least, rng)
-    options = {
-        key: network.arguments[key] for key in ("n_inputs", "n_outputs", "n_iterations", "input_mode", "activation")
-    }
+    options = {key: network.arguments[key] for key in ("n_inputs", "n_outputs", "n_iterations", "input_mode", "activation")}
     n = len(network.weights)
     hidden = np.arange(options["n_inputs"], n - options["n_outputs"])
     order = np.arange(n)
