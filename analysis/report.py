@@ -21,6 +21,7 @@ from analysis.verdicts.recurrent import recurrent
 from analysis.verdicts.residual import residual
 
 VERDICTS = ("fully_connected", "locally_connected", "convolutional", "residual", "recurrent")
+MIN_DRAWS = 200  # fewer cannot reach the p of ALPHA that a verdict asks for
 SWEEP_DRAWS = 200
 
 
@@ -162,7 +163,7 @@ def analyse(
     positions : (S, dim) array or None. Rows of outputs are not used and may be NaN.
     inputs : (B, n_inputs) array or None. With data, what is constant on it is folded away, and relays are found on it.
     input_mode : "pulse" (input at l = 0 only) or "clamped" (written every iteration).
-    n_null : draws per null model. seed : of the draws; the same seed gives the same report.
+    n_null : draws per null model, at least 200. seed : of the draws; the same seed gives the same report.
     threshold : weights of at most this size count as zero; None applies the rule of threshold.py.
     activation : "relu" or "tanh".
 
@@ -183,7 +184,7 @@ def analyse(
             raise ValueError("inputs must hold at least 2 rows, or nothing varies")
     one_of("input_mode", input_mode, INPUT_MODES)
     one_of("activation", activation, ACTIVATIONS)
-    as_count("n_null", n_null, 1)
+    as_count("n_null", n_null, MIN_DRAWS)
     as_count("seed", seed, 0)
     if threshold is not None and not (np.isscalar(threshold) and np.isfinite(threshold) and threshold >= 0):
         raise ValueError(f"threshold must be a number of at least 0, got {threshold!r}")

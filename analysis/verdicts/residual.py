@@ -152,7 +152,7 @@ def _carry_null(graph, carries, n_null, rng):
     """Neurons that carry and add, and how many would if the own earlier value were any of the sources of that
     iteration (n_null,).
 
-    Each neuron keeps its incoming weights, the same at every iteration; which living source counts as its own is drawn.
+    Each neuron keeps its incoming weights, the same at every iteration; which source counts as its own is drawn.
     """
     edges, n = graph.unrolled, graph.n_neurons
     power = (edges.weight * graph.spread.ravel()[edges.source]) ** 2
@@ -161,8 +161,13 @@ def _carry_null(graph, carries, n_null, rng):
     both = np.zeros_like(graph.alive)
     both[1:] = graph.alive[:-1] & graph.computing[1:]
     could &= both.ravel()[edges.target]
-    hits = np.bincount(np.unique(edges.target[could] % n * n + edges.source[could] % n) // n, minlength=n)
-    # living sources at any of the iterations where the neuron could carry
-    ids, alive = np.flatnonzero(both.any(axis=0)), graph.alive[:-1].astype(np.float32)
-    candidates = ((both[1:, ids].T.astype(np.float32) @ alive) > 0).sum(axis=1)
-    return int(carries.any(axis=0).sum()), poisson_binomial(hits[ids] / np.maximum(candidates, 1), rng, n_null)
+    # compared are sources alive wherever the neuron's own earlier value is: others meet fewer competitors, or none
+    ids = np.flatnonzero(both.any(axis=0))
+    absent = both[1:, ids].T.astype(np.float32) @ ~graph.alive[:-1]  # (neurons, sources): iterations without the source
+    candidate = absent == 0
+    place = np.full(n, -1)
+    place[ids] = np.arange(len(ids))
+    hit = np.zeros_like(candidate)
+    hit[place[edges.target[could] % n], edges.source[could] % n] = True
+    chance = (hit & candidate).sum(axis=1) / candidate.sum(axis=1)
+    return int(carries.any(axis=0).sum()), poisson_binomial(chance, rng, n_null)
