@@ -50,6 +50,7 @@ class EffectiveGraph:
     n_iterations: int
     input_mode: str
     activation: str
+    has_data: bool
     alive: np.ndarray  # bool: on an input -> output path, and not constant
     relay: np.ndarray  # bool: alive, and only hands one value on
     spread: np.ndarray  # standard deviation of the activity over the data; 1 where no data were given
@@ -121,7 +122,18 @@ def effective_graph(weights, biases, *, n_inputs, n_outputs, n_iterations, input
     relay &= alive
     computing = np.where(alive & ~relay & ~source, computing, 0.0)
     computing[-1] = 0.0
-    return EffectiveGraph(*sizes, input_mode, activation, alive, relay, spread, computing, unrolled, _contract(unrolled, relay))
+    return EffectiveGraph(
+        *sizes,
+        input_mode,
+        activation,
+        inputs is not None,
+        alive,
+        relay,
+        spread,
+        computing,
+        unrolled,
+        _contract(unrolled, relay),
+    )
 
 
 def _reach(wiring, biases, source, activation):

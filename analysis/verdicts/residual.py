@@ -8,11 +8,13 @@ layers.py.
 
 Effect: share of the signal power from inputs to outputs that takes at least one skip or carried value (squared
 weights along paths, see `share_through` in layers.py, so that it does not shrink with the width of the branch).
+
 Null model: edges are thrown anew at random between the same pair of iterations, as many as there are. Two signs are
-tested and the smaller p is doubled: (a) more one-input relays that end in a skip than such wiring has by chance
-(in-degrees are then binomial, given that a living node has one at least); (b) more carry-and-add neurons than if a
-neuron's own earlier value were any of its living sources. The plain degree-preserving null would break the layers
-themselves; it is not used. Whether the task needs the skips is a question for causal.py.
+tested and the smaller p is doubled: (a) more neurons whose value relays hand on past computing neurons than such
+wiring has by chance (in-degrees are then binomial, given that a living node has one at least, and sources random);
+(b) more carry-and-add neurons than if a neuron's own earlier value were any of its possible sources. The plain
+degree-preserving null would break the layers themselves; it is not used. Whether the task needs the skips is a
+question for causal.py.
 """
 
 import numpy as np
@@ -36,10 +38,10 @@ def residual(graph, lay, *, n_null, rng):
     counted = ~lay.injects
     mass = float(size[counted].sum())
     effect = share_through(graph, joins | carried_edges(graph, carries))
-    n_relays, relay_draws = _relay_null(graph, edges.where(joins), n_null, rng)
+    n_handed, handed_draws = _handed_null(graph, edges.where(joins), n_null, rng)
     n_carries, carry_draws = _carry_null(graph, carries, n_null, rng)
-    p_relays, p_carries = empirical_p(n_relays, relay_draws), empirical_p(n_carries, carry_draws)
-    p_value = min(1.0, 2 * min(p_relays, p_carries))
+    p_handed, p_carries = empirical_p(n_handed, handed_draws), empirical_p(n_carries, carry_draws)
+    p_value = min(1.0, 2 * min(p_handed, p_carries))
     targets = np.unique(edges.target[joins])
     computing = graph.computing
     n_joins = len(targets) + int(carries.sum())
@@ -53,9 +55,9 @@ def residual(graph, lay, *, n_null, rng):
         "carry_and_add_share": float(carries.sum() / max(computing.sum(), 1)),
         "n_carry_and_add": int(carries.sum()),
         "n_blocks": len(np.unique(np.concatenate([layer[targets], layer[np.flatnonzero(carries.ravel())]]))),
-        "n_relays_on_skips": n_relays,
-        "null_relays": float(relay_draws.mean()),
-        "p_relays": p_relays,
+        "n_handed_on": n_handed,
+        "null_handed_on": float(handed_draws.mean()),
+        "p_handed_on": p_handed,
         "null_carries": float(carry_draws.mean()),
         "p_carries": p_carries,
     }
@@ -104,16 +106,16 @@ def _binary(matrix):
     return matrix
 
 
-def _relay_null(graph, skips, n_null, rng):
-    """Neurons that are relays at the end of a skip, and how many such there are by chance (n_null,).
+def _handed_null(graph, skips, n_null, rng):
+    """Neurons whose value relays hand on to a skip, and how many there are by chance (n_null,).
 
     By chance a node of iteration l is such a relay with the probability that a living node has a single input, that
     input being positive, and that one of its targets is joined: that a node of l - 1 reaches one of l + 1 by
-    computing. Neurons are counted, not nodes, since a neuron's wiring is the same at every iteration.
+    computing. Whose value it hands on is drawn from the nodes of l - 1. Neurons are counted, not nodes, since their
+    wiring is the same at every iteration.
     """
     shape = graph.alive.shape
-    relays = skips.via[graph.relay.ravel()[skips.via]]
-    if not len(relays):
+    if not len(skips):
         return 0, np.zeros(n_null)
     nodes = np.flatnonzero((graph.computing | graph.is_source)[:-2].ravel())
     nodes = np.sort(rng.choice(nodes, min(MAX_SOURCES, len(nodes)), replace=False))
@@ -121,17 +123,20 @@ def _relay_null(graph, skips, n_null, rng):
     into, out_of = graph.unrolled.target // shape[1], graph.unrolled.source // shape[1]
     ends = graph.computing.copy()
     ends[-1] = graph.alive[-1]
-    none = np.ones(shape[1])  # probability that a neuron is no such relay at any iteration
+    none = np.ones(shape[1])  # probability that a neuron's value is handed on at no iteration
     for l in range(1, shape[0] - 1):
         step = into == l
-        targets, n_sources = np.unique(graph.unrolled.target[step] % shape[1]), int(graph.alive[l - 1].sum())
-        if not len(targets):
+        sources = graph.alive[l - 1] if graph.has_data else graph.alive[l - 1] & ~graph.is_source[l - 1]
+        n_targets = len(np.unique(graph.unrolled.target[step]))
+        if not n_targets or not sources.any():
             continue
         positive = float((graph.unrolled.weight[step] > 0).mean()) if graph.activation == "relu" else 1.0
         pairs = reach[nodes // shape[1] == l - 1][:, np.flatnonzero(ends[l + 1]) + (l + 1) * shape[1]]
-        joins = 1 - (1 - pairs.mean()) ** ((out_of == l).sum() / len(targets)) if pairs.size else 1.0
-        none[targets] *= 1 - positive * joins * _single_input(n_sources, step.sum() / len(targets))
-    return len(np.unique(relays % shape[1])), poisson_binomial(1 - none[none < 1], rng, n_null)
+        joins = 1 - (1 - pairs.mean()) ** ((out_of == l).sum() / n_targets) if pairs.size else 1.0
+        n_sources = int(graph.alive[l - 1].sum())
+        relay = positive * joins * _single_input(n_sources, step.sum() / n_targets)
+        none[sources] *= (1 - relay / n_sources) ** n_targets
+    return len(np.unique(skips.source % shape[1])), poisson_binomial(1 - none[none < 1], rng, n_null)
 
 
 def _single_input(n_sources, mean_degree):

@@ -13,7 +13,7 @@ from analysis.nulls import empirical_p
 from analysis.verdicts.convolutional import _judge_layer, _kernels
 from analysis.verdicts.fully_connected import fully_connected
 from analysis.verdicts.locally_connected import Fields, locally_connected
-from analysis.verdicts.residual import _carry_null, _relay_null, skip_joins
+from analysis.verdicts.residual import _carry_null, _handed_null, skip_joins
 from tests.planted import VERDICTS, random_levelled, random_recurrent
 
 N_NULL = 199
@@ -85,7 +85,7 @@ def test_relays_on_skips_are_not_called_too_often():
         weights = rng.normal(size=(60, 60)) * (rng.random((60, 60)) < 4 / 60)
         graph, lay = blank(weights, 8, 5, 5)
         skips = graph.edges.where(skip_joins(graph, lay, rng))
-        p.append(empirical_p(*_relay_null(graph, skips, N_NULL, rng), rng=rng))
+        p.append(empirical_p(*_handed_null(graph, skips, N_NULL, rng), rng=rng))
     assert stats.kstest(p, "uniform", alternative="greater").pvalue > 0.01
     assert np.mean(np.array(p) <= 0.05) <= 0.06
 
