@@ -9,11 +9,13 @@ Nodes are numbered l * S + i throughout: node // S is the iteration, node % S th
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
 
 from analysis.forward import PHI, forward
+from analysis.paths import path_shares
 
 RELAY_SHARE = 0.99  # with data, a relay gets at least this share of its pre-activation's variance over one edge
 VARIES = 1e-9  # activity that varies less than this, relative to its size, is constant
@@ -80,7 +82,9 @@ def source_mask(n_neurons, n_inputs, n_iterations, input_mode):
     return mask
 
 
-def effective_graph(weights, biases, *, n_inputs, n_outputs, n_iterations, inputs=None, input_mode="pulse", activation="relu"):
+def effective_graph(
+    weights, biases, *, n_inputs, n_outputs, n_iterations, inputs=None, input_mode="pulse", activation="relu", faint=0.0
+):
     """The effective computation graph of a recurrently applied matrix.
 
     Parameters
@@ -90,6 +94,8 @@ def effective_graph(weights, biases, *, n_inputs, n_outputs, n_iterations, input
     biases : (S,) array.
     inputs : (B, n_inputs) array or None. With data, nodes that do not vary over it are folded away, and a relay is
         a node whose pre-activation is never negative on it. Without, only what holds for every input is used.
+    faint : edges with less than this share of the mean signal power per edge of their iteration are dropped; 0 keeps
+        all. For weights that are not exactly sparse, where stray ones survive any threshold.
 
     Returns
     -------
@@ -115,6 +121,8 @@ def effective_graph(weights, biases, *, n_inputs, n_outputs, n_iterations, input
     linear[-1] = False
     linear &= ~source
     unrolled = _unroll(wiring, reached, source, n_outputs)
+    if faint > 0 and len(unrolled):
+        unrolled = _without_faint(unrolled, source, faint)
     unrolled, relay = _find_relays(unrolled, linear, source, spread, on_graph_alone=inputs is None)
     alive = np.zeros(reached.size, dtype=bool)
     alive[unrolled.source] = alive[unrolled.target] = True
@@ -225,17 +233,39 @@ def _find_relays(unrolled, linear, source, spread, on_graph_alone):
         main &= (unrolled.weight > 0) & ~source.ravel()[unrolled.source]
     relay = np.zeros(n_nodes, dtype=bool)
     relay[unrolled.target[main]] = True
-    kept = main | ~relay[unrolled.target]
-    if not kept.all():
-        useful = np.zeros(n_nodes, dtype=bool)
-        iteration = unrolled.target // shape[1]
-        for l in range(shape[0] - 1, 0, -1):
-            if l == shape[0] - 1:
-                useful[unrolled.target[iteration == l]] = True
-            step = np.flatnonzero((iteration == l) & kept)
-            kept[step] = useful[unrolled.target[step]]
-            useful[unrolled.source[step[kept[step]]]] = True
-    return unrolled.where(kept), relay.reshape(shape)
+    unrolled = unrolled.where(main | ~relay[unrolled.target])
+    return unrolled.where(_on_paths(unrolled, source)), relay.reshape(shape)
+
+
+def _without_faint(unrolled, source, faint):
+    """The unrolled edges without those that carry next to nothing, nor what hangs on them alone. Power = squared
+    weights.
+    """
+    shape = source.shape
+    outputs = np.unique(unrolled.target[unrolled.target // shape[1] == shape[0] - 1])
+    share, _ = path_shares(unrolled.source, unrolled.target, unrolled.weight**2, source.ravel(), outputs, shape)
+    iteration = unrolled.target // shape[1]
+    mean = np.bincount(iteration, share) / np.maximum(np.bincount(iteration), 1)
+    kept = unrolled.where(share >= faint * mean[iteration])
+    return kept.where(_on_paths(kept, source))
+
+
+def _on_paths(unrolled, source):
+    """(M,) bool: edges on a path from a source to a node of the last iteration, within the given edges."""
+    shape = source.shape
+    order = np.argsort(unrolled.target // shape[1], kind="stable")
+    cuts = np.searchsorted(unrolled.target[order] // shape[1], np.arange(shape[0] + 1))
+    steps = [order[a:b] for a, b in pairwise(cuts)]
+    fed, useful = source.ravel().copy(), np.zeros(source.size, dtype=bool)
+    useful[-shape[1] :] = True
+    kept = np.zeros(len(unrolled), dtype=bool)
+    for step in steps:
+        kept[step] = fed[unrolled.source[step]]
+        fed[unrolled.target[step[kept[step]]]] = True
+    for step in reversed(steps):
+        kept[step] &= useful[unrolled.target[step]]
+        useful[unrolled.source[step[kept[step]]]] = True
+    return kept
 
 
 def _contract(unrolled, relay):

@@ -10,6 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from analysis.paths import accumulate, path_shares
+
 CARRY_SHARE = 0.05  # a real share of the variance of a pre-activation
 
 
@@ -48,7 +50,8 @@ def layers(graph):
     outputs = np.flatnonzero(graph.alive[-1]) + (shape[0] - 1) * shape[1]
     layer[outputs] = depth + 1
     widths = tuple(int(n) for n in np.bincount(layer[hidden], minlength=depth + 1)[1:])
-    flow, node_flow = _flows(graph)
+    ends = edges.source, edges.target, np.abs(edges.weight)
+    flow, node_flow = path_shares(*ends, graph.is_source.ravel(), outputs, shape)
     layer_of = _main_layer(layer, node_flow, graph, depth)
     injects = (edges.source >= shape[1]) & graph.is_source.ravel()[edges.source]
     return Layers(
@@ -63,54 +66,12 @@ def layers(graph):
     )
 
 
-def _by_iteration(edges, shape, backwards=False):
+def _by_iteration(edges, shape):
     """Edges in groups by the iteration of their target, in order."""
     iteration = edges.target // shape[1]
     order = np.argsort(iteration, kind="stable")
     cuts = np.searchsorted(iteration[order], np.arange(1, shape[0] + 1))
-    groups = [edges.where(order[a:b]) for a, b in pairwise(cuts) if b > a]
-    return groups[::-1] if backwards else groups
-
-
-def _flows(graph):
-    """Share of the input -> output flow through each contracted edge (M,) and each node (nodes,)."""
-    edges, shape = graph.edges, graph.alive.shape
-    size, first, last = np.abs(edges.weight), graph.is_source.ravel(), np.zeros(graph.alive.size)
-    last.reshape(shape)[-1] = graph.alive[-1]
-    ahead, grown = _accumulate(edges.source, edges.target, size, first, range(1, shape[0]), shape)
-    behind, shrunk = _accumulate(edges.target, edges.source, size, last, range(shape[0] - 2, -1, -1), shape)
-    total = ahead[last > 0].sum()
-    if total == 0:
-        return np.zeros(len(edges)), ahead
-    scale = np.exp(grown + shrunk - grown[-1])  # per iteration; numbers stay near 1 however deep the network
-    node_flow = ahead * behind / total * np.repeat(scale, shape[1])
-    from_l, to_l = edges.source // shape[1], edges.target // shape[1]
-    flow = ahead[edges.source] * size * behind[edges.target] / total * np.exp(grown[from_l] + shrunk[to_l] - grown[-1])
-    return flow, node_flow
-
-
-def _accumulate(start, end, size, seed, iterations, shape):
-    """Sums over paths of products of `size`, iteration by iteration: `sums * exp(logs)`, sums (nodes,), logs (I + 1,).
-
-    Paths begin with 1 at the nodes of `seed` (nodes,) and run along the edges start -> end.
-    """
-    sums, logs = np.array(seed, dtype=float), np.zeros(shape[0])
-    at = end // shape[1]
-    order = np.argsort(at, kind="stable")
-    cuts = np.searchsorted(at[order], np.arange(shape[0] + 1))
-    for l in iterations:
-        step = order[cuts[l] : cuts[l + 1]]
-        if not len(step):
-            continue
-        before = logs[start[step] // shape[1]]
-        top = before.max()
-        arriving = np.bincount(end[step] % shape[1], sums[start[step]] * size[step] * np.exp(before - top), shape[1])
-        here = slice(l * shape[1], (l + 1) * shape[1])
-        total = sums[here] * np.exp(-top) + arriving
-        largest = total.max()
-        if largest > 0:
-            sums[here], logs[l] = total / largest, top + np.log(largest)
-    return sums, logs
+    return [edges.where(order[a:b]) for a, b in pairwise(cuts) if b > a]
 
 
 def _main_layer(layer, node_flow, graph, depth):
@@ -197,7 +158,7 @@ def share_through(graph, cut):
     logs = []
     for kept in (slice(None), ~cut):
         ends = edges.source[kept], edges.target[kept], edges.weight[kept] ** 2
-        sums, grown = _accumulate(*ends, graph.is_source.ravel(), range(1, shape[0]), shape)
+        sums, grown = accumulate(*ends, graph.is_source.ravel(), range(1, shape[0]), shape)
         arrived = sums[-shape[1] :].sum()
         logs.append(grown[-1] + np.log(arrived) if arrived > 0 else -np.inf)
     return float(1 - np.exp(logs[1] - logs[0])) if np.isfinite(logs[0]) else 0.0

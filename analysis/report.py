@@ -12,7 +12,7 @@ from analysis.checks import ACTIVATIONS, INPUT_MODES, as_count, as_finite, as_ne
 from analysis.effective import EffectiveGraph, effective_graph
 from analysis.graph import effective_networkx
 from analysis.layers import Layers, layers, path_depths
-from analysis.threshold import SWEEP, Threshold, choose_threshold
+from analysis.threshold import FAINT, SWEEP, Threshold, choose_threshold
 from analysis.verdicts import Verdict
 from analysis.verdicts.convolutional import convolutional
 from analysis.verdicts.fully_connected import fully_connected
@@ -231,7 +231,7 @@ def analyse(
 def _judge(weights, biases, threshold, positions, settings, n_null, seed):
     """Graph, layers and verdicts at one threshold. Each verdict has a stream of random numbers of its own."""
     used = np.where(np.abs(weights) > threshold, weights, 0.0) if threshold > 0 else weights
-    graph = effective_graph(used, biases, **settings)
+    graph = effective_graph(used, biases, faint=FAINT if threshold > 0 else 0.0, **settings)
     lay = layers(graph)
     if not len(graph.edges):
         nothing = {"effect_is": "nothing to judge: disconnected", "layers": [], "local_layers": []}

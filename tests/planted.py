@@ -31,14 +31,16 @@ class Planted:
     status: str = "ok"
     noisy: bool = False
 
-    def noised(self, rng):
-        """The same network with weak noise on every weight."""
+    def noised(self, rng, heavy=False):
+        """The same network with weak noise on every weight, Gaussian or (`heavy`) Laplacian of the same variance."""
+        shape = self.weights.shape
+        noise = rng.laplace(scale=np.sqrt(0.5), size=shape) if heavy else rng.normal(size=shape)
         scale = NOISE * np.sqrt(np.mean(self.weights[self.weights != 0] ** 2))
         return replace(
             self,
             name=f"{self.name}+noise",
             noisy=True,
-            weights=self.weights + scale * rng.normal(size=self.weights.shape),
+            weights=self.weights + scale * noise,
         )
 
 
@@ -497,7 +499,9 @@ LARGEST = 2000
 
 
 def planted(n_each, seed=0, families=None):
-    """Yield n_each networks of every family without noise and as many with it; every fifth is of the largest size."""
+    """Yield n_each networks of every family without noise and as many with it (in turn Gaussian and heavy-tailed);
+    every fifth is of the largest size.
+    """
     for index, (name, (least, make)) in enumerate(FAMILIES.items()):
         if families is not None and name not in families:
             continue
@@ -506,4 +510,4 @@ def planted(n_each, seed=0, families=None):
             n_neurons = LARGEST if k % 5 == 4 else int(least * SIZES[k % len(SIZES)])
             network = make(n_neurons, rng)
             yield network
-            yield network.noised(rng)
+            yield network.noised(rng, heavy=k % 2 == 1)

