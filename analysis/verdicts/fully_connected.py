@@ -6,10 +6,11 @@ skips and local blocks count as density zero. The network may hold other blocks 
 dense hidden layer that has most of the weights is both. Most weight mass must lie between neighbouring layers, and
 a network that lives on its skips or on carried values is residual instead.
 
-Null model: the same number of
-edges at random in the bipartite graph of the living neurons (columns -> rows of W). The statistic is the number of
-complete 2 x 2 blocks (two targets that share two sources): it needs no layers, which would be fitted to the wiring
-they are to test. Levels alone raise it too, so a small p says "in blocks" and the effect says "dense".
+Null model: the same number of edges at random in the bipartite graph of the living neurons (columns -> rows of W).
+The statistic is the number of complete 2 x 2 blocks (two targets that share two sources): it needs no layers, which
+would be fitted to the wiring they are to test. Levels alone raise it too, so a small p says "in blocks" and the
+effect says "dense". Where all living sources are wired to all living targets densely, the network is one block, no
+wiring of that density differs from it, and p is not asked.
 """
 
 import numpy as np
@@ -72,14 +73,20 @@ def fully_connected(graph, lay, *, n_null, rng, local_layers=(), is_residual=Fal
         if b["layer"] not in local_layers and min(b["n_sources"], b["n_targets"]) >= MIN_SIDE
     )
     effect = dense / total if total else 0.0
-    observed, draws = _shared_pairs(edges, n, n_null, rng)
+    observed, draws, whole = _shared_pairs(edges, n, n_null, rng)
     p_value = empirical_p(observed, draws)
-    present = effect >= MIN_DENSITY and neighbour_mass >= MIN_NEIGHBOUR_MASS and p_value <= ALPHA and not is_residual
+    present = (
+        effect >= MIN_DENSITY
+        and neighbour_mass >= MIN_NEIGHBOUR_MASS
+        and not is_residual
+        and (p_value <= ALPHA or whole >= MIN_DENSITY)
+    )
     evidence = {
         "effect_is": "block density averaged over edges",
         "neighbour_mass": neighbour_mass,
         "blocks": table,
         "local_layers": list(local_layers),
+        "whole_density": whole,
         "complete_2x2": observed,
         "null_complete_2x2": float(draws.mean()),
         "z": z_score(observed, draws),
@@ -102,7 +109,7 @@ def _shared_pairs(edges, n_neurons, n_null, rng):
     per_chunk = max(1, CHUNK // inside)
     chunks = np.split(n_edges, np.arange(per_chunk, n_null, per_chunk))
     draws = [_complete_2x2(random_bipartite(n_rows, len(columns), chunk, rng, len(chunk))) for chunk in chunks]
-    return float(observed), np.concatenate(draws)
+    return float(observed), np.concatenate(draws), float(wired.mean())
 
 
 def _complete_2x2(wired):

@@ -140,5 +140,5 @@ def test_a_network_without_hidden_layers():
     weights = np.zeros((20, 20))
     weights[12:, :8] = rng.normal(size=(8, 8))
     report = analyse(weights, n_inputs=8, n_outputs=8, n_iterations=1, positions=rng.uniform(size=(20, 2)))
-    assert (report.depth, report.widths, report.summary) == (0, (), "sparse linear 8-8")
+    assert (report.depth, report.widths, report.summary) == (0, (), "linear 8-8")
     assert report.verdicts["fully_connected"].effect == 1.0
