@@ -15,9 +15,10 @@ import numpy as np
 from scipy import sparse
 
 from analysis.forward import PHI, forward
-from analysis.paths import path_shares
+from analysis.paths import accumulate, path_shares
 
 RELAY_SHARE = 0.99  # with data, a relay gets at least this share of its pre-activation's variance over one edge
+ECHO = 0.05  # with data, a node with less of its neuron's signal power than this is left out
 VARIES = 1e-9  # activity that varies less than this, relative to its size, is constant
 # 1 - R^2 of relu(z) on z for z ~ N(0, 1): covariance 1/2, variance of relu(z) 1/2 - 1/(2 pi)
 GAUSSIAN_RELU = 1.0 - 0.25 / (0.5 - 0.5 / np.pi)
@@ -92,8 +93,9 @@ def effective_graph(
     weights : (S, S) array or scipy sparse array, `weights[i, j]` from neuron j to neuron i; every non-zero entry
     counts.
     biases : (S,) array.
-    inputs : (B, n_inputs) array or None. With data, nodes that do not vary over it are folded away, and a relay is
-        a node whose pre-activation is never negative on it. Without, only what holds for every input is used.
+    inputs : (B, n_inputs) array or None. With data, nodes that do not vary over it are folded away, nodes that
+        carry under 5 % of their neuron's signal power are left out, and a relay is a node whose pre-activation is
+        never negative on it. Without, only what holds for every input is used.
     faint : edges with less than this share of the mean signal power per edge of their iteration are dropped; 0 keeps
         all. For weights that are not exactly sparse, where stray ones survive any threshold.
 
@@ -121,6 +123,8 @@ def effective_graph(
     linear[-1] = False
     linear &= ~source
     unrolled = _unroll(wiring, reached, source, n_outputs)
+    if inputs is not None and len(unrolled):
+        unrolled = _without_echoes(unrolled, source, spread)
     if faint > 0 and len(unrolled):
         unrolled = _without_faint(unrolled, source, faint)
     unrolled, relay = _find_relays(unrolled, linear, source, spread, on_graph_alone=inputs is None)
@@ -235,6 +239,29 @@ def _find_relays(unrolled, linear, source, spread, on_graph_alone):
     relay[unrolled.target[main]] = True
     unrolled = unrolled.where(main | ~relay[unrolled.target])
     return unrolled.where(_on_paths(unrolled, source)), relay.reshape(shape)
+
+
+def _without_echoes(unrolled, source, spread):
+    """The unrolled edges without hidden nodes that carry under ECHO of what their neuron carries over all iterations.
+
+    Power of a node: variance of its activity on the data times the squared weights on its paths to the outputs. A
+    trained layered network fires faintly at iterations other than its own; counted as nodes, these echoes would
+    make every neuron re-used.
+    """
+    shape = source.shape
+    outputs = np.zeros(source.shape)
+    outputs[-1, np.unique(unrolled.target[unrolled.target // shape[1] == shape[0] - 1]) % shape[1]] = 1.0
+    backwards = range(shape[0] - 2, -1, -1)
+    behind, logs = accumulate(unrolled.target, unrolled.source, unrolled.weight**2, outputs.ravel(), backwards, shape)
+    power = spread**2 * behind.reshape(shape) * np.exp(logs - logs.max())[:, None]
+    power[-1] = 0.0
+    power[source] = 0.0
+    echo = power < ECHO * power.sum(axis=0)
+    echo[source] = False
+    echo[-1] = False
+    echo = echo.ravel()
+    kept = unrolled.where(~echo[unrolled.source] & ~echo[unrolled.target])
+    return kept.where(_on_paths(kept, source))
 
 
 def _without_faint(unrolled, source, faint):

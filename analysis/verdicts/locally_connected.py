@@ -2,10 +2,11 @@
 (inputs, and hidden neurons for deeper layers); the positions of the target neurons are not used, so an off-centre
 receptive field is local all the same.
 
-Effect: receptive-field spread over its mean under permuted positions, of the most local hidden layer (1 = no
-locality, 0 = a point). Null model: the positions of the sources permuted within their layer. Over several layers p
-is that of the smallest ratio among all layers, drawn jointly (Westfall & Young 1993), so many layers do not make
-false alarms. Present means that the network has such a layer: `evidence["local_layers"]` lists them.
+Effect: receptive-field spread over its mean under permuted positions, of the most local hidden layer among those
+with a significant one (1 = no locality, 0 = a point). Null model: the positions of the sources permuted within
+their layer. Over several layers p is that of the smallest p of any layer, its law taken from the same draws
+(Westfall & Young 1993), so many layers do not make false alarms. Present means that the network has such a layer:
+`evidence["local_layers"]` lists them.
 """
 
 from dataclasses import dataclass
@@ -69,29 +70,31 @@ def locally_connected(graph, lay, positions, *, n_null, rng):
     if not judged:
         evidence["note"] = "no positions" if positions is None else "no layer with positioned sources and wide enough fields"
         return Verdict("locally_connected", False, 1.0, None, evidence)
-    ratios = np.array([spread / draws.mean() for _, spread, draws in judged])
-    null_ratios = np.array([draws / draws.mean() for _, _, draws in judged])  # (layers, n_null)
-    p_value = empirical_p(ratios.min(), null_ratios.min(axis=0), tail="lower")
-    for (fields, spread, draws), ratio in zip(judged, ratios, strict=True):
-        p_layer = empirical_p(spread, draws, tail="lower")
-        if ratio <= MAX_RATIO and p_layer <= ALPHA:
-            evidence["local_layers"].append(fields.layer)
+    pooled = np.array([np.append(spread, draws) for _, spread, draws in judged])  # (layers, 1 + n_null), observed first
+    ranks = np.array([np.searchsorted(np.sort(row), row, side="right") for row in pooled])
+    smallest = ranks.min(axis=0)
+    p_value = empirical_p(smallest[0], smallest[1:], tail="lower")
+    ratios = []
+    for (fields, spread, draws), rank in zip(judged, ranks[:, 0], strict=True):
+        ratio, p_layer = float(spread / draws.mean()), float(rank / (1 + n_null))
+        if p_layer <= ALPHA:
+            ratios.append(ratio)
+            if ratio <= MAX_RATIO and p_value <= ALPHA:
+                evidence["local_layers"].append(fields.layer)
         evidence["layers"].append(
             {
                 "layer": fields.layer,
                 "spread": float(spread),
                 "null_spread": float(draws.mean()),
-                "ratio": float(ratio),
+                "ratio": ratio,
                 "p_value": p_layer,
                 "n_fields": len(fields.targets),
                 "field_size": float(np.median(np.diff(fields.weights.indptr))),
                 "morans_i": _mean_moran(fields, positions),
             }
         )
-    present = ratios.min() <= MAX_RATIO and p_value <= ALPHA
-    if not present:
-        evidence["local_layers"] = []
-    return Verdict("locally_connected", bool(present), float(ratios.min()), p_value, evidence)
+    effect = min(ratios or [entry["ratio"] for entry in evidence["layers"]])
+    return Verdict("locally_connected", bool(evidence["local_layers"]), effect, p_value, evidence)
 
 
 def _permuted_spread(weights, positions, n_null, rng):

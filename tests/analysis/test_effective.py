@@ -139,3 +139,29 @@ def test_sparse_arrays_are_welcome():
     dense = graph_of(weights, n_inputs=3, n_outputs=2, n_iterations=4)
     thin = effective_graph(sparse.csr_array(weights), np.zeros(14), n_inputs=3, n_outputs=2, n_iterations=4)
     assert set(unrolled_networkx(dense).edges) == set(unrolled_networkx(thin).edges)
+
+
+@pytest.mark.parametrize(("strength", "n_hidden_nodes"), [(0.01, 2), (1.0, 4)])
+def test_faint_echoes_at_other_iterations_are_no_nodes_on_data(strength, n_hidden_nodes):
+    # 0 -> 1 -> 2 -> 3 is the main path; over the weight 0 -> 2 the two neurons also serve in the opposite order
+    weights = wire(4, (0, 1, 1), (1, 2, 1), (2, 3, 1), (0, 2, strength), (2, 1, 1), (1, 3, 1))
+    x = np.random.default_rng(0).normal(size=(200, 1))
+    assert graph_of(weights, [0, 1, 1, 0], n_iterations=3, inputs=x).alive[1:3].sum() == n_hidden_nodes
+    assert graph_of(weights, [0, 1, 1, 0], n_iterations=3).alive[1:3].sum() == 4
+
+
+def test_an_input_neuron_that_also_computes_stays_an_input():
+    weights = wire(4, (0, 1, 1), (1, 0, 1), (0, 2, 1), (2, 3, 1))
+    x = np.random.default_rng(0).normal(size=(200, 1))
+    graph = graph_of(weights, [0.1, 0.1, 0.1, 0], n_iterations=4, inputs=x)
+    assert np.argwhere(graph.alive).tolist() == [[0, 0], [1, 1], [2, 0], [3, 2], [4, 3]]
+
+
+def test_stray_edges_that_carry_nothing_are_dropped_where_asked():
+    rng = np.random.default_rng(0)
+    main = wire(6, (0, 1, 1), (1, 2, 1), (2, 5, 1))
+    stray = wire(6, (0, 3, 0.01), (3, 2, 0.01), (0, 2, 0.01), (2, 4, 0.01), (4, 5, 0.01)) * rng.uniform(0.9, 1, (6, 6))
+    options = {"n_iterations": 3, "activation": "tanh"}
+    assert set(unrolled_networkx(graph_of(main + stray, faint=1e-3, **options)).edges) == set(
+        unrolled_networkx(graph_of(main, **options)).edges
+    )

@@ -142,3 +142,23 @@ def test_a_network_without_hidden_layers():
     report = analyse(weights, n_inputs=8, n_outputs=8, n_iterations=1, positions=rng.uniform(size=(20, 2)))
     assert (report.depth, report.widths, report.summary) == (0, (), "linear 8-8")
     assert report.verdicts["fully_connected"].effect == 1.0
+
+
+@pytest.mark.parametrize("family", ["mlp 3", "residual 2", "carried 2", "local 1d deep", "conv 2d", "rnn pulse"])
+def test_data_do_not_change_the_verdicts(family):
+    rng = np.random.default_rng(8)
+    network = FAMILIES[family][1](400, rng)
+    report = judge(network, inputs=rng.normal(size=(300, network.arguments["n_inputs"])))
+    assert {name for name, verdict in report.verdicts.items() if verdict.present} == network.true
+    assert report.depth == network.depth
+
+
+@pytest.mark.parametrize("heavy", [False, True])
+@pytest.mark.parametrize("family", ["mlp 4", "residual 3", "carried 4", "random levelled"])
+def test_weak_noise_with_heavy_tails_changes_no_verdict(family, heavy):
+    """Laplacian noise leaves stray weights above any threshold that is set for Gaussian noise."""
+    rng = np.random.default_rng(9)
+    network = FAMILIES[family][1](300, rng).noised(rng, heavy=heavy)
+    report = judge(network)
+    assert report.threshold.rule == "universal"
+    assert {name for name, verdict in report.verdicts.items() if verdict.present} == network.true
