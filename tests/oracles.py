@@ -28,6 +28,9 @@ def loss(W, b, X, labels, n_iterations, n_outputs, strengths, *, positions=None,
         task += np.log(np.exp(y - y.max()).sum()) + y.max() - y[label]
         activity.append(N)
     n = np.abs(np.array(activity)).mean(0)  # (I-1, S): mean activity of neuron i at iteration l
+    ends = np.zeros((2, S))  # inputs have spoken at l = 0, outputs will at l = I
+    ends[0, : X.shape[1]] = ends[1, S - n_outputs :] = 1
+    spoken = np.concatenate([ends[:1], n, ends[1:]])
 
     def distance(i, j):
         if np.isnan(positions[i]).any() or np.isnan(positions[j]).any():
@@ -38,7 +41,7 @@ def loss(W, b, X, labels, n_iterations, n_outputs, strengths, *, positions=None,
         "weight": np.abs(W).sum(),
         "bias": np.abs(b).sum(),
         "activity": n.sum(),
-        "depth": sum(np.sqrt(n[:, i].sum() ** 2 - (n[:, i] ** 2).sum() + rounding**2) - rounding for i in range(S)),
+        "depth": sum(np.sqrt(m.sum() ** 2 - (m**2).sum() + rounding**2) - rounding for m in spoken.T),
         "self": sum(abs(W[i, i] - w0) for i in range(S)),
         "locality": 0.0
         if positions is None

@@ -33,18 +33,19 @@ class PlainURN(nn.Module):
 def objective(net: PlainURN, x: Tensor, labels: Tensor, strengths: dict[str, float]) -> tuple[Tensor, Tensor]:
     """Cross-entropy plus the terms of `strengths`, all of them differentiated; also the logits."""
     y, activity = net(x)
-    hidden = slice(net.n_inputs, len(net.bias) - net.n_outputs)
     loss = nn.functional.cross_entropy(y, labels)
     if c := strengths.get("weight"):
         loss = loss + c * net.weight.abs().sum()
     if c := strengths.get("bias"):
         loss = loss + c * net.bias.abs().sum()
     if c := strengths.get("activity"):
-        loss = loss + c * sum(N[:, hidden].abs().sum() for N in activity) / len(x)
+        loss = loss + c * sum(N.abs().sum() for N in activity) / len(x)
     if c := strengths.get("depth"):
-        n = torch.stack([N[:, hidden].abs().mean(0) for N in activity])
-        products = (n.sum(0).square() - n.square().sum(0)).clamp_min(0)
+        n = torch.stack([N.abs().mean(0) for N in activity])
+        spoken = torch.zeros_like(n[0])  # an input has spoken at l = 0, an output will at l = I
+        spoken[: net.n_inputs], spoken[-net.n_outputs :] = 1, 1
+        products = ((n.sum(0) + spoken).square() - n.square().sum(0) - spoken).clamp_min(0)
         loss = loss + c * ((products + 0.01).sqrt() - 0.1).sum()
     if c := strengths.get("self"):
-        loss = loss + c * net.weight.diagonal()[hidden].abs().sum()
+        loss = loss + c * net.weight.diagonal().abs().sum()
     return loss, y
