@@ -353,10 +353,10 @@ class RunFolder:
         try:
             with path.open(newline="", encoding="utf-8") as lines:
                 table = csv.DictReader(lines)
+                known = not table.fieldnames or set(table.fieldnames) >= set(BASE_COLUMNS)
                 rows = [{name: json.loads(text) for name, text in row.items()} for row in table]
         except (ValueError, TypeError, csv.Error):
             raise InputError(f"{path}: not the history of a run") from None
-        known = not table.fieldnames or set(table.fieldnames) >= set(BASE_COLUMNS)
         if not known or not all(isinstance(number, int | float) for row in rows for number in row.values()):
             raise InputError(f"{path}: not the history of a run")
         return rows

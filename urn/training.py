@@ -212,7 +212,8 @@ class Trainer:
                 self._snapshot()
             if report and (logged or self.step % config.check_every == 0):
                 report(self)
-        self._dismiss(self._finite())
+        if self.training:
+            self._dismiss(self._finite())
         if self.step >= config.steps:
             self.finish()
 
