@@ -14,7 +14,7 @@ import torch
 from safetensors import safe_open
 
 from tests.conftest import ROOT, SMALL, after, listing
-from urn import Dataset, TrainConfig, load_run, resume, train, train_population
+from urn import Dataset, InputError, TrainConfig, load_run, resume, train, train_population
 from urn.cli import main
 from urn.geometry import line
 from urn.training import Trainer
@@ -180,6 +180,28 @@ def test_drafts_of_a_killed_process_are_swept_away(interrupted_run):
         draft.write_bytes(b"half of")
     resume(interrupted_run)
     assert not list(interrupted_run.rglob(".*"))
+
+
+def test_data_that_changed_meanwhile_is_another_run(tmp_path):
+    """One value of one sample is enough."""
+    data = sites()
+    train(LATTICE, tmp_path / "run", data=data, stop=after(20))
+    data.train[0][7, 3] += 1e-6
+    with pytest.raises(InputError, match=r"checkpoint.*data: the training data are not those"):
+        resume(tmp_path / "run", data=data)
+
+
+def test_a_second_signal_does_not_wait(place, capsys, monkeypatch):
+    """Nor does it print a traceback."""
+
+    def hang(*_, **__):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)
+
+    monkeypatch.setattr("urn.cli.train", hang)
+    assert main(["train"]) == 130
+    assert capsys.readouterr().err == "urn: interrupted\n"
 
 
 # ---- other state to restore: streams carry theirs, a lattice its group

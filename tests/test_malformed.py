@@ -3,6 +3,7 @@
 import errno
 import gzip
 import os
+import random
 import struct
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from urn import URN, Dataset, InputError, Penalties, TrainConfig, load_run, regi
 from urn.cli import main
 from urn.penalties import TERMS
 from urn.runs import RunFolder
+from urn.training import Trainer
 
 HUGE = "9" * 400
 
@@ -485,6 +487,41 @@ def test_resume_of_an_empty_folder(refused, place):
     refused(["train", "--resume", "run"], "run/config.toml")
 
 
+SEALED = ("checkpoint.safetensors", "history.csv", "config.toml", "weights.safetensors")
+
+
+@pytest.mark.parametrize("name", SEALED)
+def test_random_damage(interrupted_run, name):
+    """Bytes changed, cut, doubled or moved: a line that names the run, or a run. Never another exception, never a warning."""
+    path, chance = interrupted_run / name, random.Random(5)
+    whole, run = path.read_bytes(), listing(interrupted_run)
+    refusals = []
+    for _ in range(150):
+        damaged, at = bytearray(whole), chance.randrange(min(len(whole), 2000))
+        match chance.randrange(4):
+            case 0:
+                damaged[at] = chance.randrange(256)
+            case 1:
+                del damaged[at : at + chance.randrange(1, 40)]
+            case 2:
+                damaged[at:at] = damaged[at : at + chance.randrange(1, 40)]
+            case 3:
+                damaged[at : at + 1] = chance.choice([b"-", b"9", b"e9", b'"', b"\n", b",", b"nan", b"[", b"\0"])
+        path.write_bytes(damaged)
+        try:
+            store = RunFolder(interrupted_run)
+            trainer = Trainer([store.config()])
+            if not store.finished():
+                store.restore(trainer)
+                trainer.run()
+        except InputError as error:
+            refusals.append(str(error))
+    assert len(refusals) > 50
+    assert all(str(interrupted_run) in line and "\n" not in line for line in refusals if name != "config.toml")
+    path.write_bytes(whole)
+    assert listing(interrupted_run) == run
+
+
 # ---- where a run cannot be written
 
 SHORT = ["train", "--task", "shells", "--steps", "2", "--n-neurons", "12", "--quiet", "--out"]
@@ -506,6 +543,11 @@ def test_out_lies_below_a_file(refused, place):
 
 def test_out_lies_where_nobody_can_write(refused):
     refused([*SHORT, "/proc/urn/run"], "/proc/urn/run")
+
+
+def test_folders_above_go_too_when_the_run_cannot_be_made(refused, monkeypatch):
+    monkeypatch.setattr(Path, "rename", fails_with(errno.ENOSPC))
+    refused([*SHORT, "a/b/run"], "a/b/run", os.strerror(errno.ENOSPC))
 
 
 def test_out_has_a_name_too_long(refused):

@@ -216,6 +216,7 @@ class RunFolder:
         """A new run folder, complete with its configuration or not there at all."""
         try:
             cls.check_new(path)
+            missing = [folder for folder in path.parents if not folder.exists()]
             path.parent.mkdir(parents=True, exist_ok=True)
             draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
             try:
@@ -225,6 +226,9 @@ class RunFolder:
                 draft.rename(path)
             except BaseException:
                 shutil.rmtree(draft, ignore_errors=True)
+                with contextlib.suppress(OSError):
+                    for folder in missing:
+                        folder.rmdir()
                 raise
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror})") from None

@@ -6,8 +6,10 @@ bit for bit.
 """
 
 import os
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -360,6 +362,14 @@ class Trainer:
 
     # ---- interruption
 
+    @cached_property
+    def fingerprint(self) -> Tensor:
+        """A number that tells training data apart: to go on with others would be another run."""
+        whole = 0
+        for tensor in self.data.train:
+            whole = zlib.crc32(np.ascontiguousarray(tensor.cpu()), zlib.crc32(str(tuple(tensor.shape)).encode(), whole))
+        return torch.tensor(whole)
+
     def logged_steps(self) -> list[int]:
         """The steps so far that have a row in the history."""
         every, last = self.config.log_every, self.config.steps
@@ -373,7 +383,7 @@ class Trainer:
     def state_dict(self) -> dict[str, Tensor]:
         """All that decides the next step, as named tensors. History is the caller's to keep."""
         tensors = {"step": torch.tensor(self.step), "members": torch.tensor([member.index for member in self.training])}
-        tensors |= {"ids": self.net.ids, "idle_checks": self.idle_checks}
+        tensors |= {"data": self.fingerprint, "ids": self.net.ids, "idle_checks": self.idle_checks}
         if self.carried is not None:
             tensors["carried"] = self.carried
         for name in PARAMETERS:
@@ -425,6 +435,8 @@ class Trainer:
         net, S = self.net, self.config.n_neurons
         for name in ("step", "members", "ids"):
             expect(name, tensors[name], tensors[name].shape, torch.int64)
+        if not torch.equal(tensors["data"], self.fingerprint):
+            raise InputError("data: the training data are not those it was made with")
         step, members, ids = tensors["step"], tensors["members"].tolist(), tensors["ids"]
         if step.dim() or not 0 <= step <= self.config.steps:
             raise InputError(f"step: must be from 0 to {self.config.steps}")
