@@ -1,1 +1,7 @@
 """Judge and draw the structure of any recurrently applied weight matrix. Knows arrays only; never imports urn."""
+
+from analysis.graph import to_networkx
+from analysis.report import StructureReport, analyse
+from analysis.verdicts import Verdict
+
+__all__ = ["StructureReport", "Verdict", "analyse", "to_networkx"]

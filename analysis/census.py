@@ -18,9 +18,7 @@ TRIADS = (
     "003", "012", "102", "021D", "021U", "021C", "111D", "111U",
     "030T", "030C", "201", "120D", "120U", "120C", "210", "300",
 )  # fmt: skip
-DENSE_GAIN = (
-    100  # a multiplication costs about this much less in a dense product than in a sparse one (measured: 90 to 430)
-)
+DENSE_GAIN = 100  # a multiplication costs about this much less in a dense product than in a sparse one (measured: 90 to 430)
 
 
 def triad_census(adjacency) -> np.ndarray:
@@ -131,9 +129,7 @@ def _dense_census(edges: np.ndarray, n: int) -> np.ndarray:
 
 def _null_counts(batches: Iterator[np.ndarray], n: int) -> np.ndarray:
     """Census of every draw, shape (n_null, 16), as if each had n neurons."""
-    return np.concatenate(
-        [_dense_census(batch if len(batch) > 1 else batch[0], n).reshape(-1, 16) for batch in batches]
-    )
+    return np.concatenate([_dense_census(batch if len(batch) > 1 else batch[0], n).reshape(-1, 16) for batch in batches])
 
 
 def _compare(observed: np.ndarray, null: np.ndarray) -> dict:

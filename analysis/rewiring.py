@@ -12,9 +12,7 @@ BATCH_ENTRIES = 500_000  # matrix entries in one batch: small enough to stay nea
 SWEEPS = 20  # tries every edge about 10 times; measured: no change after that up to block densities of 0.7
 
 
-def degree_preserving(
-    weights, n_draws: int, generator: np.random.Generator, *, sweeps: int = SWEEPS
-) -> Iterator[np.ndarray]:
+def degree_preserving(weights, n_draws: int, generator: np.random.Generator, *, sweeps: int = SWEEPS) -> Iterator[np.ndarray]:
     """Networks with the in- and out-degree of every neuron kept (Maslov & Sneppen 2002).
 
     Parameters

@@ -1,4 +1,4 @@
-"""Fixtures shared by the tests: the command line run in-process, and small runs to damage."""
+"""What all tests share: one thread (the machine's sums are then always the same), the command line, small runs to damage."""
 
 import hashlib
 import shutil
@@ -30,6 +30,11 @@ SMALL = TrainConfig(
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
 
 
 @pytest.fixture

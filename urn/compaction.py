@@ -115,23 +115,25 @@ def compact(net: URN, optimiser: ProximalAdam, penalties: Penalties, keep: Tenso
         return kept * keep.view(*keep.shape, *[1] * (kept.dim() - 2)) if T is not net.ids and not keep.all() else kept
 
     def square(T: Tensor) -> Tensor:
-        kept = torch.stack([t[i][:, i] for t, i in zip(T, index, strict=True)])
-        return kept if keep.all() else kept * (keep[:, :, None] & keep[:, None])
+        kept = T.new_empty(len(T), size, size)
+        for t, i, new in zip(T, index, kept, strict=True):
+            for some, rows_of_new in zip(i.split(256), new.split(256), strict=True):  # no second copy of W
+                torch.index_select(t[some], 1, i, out=rows_of_new)
+        return kept if keep.all() else kept.mul_(keep[:, :, None] & keep[:, None])
 
     group = penalties.settings.group
     if group is not None:
         penalties.settings = replace(penalties.settings, group=group.restrict(index[0]))
     for name, take in (("weight", square), ("bias", rows), ("positions", rows)):
-        value = getattr(net, name)
-        if value is None:
+        if getattr(net, name) is None:
             continue
-        state = dict(optimiser.state.get(value, {}))
-        for key, moment in state.items():
+        state = optimiser.state.get(getattr(net, name), {})
+        for key in state:  # no name for the old tensors, so that each goes before the next new one comes
             if key.startswith("shared"):
-                state[key] = penalties.settings.group.mean(square(group.spread(moment)))
-            elif isinstance(moment, Tensor):
-                state[key] = take(moment)
-        optimiser.exchange(net, name, take(value.data), state)
+                state[key] = penalties.settings.group.mean(square(group.spread(state[key])))
+            elif isinstance(state[key], Tensor):
+                state[key] = take(state[key])
+        optimiser.exchange(net, name, take(getattr(net, name).data), state)
     net.ids = rows(net.ids)
     return size < len(outputs[0])
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-CHUNK = 1 << 16
+CHUNK = 1 << 17
 """Entries updated together on a CPU: the working set of a chunk (four arrays, two temporaries) stays in the cache."""
 
 
@@ -127,8 +127,8 @@ class ProximalAdam(torch.optim.Optimizer):
         shared, shared_gradient = symmetry.mean(W), symmetry.mean(g)
         deviation = W - symmetry.spread(shared)
         metric.update(deviation, g - symmetry.spread(shared_gradient), m, v, _to(price, W))
-        d = metric.update(shared, shared_gradient, state["shared_avg"], state["shared_avg_sq"], 0.0)
-        d = symmetry.spread(d)  # the same over an orbit, so that what is shared stays shared
+        metric.update(shared, shared_gradient, state["shared_avg"], state["shared_avg_sq"], 0.0)
+        d = symmetry.spread(metric.of(state["shared_avg_sq"]))  # the same over an orbit: what is shared stays shared
         new = deviation.add_(symmetry.spread(shared))
         if group["diagonal"] is not None:
             at_target, target, where = _now(group["diagonal"])
@@ -156,18 +156,19 @@ class Metric:
         """d of the second moment v."""
         return v.sqrt().div_(self.correction2**0.5).add_(self.eps)
 
-    def update(self, w: Tensor, g: Tensor, m: Tensor, v: Tensor, price: float | Tensor) -> Tensor:
-        """Move w, m and v (in place) one step along g, shrink w at `price`, and return d."""
+    def update(self, w: Tensor, g: Tensor, m: Tensor, v: Tensor, price: float | Tensor) -> None:
+        """Move w, m and v (in place) one step along g, and shrink w at `price`."""
         m.lerp_(g, 1 - self.beta1)
         v.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
-        d = self.of(v)
+        scale = self.correction2**0.5
+        d = v.sqrt().add_(self.eps * scale)  # d times scale, which cancels below and saves a pass
+        lr = self.lr * scale
         if isinstance(price, Tensor) or price:
             # soft(w - lr m/d, lr c/d) = soft(w d - lr m, lr c) / d: the price stays a number, or one for each member
-            z = torch.mul(w, d).add_(m, alpha=-self.lr / self.correction1)
-            torch.div(soft(z, _bounded(price * self.lr, w)), d, out=w)
+            z = torch.mul(w, d).add_(m, alpha=-lr / self.correction1)
+            torch.div(soft(z, _bounded(price * lr, w)), d, out=w)
         else:
-            w.addcdiv_(m, d, value=-self.lr / self.correction1)
-        return d
+            w.addcdiv_(m, d, value=-lr / self.correction1)
 
 
 class _Diagonal:

@@ -83,7 +83,7 @@ def register(name: str, *, shrinks: str | None = None, cost: Callable[[URN, Sett
 @register("weight", shrinks="weight")
 def weight(net: URN, activity: Tensor, settings: Settings) -> Tensor:
     """sum_ij |W_ij|: fewest connections."""
-    return net.weight.abs().sum((1, 2))
+    return torch.linalg.vector_norm(net.weight, 1, (1, 2))
 
 
 @register("bias", shrinks="bias")
@@ -92,10 +92,16 @@ def bias(net: URN, activity: Tensor, settings: Settings) -> Tensor:
     return net.bias.abs().sum(1)
 
 
+def mean_activity(net: URN, activity: Tensor) -> Tensor:
+    """n_i(l), the mean over the batch of |N_i(l)| for the acting neurons, `(K, L, acting)`."""
+    N = activity[..., net.acting]
+    return (N if net.activation == "relu" else N.abs()).mean(2)
+
+
 @register("activity")
 def activity(net: URN, activity: Tensor, settings: Settings) -> Tensor:
     """sum_l mean_batch sum_i |N_i(l)| over acting neurons, l = 1..I-1: fewest, quietest neurons."""
-    return activity[..., net.acting].abs().sum((1, 2, 3)) / activity.shape[2]
+    return mean_activity(net, activity).sum((1, 2))
 
 
 @register("depth")
@@ -106,7 +112,7 @@ def depth(net: URN, activity: Tensor, settings: Settings) -> Tensor:
     (sqrt(u + e^2) - e, e = DEPTH_ROUNDING): its slope would be infinite there,
     and training chaotic (a change of 1e-14 in W grows to 1e-2 within 200 steps at e = 1e-3, to 1e-11 at e = 0.1).
     """
-    n = activity[..., net.acting].abs().mean(2)  # (K, L, acting)
+    n = mean_activity(net, activity)
     twice_products = (n.sum(1).square() - n.square().sum(1)).clamp_min(0)  # 2 sum_{l < m} n(l) n(m)
     return ((twice_products + DEPTH_ROUNDING**2).sqrt() - DEPTH_ROUNDING).sum(1)
 
@@ -192,6 +198,7 @@ class Penalties:
         total = net.bias.new_zeros(net.population)
         for name, strength in self.current.items():
             term = TERMS[name]
+            strength = strength.to(total) if isinstance(strength, Tensor) else strength
             if term.shrinks is None:
                 total = total + strength * self._value(name, net, activity)
             elif term.cost is not None:
@@ -279,5 +286,5 @@ def _strength(schedule: object, step: int, n_steps: int) -> Strength:
         return schedule.at(step, n_steps)
     if isinstance(schedule, list | tuple):
         values = [_strength(one, step, n_steps) for one in schedule]
-        return values[0] if len(set(values)) == 1 else torch.tensor(values)
+        return values[0] if len(set(values)) == 1 else torch.tensor(values, dtype=torch.float64)
     return schedule

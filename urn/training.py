@@ -197,7 +197,9 @@ class Trainer:
         """Train to step `until` (all steps by default). `report(trainer)` is called at every row of history and every
         check; training ends early, between two steps, when `stop()` says so."""
         config, until = self.config, self.config.steps if until is None else min(until, self.config.steps)
+        activity = losses = None
         while self.step < until and self.training and not (stop and stop()):
+            del activity, losses  # not to be held while the next ones are made
             activity, losses = self._update()
             if activity is None:
                 continue  # a member diverged and left; the others do this step again
@@ -244,6 +246,7 @@ class Trainer:
 
         Returns which members are still there, `(K,)`; those whose weights are not finite leave.
         """
+        self.optimiser.zero_grad()  # its memory serves the check
         finite = self._finite()
         self._dismiss(finite)
         if not self.training:
@@ -257,6 +260,8 @@ class Trainer:
                 self.idle_checks = torch.zeros_like(self.idle_checks).scatter_(1, net.ids, count)
                 keep &= count < config.remove_dangling
             before = net.ids
+            if not keep.all():
+                self.last_good = None  # nothing fails from here to its renewal, and its memory serves the change of size
             if compaction.compact(net, self.optimiser, self.penalties, keep) and self.carried is not None:
                 where = torch.stack([torch.searchsorted(old, new) for old, new in zip(before, net.ids, strict=True)])
                 self.carried = torch.stack([state[:, i] for state, i in zip(self.carried, where, strict=True)])
@@ -266,8 +271,8 @@ class Trainer:
     def _finite(self) -> Tensor:
         """Which members hold finite numbers only, `(K,)`."""
         net = self.net
-        finite = net.weight.isfinite().all(-1).all(-1) & net.bias.isfinite().all(-1)
-        return finite if net.positions is None else finite & net.positions[:, net.hidden].isfinite().all(-1).all(-1)
+        finite = _all_finite(net.weight) & _all_finite(net.bias[..., None])
+        return finite if net.positions is None else finite & _all_finite(net.positions[:, net.hidden])
 
     def _held(self) -> tuple[Tensor, ...]:
         """What a member is: ids, weights, biases, positions or None."""
@@ -275,7 +280,6 @@ class Trainer:
         return net.ids, net.weight.data, net.bias.data, None if net.positions is None else net.positions.data
 
     def _remember(self) -> None:
-        self.optimiser.zero_grad()
         self.remembered_at = self.step
         if self.last_good is not None and self.last_good[1].shape == self.net.weight.shape:
             for old, new in zip(self.last_good, self._held(), strict=True):
@@ -316,9 +320,9 @@ class Trainer:
         accuracy = self.evaluate(self.data.validation)
         terms = self.penalties.values(net, activity)
         neurons = self.living_neurons()
-        connections = (net.weight != 0).sum((1, 2))
+        connections = [int(torch.count_nonzero(W)) for W in net.weight]  # over dimensions it would copy W as int64
         for k, member in enumerate(self.training):
-            row = [self.step, float(losses[k]), float(accuracy[k]), int(neurons[k]), int(connections[k])]
+            row = [self.step, float(losses[k]), float(accuracy[k]), int(neurons[k]), connections[k]]
             row += [] if self.stream else [int(count) for count in fires[k].sum(1)]
             row += [float(values[k]) for values in terms.values()]
             member.history.append(dict(zip(self.columns(), row, strict=True)))
@@ -516,6 +520,14 @@ class Batches:
         return self.X[rows], self.y[rows], True
 
 
+def _all_finite(T: Tensor) -> Tensor:
+    """Which members of `(K, m, n)` hold neither NaN nor Inf, `(K,)`, without a mask as large as T."""
+    if not T.numel():
+        return torch.ones(len(T), dtype=torch.bool, device=T.device)
+    low, high = T.detach().aminmax(dim=-1)
+    return (low.isfinite() & high.isfinite()).all(-1)
+
+
 def task_losses(output: Tensor, y: Tensor, kind: str) -> Tensor:
     """Cross-entropy in nats (or mean squared error) of every member, mean over the batch, `(K,)`."""
     if kind == "regression":
@@ -526,8 +538,11 @@ def task_losses(output: Tensor, y: Tensor, kind: str) -> Tensor:
 
 
 @torch.no_grad()
-def evaluate(net: URN, split: Split, kind: str, batch_size: int = 4096) -> Tensor:
-    """Accuracy, or R^2 for regression (mean over outputs), of every member of `net` on a split, `(K,)`."""
+def evaluate(net: URN, split: Split, kind: str, entries: int = 1 << 19) -> Tensor:
+    """Accuracy, or R^2 for regression (mean over outputs), of every member of `net` on a split, `(K,)`.
+
+    `entries` bounds the activity held at once: samples x neurons x members.
+    """
     X, y = (T.to(net.bias) if T.is_floating_point() else T.to(net.bias.device) for T in split)
     if kind == "stream":
         hits, state, I = 0, None, net.n_iterations
@@ -536,7 +551,7 @@ def evaluate(net: URN, split: Split, kind: str, batch_size: int = 4096) -> Tenso
             output, activity = net.unroll(X[:, t : t + I], state)
             hits, state = hits + (output.argmax(-1) == y[:, t : t + I]).sum((1, 2)), activity[:, -1]
         return hits / max(1, len(windows) * I * len(X))
-    output = torch.cat([net.unroll(part)[0] for part in X.split(batch_size)], 1)
+    output = torch.cat([net.unroll(part)[0] for part in X.split(max(32, entries // net.bias.numel()))], 1)
     if kind == "classification":
         return (output.argmax(-1) == y).double().mean(1)
     residual, total = (output - y).square().sum(1), (y - y.mean(0)).square().sum(0)

@@ -41,9 +41,7 @@ def path_depths(shares, *, title: str | None = None) -> Figure:
     return _titled(figure, title)
 
 
-def activity(
-    activity, layer_of: Mapping[int, int], *, n_inputs: int, n_outputs: int, title: str | None = None
-) -> Figure:
+def activity(activity, layer_of: Mapping[int, int], *, n_inputs: int, n_outputs: int, title: str | None = None) -> Figure:
     """Mean |activity| of every living neuron at every iteration.
 
     A layered network shows a staircase (each layer speaks once), a recurrent one or a residual stream shows rows
@@ -78,9 +76,7 @@ def activity(
         shown = np.ma.masked_equal(activity[:, members].T, 0.0)
         extent = (-0.5, len(activity) - 0.5, bottom, top)
         axes.imshow(shown, cmap=MAGNITUDE, norm=norm, aspect="auto", interpolation="nearest", extent=extent)
-    axes.add_collection(
-        LineCollection([[(-0.5, y), (len(activity) - 0.5, y)] for y in edges], colors=GREY, linewidths=0.7)
-    )
+    axes.add_collection(LineCollection([[(-0.5, y), (len(activity) - 0.5, y)] for y in edges], colors=GREY, linewidths=0.7))
     axes.set(xlim=(-0.5, len(activity) - 0.5), ylim=(1, 0), xlabel="iteration l", xticks=range(len(activity)))
     axes.set_yticks((edges[:-1] + edges[1:]) / 2, [f"{name} ({len(members)})" for name, members in groups])
     axes.tick_params(axis="y", length=0)
@@ -112,9 +108,7 @@ def block_density(density, names: Sequence[str], *, mass_share=None, title: str 
     # White is empty; the square root keeps sparse blocks apart from empty ones.
     axes.imshow(np.ma.masked_equal(np.nan_to_num(density), 0.0), cmap="Blues", norm=PowerNorm(0.5, 0, 1.2))
     borders = np.arange(len(names) + 1) - 0.5
-    lines = [[(x, borders[0]), (x, borders[-1])] for x in borders] + [
-        [(borders[0], y), (borders[-1], y)] for y in borders
-    ]
+    lines = [[(x, borders[0]), (x, borders[-1])] for x in borders] + [[(borders[0], y), (borders[-1], y)] for y in borders]
     axes.add_collection(LineCollection(lines, colors=GREY, linewidths=0.4))
     for row, column in np.ndindex(*density.shape):
         value = density[row, column]

@@ -14,9 +14,7 @@ from analysis.plots.style import FONT, GREY, INK, SIGNED, new_figure, plain_axes
 MOST_PANELS = 100
 
 
-def receptive_fields(
-    weights, positions, *, labels=None, max_neurons: int = MOST_PANELS, title: str | None = None
-) -> Figure:
+def receptive_fields(weights, positions, *, labels=None, max_neurons: int = MOST_PANELS, title: str | None = None) -> Figure:
     """Incoming weights of each neuron, laid out where their sources sit.
 
     On a line every neuron is one strip, sorted by the centre of its field, so local wiring shows as a diagonal
@@ -87,9 +85,7 @@ def kernels(kernels, *, title: str | None = None) -> Figure:
     axes = figure.add_subplot()
     _draw_panels(axes, canvas, corners, panels.shape[1:])
     middle = panels.shape[2] / 2 - 0.5, panels.shape[1] / 2 - 0.5
-    axes.set_xticks(
-        [corners[k][1] + middle[0] for k in range(inputs)][:: _every(inputs)], range(inputs)[:: _every(inputs)]
-    )
+    axes.set_xticks([corners[k][1] + middle[0] for k in range(inputs)][:: _every(inputs)], range(inputs)[:: _every(inputs)])
     rows = [corners[k * inputs][0] + middle[1] for k in range(outputs)]
     axes.set_yticks(rows[:: _every(outputs)], range(outputs)[:: _every(outputs)])
     axes.tick_params(length=0, labelsize=FONT)
@@ -164,9 +160,7 @@ def _mosaic(images: np.ndarray, columns: int, labels: list[str], note: str) -> F
     _draw_panels(axes, canvas, corners, images.shape[1:])
     size = float(np.clip(72 * width / columns / 9, 3.5, FONT))
     for (top, left), label in zip(corners, labels, strict=True):
-        axes.text(
-            left + images.shape[2] / 2 - 0.5, top - 0.8, label, fontsize=size, ha="center", va="bottom", color=INK
-        )
+        axes.text(left + images.shape[2] / 2 - 0.5, top - 0.8, label, fontsize=size, ha="center", va="bottom", color=INK)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_xlabel(note, fontsize=FONT + 1)
@@ -196,9 +190,7 @@ def _draw_panels(axes, canvas, corners, shape) -> None:
 
 
 def _sign_bar(figure: Figure, axes, largest: float, label: str) -> None:
-    bar = figure.colorbar(
-        ScalarMappable(Normalize(-largest, largest), SIGNED), ax=axes, shrink=0.7, pad=0.02, aspect=25
-    )
+    bar = figure.colorbar(ScalarMappable(Normalize(-largest, largest), SIGNED), ax=axes, shrink=0.7, pad=0.02, aspect=25)
     bar.set_label(label, fontsize=FONT)
     bar.ax.tick_params(labelsize=FONT)
 

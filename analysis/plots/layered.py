@@ -113,14 +113,10 @@ def _edge_lines(source, target, weight, places, column) -> LineCollection:
     paths = np.stack([start, end], axis=1)  # (edges, 2, 2)
     lines = list(paths)
     for edge in np.flatnonzero(span != 1):
-        lines[edge] = (
-            _loop(start[edge], places) if source[edge] == target[edge] else _arc(start[edge], end[edge], span[edge])
-        )
+        lines[edge] = _loop(start[edge], places) if source[edge] == target[edge] else _arc(start[edge], end[edge], span[edge])
     scale = 2 * np.sqrt(np.mean(weight**2)) if len(weight) and weight.any() else 1.0
     # Edges between two full layers get less ink each, or they would print as a solid bar.
-    _, pair, count = np.unique(
-        np.stack([column[source], column[target]]), axis=1, return_inverse=True, return_counts=True
-    )
+    _, pair, count = np.unique(np.stack([column[source], column[target]]), axis=1, return_inverse=True, return_counts=True)
     crowd = np.minimum(1.0, (CROWD / count[pair]) ** 0.75)
     strength = np.tanh(np.abs(weight) / scale)
     colours = np.empty((len(weight), 4))
@@ -146,9 +142,7 @@ def _loop(centre: np.ndarray, places: np.ndarray) -> np.ndarray:
     """A ring that leaves its neuron to the upper right; round in print whatever the number of columns."""
     angle = 2 * np.pi * CURVE[:, 0]
     width = 0.035 * max(np.ptp(places[:, 0]), 1.0)
-    return centre + np.column_stack(
-        [width * (1 - np.cos(angle)) / 2, 0.025 * np.sin(angle) + 0.012 * (1 - np.cos(angle))]
-    )
+    return centre + np.column_stack([width * (1 - np.cos(angle)) / 2, 0.025 * np.sin(angle) + 0.012 * (1 - np.cos(angle))])
 
 
 def _node_area(column: np.ndarray) -> float:

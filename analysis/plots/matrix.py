@@ -104,8 +104,7 @@ def draw_matrix(axes: Axes, weights: np.ndarray, groups: list, norm: LogNorm | N
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     used = np.add.reduceat(np.add.reduceat(magnitudes > 0, starts, axis=0, dtype=int), starts, axis=1) > 0
     tints = [
-        Rectangle((edges[column], edges[row]), np.diff(edges)[column], np.diff(edges)[row])
-        for row, column in np.argwhere(used)
+        Rectangle((edges[column], edges[row]), np.diff(edges)[column], np.diff(edges)[row]) for row, column in np.argwhere(used)
     ]
     axes.add_collection(PatchCollection(tints, facecolor=PALE, edgecolor="none", zorder=0))
     picture = matrix_image(magnitudes, sizes)

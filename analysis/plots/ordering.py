@@ -12,9 +12,7 @@ SWEEPS = 8  # barycentre sweeps; more change nothing that can be seen
 SPECTRAL_LIMIT = 1500  # neurons; eigenvectors of larger groups take too long for what can still be seen
 
 
-def layer_groups(
-    layer_of: Mapping[int, int], n_neurons: int, n_inputs: int, n_outputs: int
-) -> list[tuple[str, np.ndarray]]:
+def layer_groups(layer_of: Mapping[int, int], n_neurons: int, n_inputs: int, n_outputs: int) -> list[tuple[str, np.ndarray]]:
     """Split the living neurons into inputs, hidden layers and outputs.
 
     Parameters
@@ -48,9 +46,7 @@ def layer_groups(
     return [(name, members) for name, members in groups if members.size]
 
 
-def order_groups(
-    weights: np.ndarray, groups: list, positions: np.ndarray | None = None
-) -> list[tuple[str, np.ndarray]]:
+def order_groups(weights: np.ndarray, groups: list, positions: np.ndarray | None = None) -> list[tuple[str, np.ndarray]]:
     """Order the neurons within each group so that neighbours in the drawing are alike.
 
     With finite positions a group is ordered by them. Inputs and outputs without positions keep their own order, which
@@ -107,9 +103,7 @@ def _raster(positions: np.ndarray) -> np.ndarray:
     rows = max(round(len(positions) ** (1 / positions.shape[1])), 2)
     for coordinate in positions.T[1:]:
         span = np.ptp(coordinate)
-        keys.append(
-            np.round((coordinate - coordinate.min()) / span * (rows - 1)) if span > 0 else np.zeros(len(positions))
-        )
+        keys.append(np.round((coordinate - coordinate.min()) / span * (rows - 1)) if span > 0 else np.zeros(len(positions)))
     return np.lexsort(keys)
 
 

@@ -1,0 +1,29 @@
+"""`python -m experiments.benchmarks NAME [PART ...]`: print one benchmark."""
+
+import argparse
+from importlib import import_module
+
+BENCHMARKS = {
+    "training": "a step, whole trainings and memory against a plain PyTorch loop",
+    "planted": "verdicts on networks of known structure",
+    "census": "triad census against networkx",
+    "analysis": "time and memory of analyse()",
+}
+MODULES = {"census": "census_speed", "analysis": "analysis_speed"}
+
+
+def main() -> None:
+    """Run the benchmark that is named."""
+    described = "\n".join(f"  {name:10} {what}" for name, what in BENCHMARKS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.benchmarks", description=described, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", choices=BENCHMARKS)
+    parser.add_argument("arguments", nargs="*", help="parts or options of that benchmark")
+    given, options = parser.parse_known_args()
+    module = import_module(f"experiments.benchmarks.{MODULES.get(given.name, given.name)}")
+    module.main([*given.arguments, *options])
+
+
+if __name__ == "__main__":
+    main()

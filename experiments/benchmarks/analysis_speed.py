@@ -1,0 +1,102 @@
+"""Claim: `analyse` with 1,000 null draws takes under 5 s at S = 5000 with 150 living neurons, and under 30 s and 4
+GiB at S = 2000 with 200,000 used weights. Prints seconds and peak memory; each case runs in a process of its own so
+that the peaks are its own.
+
+`python -m experiments.benchmarks analysis_speed`
+"""
+
+import multiprocessing
+import resource
+import sys
+import time
+from itertools import pairwise
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from analysis import analyse
+
+
+def living_few(rng):
+    """S = 5000 of which 150 live: 20 inputs, hidden layers of 60, 40 and 20, 10 outputs, positions on a plane."""
+    return layered(5000, (20, 60, 40, 20, 10), 1.0, rng)
+
+
+def many_used(rng):
+    """S = 2000, about 200,000 weights, all used: layers of 400 at density 0.31, some relays."""
+    return layered(2000, (400, 400, 400, 400, 400), 0.3125, rng)
+
+
+def layered(n_neurons, sizes, density, rng):
+    """Arguments of `analyse` for a layered network with random positions, one hidden neuron in ten a relay."""
+    weights = np.zeros((n_neurons, n_neurons))
+    hidden = rng.permutation(np.arange(sizes[0], n_neurons - sizes[-1]))
+    ends = np.cumsum(sizes[1:-1])
+    layers = [
+        np.arange(sizes[0]),
+        *np.split(hidden[: ends[-1]], ends[:-1]),
+        np.arange(n_neurons - sizes[-1], n_neurons),
+    ]
+    for k, (sources, targets) in enumerate(pairwise(layers)):
+        wired = rng.random((len(targets), len(sources))) < density
+        block = wired * rng.normal(size=wired.shape) * np.sqrt(2 / (density * len(sources)))
+        if 0 < k < len(layers) - 2:
+            relays = np.arange(0, len(targets), 10)
+            block[relays] = 0.0
+            block[relays, relays % len(sources)] = 1.0
+        weights[np.ix_(targets, sources)] = block
+    positions = rng.uniform(size=(n_neurons, 2))
+    return weights, {
+        "n_inputs": sizes[0],
+        "n_outputs": sizes[-1],
+        "n_iterations": len(sizes) - 1,
+        "positions": positions,
+    }
+
+
+CASES = {"S = 5000, 150 living neurons": (living_few, 5.0), "S = 2000, 200,000 used weights": (many_used, 30.0)}
+LIMIT_GIB = 4.0
+
+
+def measure(name):
+    """Seconds, peak memory in GiB and the summary for one case."""
+    weights, arguments = CASES[name][0](np.random.default_rng(0))
+    start = time.perf_counter()
+    report = analyse(weights, n_null=1000, **arguments)
+    seconds = time.perf_counter() - start
+    scale = 2**30 if sys.platform == "darwin" else 2**20
+    return {
+        "seconds": seconds,
+        "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale,
+        "summary": report.summary,
+        "n_used": report.n_used_weights,
+    }
+
+
+def run():
+    """{case: measurement}, each in a fresh process."""
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        return {name: pool.apply(measure, (name,)) for name in CASES}
+
+
+def main(arguments=()):
+    """Print the table; exit status 1 where a limit is missed. Takes no arguments."""
+    if arguments:
+        raise SystemExit(f"analysis_speed takes no arguments, got {' '.join(arguments)}")
+    table = Table(title="analyse, 1,000 null draws")
+    for column in ("case", "seconds", "limit", "peak GiB", "used weights", "summary"):
+        table.add_column(column)
+    passed = True
+    for name, found in run().items():
+        limit = CASES[name][1]
+        passed &= found["seconds"] < limit and found["gib"] < LIMIT_GIB
+        table.add_row(
+            name, f"{found['seconds']:.2f}", f"{limit:g}", f"{found['gib']:.2f}", str(found["n_used"]), found["summary"]
+        )
+    Console().print(table)
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,189 @@
+"""How fast training is, against the yardstick in the same process: a dense step, a whole training, the paper's experiment,
+peak memory. Claims (ratios on two cores): dense step >= 1.8; whole training, S = 2000 >= 10 at an objective no more than 1 %
+worse and equal test accuracy; the paper's experiment, S = 5000 >= 15; at most 6 copies of W in memory at S = 5000.
+"""
+
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from experiments.benchmarks.yardstick import PlainURN, objective
+from urn import TrainConfig
+from urn.tasks import Dataset, task_options
+from urn.training import Batches, Trainer
+
+STRENGTHS = {"weight": 3e-4, "activity": 3e-3, "bias": 3e-3, "self": 1.0}
+"""REFERENCES: the trial run of the paper's experiment; the depth term comes on top, warmed up."""
+PARTS = ("dense", "whole", "paper", "memory")
+console = Console()
+
+
+def shells(n_neurons: int, steps: int) -> TrainConfig:
+    """The paper's experiment at any S: 10-dimensional shells, I = 4, batch 128."""
+    return TrainConfig(
+        task="shells",
+        n_neurons=n_neurons,
+        n_iterations=4,
+        steps=steps,
+        learning_rate={"value": 1e-3, "milestones": [0.7], "factor": 0.2},
+        strengths={**STRENGTHS, "depth": {"value": 1e-2, "warmup": 1500}},
+        log_every=250,
+        snapshots=0,
+    )
+
+
+class Plain:
+    """The yardstick on a `TrainConfig`: same first weights, data order, schedules and loss."""
+
+    def __init__(self, config: TrainConfig, data: Dataset):
+        generator = torch.Generator().manual_seed(config.seed)
+        self.net = PlainURN(config.n_neurons, data.n_inputs, data.n_outputs, config.n_iterations, generator)
+        self.optimiser = torch.optim.Adam(self.net.parameters(), lr=config.learning_rate.value)
+        self.batches = Batches(data.train, config, [config.seed], torch.device("cpu"), torch.float32)
+        self.config, self.done = config, 0
+
+    def strengths(self, step: int) -> dict[str, float]:
+        """Every strength at a step."""
+        return {name: schedule.at(step, self.config.steps) for name, schedule in self.config.strengths.items()}
+
+    def step(self) -> None:
+        """One update."""
+        self.optimiser.param_groups[0]["lr"] = self.config.learning_rate.at(self.done, self.config.steps)
+        x, y, _ = self.batches.at(self.done)
+        self.optimiser.zero_grad()
+        loss, _ = objective(self.net, x[0], y[0], self.strengths(self.done))
+        loss.backward()
+        self.optimiser.step()
+        self.done += 1
+
+
+def seconds_per_step(steppers: list[Callable[[], None]], seconds: float = 12.0, least: int = 5) -> list[float]:
+    """Median seconds of each, taken in turns so that a noisy machine disturbs all alike."""
+    for step in steppers:
+        step()
+        step()
+    times: list[list[float]] = [[] for _ in steppers]
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times[0]) < least:
+        for step, taken in zip(steppers, times, strict=True):
+            start = time.perf_counter()
+            step()
+            taken.append(time.perf_counter() - start)
+    return [statistics.median(taken) for taken in times]
+
+
+def dense_step() -> dict[int, float]:
+    """A step before anything has died. Returns the yardstick's seconds per step for every S."""
+    table = Table("S", "yardstick, ms", "urn, ms", "ratio", "claim", title="Dense step: batch 128, I = 4")
+    plain_seconds = {}
+    for n_neurons in (500, 2000, 5000):
+        config = shells(n_neurons, 10**6)
+        data = task_options("shells", {}).load()
+        plain, ours = Plain(config, data), Trainer([config], data)
+        a, b = seconds_per_step([plain.step, lambda ours=ours: ours.run(until=ours.step + 1)])
+        held = ours.net.weight.shape[1]
+        plain_seconds[n_neurons] = a
+        size = str(n_neurons) if held == n_neurons else f"{n_neurons} ({held} left)"
+        table.add_row(size, *_cells(a * 1e3, b * 1e3, a / b), ">= 1.8")
+    console.print(table)
+    return plain_seconds
+
+
+def whole_training(n_neurons: int = 2000, steps: int = 5000) -> None:
+    """Both train to the end; the yardstick's own function measures the objective of both, on the same 10,000 samples."""
+    config = shells(n_neurons, steps)
+    data = task_options("shells", {}).load()
+    ours = Trainer([config], data)
+    start = time.perf_counter()
+    ours.run()
+    ours_seconds = time.perf_counter() - start
+    plain = Plain(config, data)
+    start = time.perf_counter()
+    for done in range(steps):
+        plain.step()
+        if done % 500 == 0:
+            console.print(f"yardstick step {done} after {time.perf_counter() - start:.0f} s", style="dim")
+    plain_seconds = time.perf_counter() - start
+
+    learned = PlainURN(n_neurons, data.n_inputs, data.n_outputs, config.n_iterations)
+    learned.weight.data, learned.bias.data = ours.members[0].final.weights, ours.members[0].final.biases
+    title = f"Whole training: S = {n_neurons}, {steps} steps"
+    table = Table("", "seconds", "objective", "test accuracy", "non-zero weights", title=title)
+    results = {}
+    for name, net, seconds in (("yardstick", plain.net, plain_seconds), ("urn", learned, ours_seconds)):
+        with torch.no_grad():
+            value = float(objective(net, data.train[0][:10_000], data.train[1][:10_000], plain.strengths(steps))[0])
+            accuracy = float((net(data.test[0])[0].argmax(1) == data.test[1]).double().mean())
+        results[name] = value
+        table.add_row(name, f"{seconds:.1f}", f"{value:.5f}", f"{accuracy:.4f}", f"{int((net.weight != 0).sum()):,}")
+    console.print(table)
+    worse = results["urn"] / results["yardstick"]
+    console.print(f"ratio {plain_seconds / ours_seconds:.1f} (claim: >= 10), objective ratio {worse:.4f} (claim: <= 1.01)\n")
+
+
+def paper(plain_seconds: float, n_neurons: int = 5000, steps: int = 6000) -> None:
+    """The paper's experiment, with the time per step as the network shrinks."""
+    config = shells(n_neurons, steps)
+    ours = Trainer([config])
+    table = Table("to step", "neurons held", "ms per step", title=f"The paper's experiment: S = {n_neurons}, {steps} steps")
+    start = time.perf_counter()
+    for until in (50, 250, 500, 750, 1000, 1500, 2000, 3000, 4000, 5000, 6000):
+        before, begun = ours.step, time.perf_counter()
+        ours.run(until=until)
+        milliseconds = (time.perf_counter() - begun) / (until - before) * 1e3
+        table.add_row(str(until), f"{ours.net.weight.shape[1]:,}", f"{milliseconds:.1f}")
+    seconds = time.perf_counter() - start
+    console.print(table)
+    member = ours.members[0]
+    console.print(
+        f"test accuracy {member.test_accuracy:.4f}, living hidden neurons {member.history[-1]['living_neurons']}, "
+        f"connections {member.history[-1]['connections']:,}; {seconds:.0f} s against {plain_seconds * steps:.0f} s: "
+        f"ratio {plain_seconds * steps / seconds:.1f} (claim: >= 15)\n"
+    )
+
+
+def memory(n_neurons: int = 5000) -> None:
+    """Peak resident memory of a training process beyond what imports and data take, in copies of W (claim: <= 6)."""
+    copy = n_neurons**2 * 4 / 1024  # KiB, as ru_maxrss counts on Linux
+    peaks = {}
+    for steps in (0, 250):  # with checks for dead neurons and a row of history
+        code = f"from experiments.benchmarks.training import _peak; _peak({n_neurons}, {steps})"
+        peaks[steps] = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    console.print(
+        f"Peak memory at S = {n_neurons}: {peaks[250] / 1024:.0f} MiB, without the network {peaks[0] / 1024:.0f} MiB: "
+        f"{(peaks[250] - peaks[0]) / copy:.2f} copies of W (claim: <= 6)\n"
+    )
+
+
+def _peak(n_neurons: int, steps: int) -> None:
+    """Print the peak resident memory of this process in KiB, after training some steps at this or (for none) a tiny size."""
+    trainer = Trainer([shells(n_neurons if steps else 20, 6000)])
+    trainer.run(until=steps or 250)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def _cells(*values: float) -> list[str]:
+    return [f"{value:.2f}" for value in values]
+
+
+def main(parts: list[str]) -> None:
+    """Run the parts named, or all."""
+    unknown = set(parts) - set(PARTS)
+    if unknown:
+        raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    wanted = parts or PARTS
+    console.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads\n")
+    plain_seconds = dense_step() if {"dense", "paper"} & set(wanted) else {}
+    if "memory" in wanted:
+        memory()
+    if "paper" in wanted:
+        paper(plain_seconds[5000])
+    if "whole" in wanted:
+        whole_training()

@@ -1,0 +1,57 @@
+"""Spread and Moran's I against their textbook formulas."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from analysis.spatial import field_spread, morans_i
+
+
+def test_spread_by_hand():
+    positions = np.array([[0.0, 0.0], [2.0, 0.0], [9.0, 9.0]])
+    assert field_spread(np.array([[1.0, -1.0, 0.0]]), positions).tolist() == pytest.approx([1.0])
+    assert field_spread(np.array([[3.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), positions).tolist() == [0.0, 0.0]
+
+
+def test_spread_is_the_weighted_standard_deviation():
+    rng = np.random.default_rng(0)
+    weights, positions = rng.normal(size=(4, 20)), rng.normal(size=(20, 3)) + 1e3
+    expected = []
+    for row in np.abs(weights):
+        centre = np.average(positions, axis=0, weights=row)
+        expected.append(np.sqrt(np.average(((positions - centre) ** 2).sum(axis=1), weights=row)))
+    np.testing.assert_allclose(field_spread(weights, positions), expected)
+    np.testing.assert_allclose(field_spread(sparse.csr_array(weights), positions), expected)
+
+
+def test_many_draws_of_positions_at_once():
+    rng = np.random.default_rng(1)
+    weights, draws = rng.normal(size=(4, 10)), rng.normal(size=(3, 10, 2))
+    np.testing.assert_allclose(field_spread(weights, draws), [field_spread(weights, p) for p in draws])
+
+
+def test_spread_ignores_rigid_motions():
+    rng = np.random.default_rng(2)
+    weights, positions = rng.normal(size=(4, 10)), rng.normal(size=(10, 2))
+    turn = np.array([[0.6, -0.8], [0.8, 0.6]])
+    np.testing.assert_allclose(field_spread(weights, positions @ turn + 5), field_spread(weights, positions))
+
+
+def test_morans_i_by_its_definition():
+    rng = np.random.default_rng(3)
+    values, positions = rng.normal(size=12), rng.uniform(size=(12, 2))
+    distance = np.linalg.norm(positions[:, None] - positions[None], axis=2)
+    near = np.zeros((12, 12))
+    for i in range(12):
+        near[i, [j for j in np.argsort(distance[i]) if j != i][:4]] = 1
+    centred = values - values.mean()
+    expected = 12 / near.sum() * (centred @ near @ centred) / (centred @ centred)
+    assert morans_i(values, positions)[0] == pytest.approx(expected)
+
+
+def test_morans_i_of_a_bump_of_noise_and_of_nothing():
+    x = np.linspace(0, 1, 60)[:, None]
+    rng = np.random.default_rng(4)
+    assert morans_i(np.exp(-((x[:, 0] - 0.4) ** 2) / 0.01), x)[0] > 0.8
+    assert abs(np.mean(morans_i(rng.normal(size=(200, 60)), x)) + 1 / 59) < 0.02
+    assert np.isnan(morans_i(np.ones(60), x)[0])

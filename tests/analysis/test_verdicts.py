@@ -1,0 +1,164 @@
+"""Verdicts on planted networks, and on small ones where the numbers can be worked out by hand."""
+
+import numpy as np
+import pytest
+
+from analysis import analyse
+from analysis.verdicts.recurrent import services
+from experiments.benchmarks.planted import run
+from tests.analysis.test_effective import graph_of, wire
+from tests.planted import FAMILIES, local, mlp, residual, rnn
+
+
+def judge(network, **options):
+    return analyse(network.weights, network.biases, n_null=options.pop("n_null", 400), **network.arguments | options)
+
+
+def test_planted_networks_are_named():
+    """One of each family with and without noise; the full benchmark is `python -m experiments.benchmarks planted`."""
+    result = run(1, n_null=400, seed=7, show=False)
+    misses = [(name, found) for name, _, found, _ in result["misses"]]
+    assert result["n_networks"] == 2 * len(FAMILIES)
+    assert result["accuracy"] >= 0.99, misses
+    assert result["inexact_layers"] == 0, misses
+
+
+def test_every_planted_network_is_hidden_among_useless_neurons():
+    network = mlp(200, np.random.default_rng(0), n_hidden=2)
+    report = judge(network)
+    wired = (network.weights != 0).any(axis=0) & (network.weights != 0).any(axis=1)
+    assert wired.sum() > 2 * sum(network.widths)
+    assert (network.weights != 0).sum() > 1.5 * report.n_used_weights
+
+
+def test_block_densities_of_a_perceptron():
+    network = mlp(150, np.random.default_rng(0), n_hidden=2)
+    verdict = judge(network).verdicts["fully_connected"]
+    assert verdict.effect == 1.0
+    assert [block["density"] for block in verdict.evidence["blocks"]] == [1, 1, 1]
+    assert [block["n_targets"] for block in verdict.evidence["blocks"]] == [*network.widths, network.arguments["n_outputs"]]
+
+
+def test_a_random_field_is_as_wide_as_a_permuted_one():
+    rng = np.random.default_rng(0)
+    wide = judge(mlp(150, rng, n_hidden=2)).verdicts["locally_connected"]
+    narrow = judge(local(200, rng, dim=1, n_hidden=1)).verdicts["locally_connected"]
+    assert wide.effect == pytest.approx(1, abs=0.15)
+    assert narrow.effect < 0.35
+    assert narrow.evidence["layers"][0]["morans_i"] > 0.2 > abs(wide.evidence["layers"][0]["morans_i"])
+
+
+def test_permuting_the_inputs_destroys_locality():
+    """The control of MNIST-1D: the same network, its inputs shuffled in space, is not local."""
+    rng = np.random.default_rng(1)
+    network = local(250, rng, dim=2, n_hidden=1)
+    positions = network.arguments["positions"].copy()
+    n_inputs = network.arguments["n_inputs"]
+    positions[:n_inputs] = rng.permutation(positions[:n_inputs])
+    assert judge(network).verdicts["locally_connected"].present
+    shuffled = judge(network, positions=positions).verdicts["locally_connected"]
+    assert not shuffled.present
+    assert shuffled.effect > 0.8
+
+
+def test_kernels_explain_what_they_share():
+    rng = np.random.default_rng(2)
+    network = local(350, rng, dim=1, n_hidden=1, channels=3, shared=True)
+    exact = judge(network).verdicts["convolutional"]
+    assert exact.effect == pytest.approx(1)
+    assert exact.evidence["layers"][0]["matched"] == 1
+    independent = local(350, rng, dim=1, n_hidden=1, channels=3)
+    assert judge(independent).verdicts["convolutional"].effect < 0.5
+    # half the kernel power replaced by independent weights: sharing still explains much, but it is no convolution
+    half = network.weights + np.where(network.weights != 0, rng.normal(size=network.weights.shape), 0) * 0.4
+    spoiled = analyse(half, network.biases, n_null=400, **network.arguments).verdicts["convolutional"]
+    assert 0.1 < spoiled.effect < 0.8
+    assert not spoiled.present
+
+
+def test_without_positions_nothing_is_local():
+    network = local(200, np.random.default_rng(0), dim=1, n_hidden=1)
+    verdict = judge(network, positions=None).verdicts["locally_connected"]
+    assert not verdict.present
+    assert verdict.p_value is None
+
+
+@pytest.mark.parametrize("n_blocks", [1, 2, 3, 4])
+def test_blocks_are_counted(n_blocks):
+    network = residual(260, np.random.default_rng(n_blocks), n_blocks=n_blocks)
+    evidence = judge(network).verdicts["residual"].evidence
+    assert evidence["n_blocks"] == n_blocks
+    assert evidence["n_skip_targets"] == n_blocks * network.widths[0]
+
+
+def test_without_its_skips_a_residual_network_is_a_perceptron():
+    network = residual(200, np.random.default_rng(3), n_blocks=2)
+    report = judge(network)
+    weights = network.weights.copy()
+    edges, n = report.effective.edges, len(weights)
+    long = report.layering.span > 1
+    weights[edges.target[long] % n, edges.via[long] % n] = 0
+    cut = analyse(weights, network.biases, n_null=400, **network.arguments)
+    assert not cut.verdicts["residual"].present
+    assert cut.summary.startswith("MLP")
+    assert (cut.depth, cut.widths) == (report.depth, report.widths)
+
+
+def test_services_of_sums_relays_and_repeated_steps():
+    # 1 gets 0 at l = 1, 2 at l = 2 and 3 at l = 3, and carries itself: one running sum
+    running = wire(5, (0, 1, 1), (0, 2, 1), (2, 3, 1), (2, 1, 1), (3, 1, 1), (1, 1, 1), (1, 4, 1))
+    biases = [0, 0, -0.1, -0.1, 0]
+    assert services(graph_of(running, biases, n_iterations=4)).tolist() == [0, 1, 1, 1, 0]
+    # the same weights again at each iteration: a recurrent step
+    again = wire(4, (0, 1, 1), (0, 2, 1), (1, 2, 0.7), (2, 1, 0.7), (1, 1, 1), (2, 2, 1), (1, 3, 1), (2, 3, 1))
+    assert services(graph_of(again, n_iterations=4)).tolist() == [0, 2, 2, 0]
+    # relays do no service
+    relayed = wire(3, (0, 1, 1), (1, 1, 1), (1, 2, 1))
+    assert services(graph_of(relayed, n_iterations=4)).tolist() == [0, 1, 0]
+
+
+def test_a_residual_network_with_tied_weights_is_residual_and_recurrent():
+    """An identity-initialised recurrent network (Le, Jaitly & Hinton 2015): W = 1 + small."""
+    rng = np.random.default_rng(0)
+    weights = np.zeros((60, 60))
+    hidden = np.arange(10, 50)
+    weights[np.ix_(hidden, np.arange(10))] = rng.normal(size=(40, 10)) / 3
+    weights[np.ix_(hidden, hidden)] = np.eye(40) + rng.normal(size=(40, 40)) * 0.12
+    weights[50:, hidden] = rng.normal(size=(10, 40)) / 6
+    report = analyse(weights, n_inputs=10, n_outputs=10, n_iterations=5)
+    assert report.verdicts["residual"].present
+    assert report.verdicts["recurrent"].present
+    assert report.verdicts["residual"].evidence["carry_and_add_share"] > 0.5
+
+
+def test_self_weights_by_chance_are_no_residual_stream():
+    assert not judge(rnn(60, np.random.default_rng(4))).verdicts["residual"].present
+
+
+def test_a_network_without_hidden_layers():
+    rng = np.random.default_rng(5)
+    weights = np.zeros((20, 20))
+    weights[12:, :8] = rng.normal(size=(8, 8))
+    report = analyse(weights, n_inputs=8, n_outputs=8, n_iterations=1, positions=rng.uniform(size=(20, 2)))
+    assert (report.depth, report.widths, report.summary) == (0, (), "linear 8-8")
+    assert report.verdicts["fully_connected"].effect == 1.0
+
+
+@pytest.mark.parametrize("family", ["mlp 3", "residual 2", "carried 2", "local 1d deep", "conv 2d", "rnn pulse"])
+def test_data_do_not_change_the_verdicts(family):
+    rng = np.random.default_rng(8)
+    network = FAMILIES[family][1](400, rng)
+    report = judge(network, inputs=rng.normal(size=(300, network.arguments["n_inputs"])))
+    assert {name for name, verdict in report.verdicts.items() if verdict.present} == network.true
+    assert report.depth == network.depth
+
+
+@pytest.mark.parametrize("heavy", [False, True])
+@pytest.mark.parametrize("family", ["mlp 4", "residual 3", "carried 4", "random levelled"])
+def test_weak_noise_with_heavy_tails_changes_no_verdict(family, heavy):
+    """Laplacian noise leaves stray weights above any threshold that is set for Gaussian noise."""
+    rng = np.random.default_rng(9)
+    network = FAMILIES[family][1](300, rng).noised(rng, heavy=heavy)
+    report = judge(network)
+    assert report.threshold.rule == "universal"
+    assert {name for name, verdict in report.verdicts.items() if verdict.present} == network.true

@@ -1,0 +1,47 @@
+"""DESIGN's formulas as float64 NumPy loops, neuron by neuron where that is clearest. Slow, and hard to get wrong."""
+
+import numpy as np
+
+
+def forward(W, b, x, n_iterations, n_outputs, activation="relu", input_mode="pulse"):
+    """One network, one sample x (d_in,). Returns y (d_out,) and the list N(1), ..., N(I-1), each (S,)."""
+    S, d_in = len(b), len(x)
+    phi = {"relu": lambda p: max(p, 0.0), "tanh": np.tanh}[activation]
+    N = np.zeros(S)
+    N[:d_in] = x
+    activity = []
+    for _ in range(n_iterations):
+        P = np.array([sum(W[i, j] * N[j] for j in range(S)) + b[i] for i in range(S)])
+        N = np.array([phi(p) for p in P])
+        if input_mode == "clamped":
+            N[:d_in] = x
+        activity.append(N)
+    return P[S - n_outputs :], activity[:-1]
+
+
+def loss(W, b, X, labels, n_iterations, n_outputs, strengths, *, positions=None, power=1.0, floor=0.0, w0=0.0, rounding=0.1):
+    """The whole general loss of DESIGN section 2 for one ReLU network with pulse input (all terms but symmetry)."""
+    S, B = len(b), len(X)
+    task, activity = 0.0, []
+    for x, label in zip(X, labels, strict=True):
+        y, N = forward(W, b, x, n_iterations, n_outputs)
+        task += np.log(np.exp(y - y.max()).sum()) + y.max() - y[label]
+        activity.append(N)
+    n = np.abs(np.array(activity)).mean(0)  # (I-1, S): mean activity of neuron i at iteration l
+
+    def distance(i, j):
+        if np.isnan(positions[i]).any() or np.isnan(positions[j]).any():
+            return 0.0
+        return np.sqrt(((positions[i] - positions[j]) ** 2).sum())
+
+    terms = {
+        "weight": np.abs(W).sum(),
+        "bias": np.abs(b).sum(),
+        "activity": n.sum(),
+        "depth": sum(np.sqrt(n[:, i].sum() ** 2 - (n[:, i] ** 2).sum() + rounding**2) - rounding for i in range(S)),
+        "self": sum(abs(W[i, i] - w0) for i in range(S)),
+        "locality": 0.0
+        if positions is None
+        else sum(abs(W[i, j]) * (distance(i, j) ** power + floor) for i in range(S) for j in range(S)),
+    }
+    return task / B + sum(c * terms[name] for name, c in strengths.items())

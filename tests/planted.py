@@ -1,0 +1,513 @@
+"""Networks whose structure is known, for tests and for `python -m experiments.benchmarks planted`. Judges nothing.
+
+Every network hides its neurons among others that take no part: dead ones, dangling ones (no way to an output),
+unreachable ones (some of them constant sources, biases being positive), and late ones (wired to living neurons on
+both sides, too late to matter). The truth follows from the construction and the definitions in DESIGN section 3,
+never from what the analysis says. Verdicts that are not listed as true are false. `depth` and `widths` are None
+where they are left to chance (random wiring).
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+VERDICTS = ("fully_connected", "locally_connected", "convolutional", "residual", "recurrent")
+NOISE = 2e-3  # standard deviation of the weak noise, relative to the root mean square of the planted weights
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A network with its truth. `arguments` are the keyword arguments of `analyse` beside the weights and biases."""
+
+    family: str
+    name: str
+    weights: np.ndarray
+    biases: np.ndarray
+    arguments: dict
+    true: frozenset
+    depth: int | None = None
+    widths: tuple | None = None
+    status: str = "ok"
+    noisy: bool = False
+
+    def noised(self, rng, heavy=False):
+        """The same network with weak noise on every weight, Gaussian or (`heavy`) Laplacian of the same variance."""
+        shape = self.weights.shape
+        noise = rng.laplace(scale=np.sqrt(0.5), size=shape) if heavy else rng.normal(size=shape)
+        scale = NOISE * np.sqrt(np.mean(self.weights[self.weights != 0] ** 2))
+        return replace(
+            self,
+            name=f"{self.name}+noise",
+            noisy=True,
+            weights=self.weights + scale * noise,
+        )
+
+
+class Builder:
+    """Hands out hidden neurons at random places and fills in the blocks between them."""
+
+    def __init__(self, n_neurons, n_inputs, n_outputs, rng, dim=1):
+        self.rng, self.n_inputs, self.n_outputs = rng, n_inputs, n_outputs
+        self.weights = np.zeros((n_neurons, n_neurons))
+        self.biases = np.zeros(n_neurons)
+        self.positions = rng.uniform(size=(n_neurons, dim))
+        self.inputs, self.outputs = np.arange(n_inputs), np.arange(n_neurons - n_outputs, n_neurons)
+        self.free = list(rng.permutation(np.arange(n_inputs, n_neurons - n_outputs)))
+
+    def take(self, n, positions=None, bias=0.1):
+        """Ids of n fresh hidden neurons with small random biases (`bias` 0 for relays and sums)."""
+        if n > len(self.free):
+            raise ValueError(f"n_neurons leaves {len(self.free)} hidden neurons, {n} needed")
+        ids = np.array([self.free.pop() for _ in range(n)])
+        self.biases[ids] = bias * self.rng.normal(size=n)
+        if positions is not None:
+            self.positions[ids] = positions
+        return ids
+
+    def join(self, sources, targets, mask=None):
+        """Random weights of He scale where `mask` (targets, sources) holds; at least one positive weight each, so
+        no neuron is dead.
+        """
+        mask = np.ones((len(targets), len(sources)), dtype=bool) if mask is None else mask
+        fan_in = np.maximum(mask.sum(axis=1, keepdims=True), 1)
+        block = np.where(mask, self.rng.normal(size=mask.shape) * np.sqrt(2 / fan_in), 0.0)
+        first = mask.argmax(axis=1)
+        rows = np.flatnonzero((block <= 0).all(axis=1) & mask.any(axis=1))
+        block[rows, first[rows]] *= -1
+        self.weights[np.ix_(targets, sources)] = block
+        return block
+
+    def copy(self, sources, targets):
+        """One weight of 1 from each source to its target."""
+        self.weights[targets, sources] = 1.0
+
+    def distract(self, alive, late_from=None, linear=()):
+        """Use up to 60 % of the free neurons as dangling, unreachable and late ones; the rest stays dead.
+
+        Unreachable neurons feed living ones with constants, but not the `linear` ones, which a negative bias would
+        bend.
+        """
+        count = int(0.2 * len(self.free))
+        if count < 2:
+            return
+        dangling, unreachable, late = self.take(count), self.take(count), self.take(count)
+        density = min(0.3, 4 / count)
+
+        def scatter(sources, targets):
+            mask = self.rng.random((len(targets), len(sources))) < density
+            self.weights[np.ix_(targets, sources)] = np.where(mask, self.rng.normal(size=mask.shape), 0.0)
+
+        some = self.rng.permutation(np.concatenate([self.inputs, alive]))[:count]
+        scatter(some, dangling)
+        scatter(dangling, dangling)
+        scatter(unreachable, unreachable)
+        scatter(unreachable, dangling)
+        scatter(unreachable, self.rng.permutation(np.setdiff1d(alive, linear))[:count])
+        if late_from is not None:
+            scatter(late_from, late)
+            scatter(late, late)
+            scatter(late, alive)
+
+    def finish(self, family, name, n_iterations, true=(), *, alive, late_from=None, with_positions=True, **details):
+        """The Planted network, distractors added."""
+        self.distract(np.asarray(alive), late_from, details.pop("linear", ()))
+        arguments = {
+            "n_inputs": self.n_inputs,
+            "n_outputs": self.n_outputs,
+            "n_iterations": n_iterations,
+            "input_mode": details.pop("input_mode", "pulse"),
+            "activation": details.pop("activation", "relu"),
+        }
+        if with_positions:
+            arguments["positions"] = self.positions
+        return Planted(family, name, self.weights, self.biases, arguments, frozenset(true), **details)
+
+
+def line(n):
+    """Positions of n sites on a line of unit length, (n, 1)."""
+    return np.linspace(0, 1, n)[:, None]
+
+
+def square(side):
+    """Positions of side x side sites in the unit square, (side^2, 2)."""
+    x = np.linspace(0, 1, side)
+    return np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def grid(side, dim):
+    """`line` or `square`."""
+    return line(side) if dim == 1 else square(side)
+
+
+def window(sources, targets, radius):
+    """(T, N) bool: sources within `radius` of the target in every coordinate."""
+    return (np.abs(targets[:, None] - sources[None]) <= radius + 1e-9).all(axis=2)
+
+
+def inner(side, reach, dim):
+    """Sites of the grid whose window of `reach` sites each way lies inside it, as positions."""
+    x = np.linspace(0, 1, side)[reach : side - reach]
+    return x[:, None] if dim == 1 else np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def random_bipartite(n_targets, n_sources, density, rng, at_least=2):
+    """(T, N) bool at random, with at least `at_least` sources a target and one target a source."""
+    mask = rng.random((n_targets, n_sources)) < density
+    for row in mask:
+        short = at_least - int(row.sum())
+        if short > 0:
+            row[rng.choice(np.flatnonzero(~row), min(short, int((~row).sum())), replace=False)] = True
+    for j in np.flatnonzero(~mask.any(axis=0)):
+        mask[rng.integers(n_targets), j] = True
+    return mask
+
+
+def mlp(n_neurons, rng, *, n_hidden, density=1.0, input_mode="pulse"):
+    """A perceptron of `n_hidden` layers; blocks of the given density."""
+    build = Builder(n_neurons, int(rng.integers(6, 13)), int(rng.integers(2, 5)), rng, dim=2)
+    room = (len(build.free) - 6) // n_hidden
+    layers = [build.inputs]
+    for _ in range(n_hidden):
+        layers.append(build.take(int(rng.integers(min(5, room), min(24, room) + 1))))
+    layers.append(build.outputs)
+    for sources, targets in pairwise(layers):
+        build.join(sources, targets, random_bipartite(len(targets), len(sources), density, rng))
+    return build.finish(
+        "mlp",
+        f"mlp {n_hidden} {input_mode} {density}",
+        n_hidden + 1,
+        ["fully_connected"],
+        alive=np.concatenate(layers[1:-1]),
+        late_from=layers[-2] if input_mode == "pulse" else None,
+        depth=n_hidden,
+        widths=tuple(len(h) for h in layers[1:-1]),
+        input_mode=input_mode,
+    )
+
+
+def local(n_neurons, rng, *, dim, n_hidden, family="local", channels=1, shared=False, dense=0, jitter=0.2):
+    """Windows on a line or a square, `channels` neurons a site; `shared` repeats the kernels; `dense` neurons
+    follow fully connected.
+    """
+    reach = int(rng.integers(1, 4)) if dim == 1 and not shared else 2 if dim == 1 else 1
+    side = int(rng.integers(24, 41)) if dim == 1 else int(rng.integers(7, 10))
+    build = Builder(n_neurons, side**dim, int(rng.integers(2, 6)), rng, dim=dim)
+    build.positions[build.inputs] = grid(side, dim)
+    step = 1 / (side - 1)
+    layers, n_before = [build.inputs], 1
+    for k in range(1, n_hidden + 1):
+        sites = inner(side, reach * k, dim)
+        place = np.tile(sites, (channels, 1))
+        off = 0.0 if shared else jitter * step * rng.uniform(-1, 1, size=place.shape)
+        here = build.take(len(place), place + off)
+        before = layers[-1]
+        mask = window(
+            grid(side, dim) if k == 1 else np.tile(inner(side, reach * (k - 1), dim), (channels, 1)),
+            place,
+            reach * step,
+        )
+        build.join(before, here, mask)
+        if shared:
+            taps = (2 * reach + 1) ** dim
+            kernel = rng.normal(size=(channels, n_before * taps)) * np.sqrt(2 / (n_before * taps))
+            kernel[:, 0] = np.abs(kernel[:, 0])
+            for c in range(channels):  # sources of a window come in the same order (channel, site) at each site
+                for i, row in zip(
+                    here[c * len(sites) : (c + 1) * len(sites)],
+                    mask[c * len(sites) : (c + 1) * len(sites)],
+                    strict=True,
+                ):
+                    build.weights[i, before[row]] = kernel[c]
+            build.biases[here] = np.repeat(0.1 * rng.normal(size=channels), len(sites))
+        layers.append(here)
+        n_before = channels
+    if dense:
+        layers.append(build.take(dense))
+        build.join(layers[-2], layers[-1])
+    layers.append(build.outputs)
+    build.join(layers[-2], layers[-1])
+    true = ["locally_connected"] + ["convolutional"] * shared + ["fully_connected"] * bool(dense)
+    n_layers = n_hidden + bool(dense)
+    return build.finish(
+        family,
+        f"{family} {dim}d {n_hidden} x{channels}",
+        n_layers + 1,
+        true,
+        alive=np.concatenate(layers[1:-1]),
+        late_from=layers[-2],
+        depth=n_layers,
+        widths=tuple(len(h) for h in layers[1:-1]),
+    )
+
+
+def residual(n_neurons, rng, *, n_blocks, skip="identity", branch=1, density=1.0):
+    """Blocks s' = relu(P s + V f(s)) with P the identity or a dense projection, both handed on by relays past the
+    branch f.
+    """
+    n_inputs, width = int(rng.integers(5, 11)), int(rng.integers(5, 9))
+    build = Builder(n_neurons, n_inputs, int(rng.integers(2, 5)), rng, dim=2)
+    stream = build.take(width)
+    build.join(build.inputs, stream)
+    alive, widths = [stream], [width]
+    for _ in range(n_blocks):
+        source = stream
+        for _ in range(branch):
+            hidden = build.take(int(rng.integers(6, 13)))
+            build.join(source, hidden, random_bipartite(len(hidden), len(source), density, rng))
+            alive.append(hidden)
+            widths.append(len(hidden))
+            source = hidden
+        relay = stream
+        for _ in range(branch):
+            handed = build.take(width, bias=0.0)
+            build.copy(relay, handed)
+            relay = handed
+        stream = build.take(width)
+        build.join(source, stream, random_bipartite(width, len(source), density, rng))
+        if skip == "identity":
+            build.copy(relay, stream)
+        else:
+            build.join(relay, stream)
+        alive.append(stream)
+        widths.append(width)
+    build.join(stream, build.outputs)
+    return build.finish(
+        "residual",
+        f"residual {skip} {n_blocks} branch {branch} {density}",
+        2 + n_blocks * (branch + 1),
+        ["residual"],
+        alive=np.concatenate(alive),
+        late_from=stream,
+        depth=len(widths),
+        widths=tuple(widths),
+    )
+
+
+def carried(n_neurons, rng, *, n_blocks, branch=1):
+    """A self-carried stream s(l+1) = relu(s(l) + V_k f_k(l)): a chain of branches adds to one running sum, W_ss = 1."""
+    n_inputs, width = int(rng.integers(5, 11)), int(rng.integers(5, 9))
+    build = Builder(n_neurons, n_inputs, int(rng.integers(2, 5)), rng, dim=2)
+    stream = build.take(width, bias=0.0)
+    build.join(build.inputs, stream)
+    build.copy(stream, stream)
+    source, alive, widths = build.inputs, [stream], []
+    n_steps = n_blocks * branch
+    adds = {branch * (k + 1) for k in range(n_blocks)}  # the branch layer f_l adds to the stream at l + 1
+    for l in range(1, n_steps + 1):
+        hidden = build.take(int(rng.integers(6, 13)))
+        build.biases[hidden] *= -np.sign(build.biases[hidden])  # silent while no signal passes, or the sum would bend
+        build.join(source, hidden)
+        if l in adds:
+            build.join(hidden, stream)
+        alive.append(hidden)
+        widths.append(len(hidden) + (width if l == 1 or l - 1 in adds else 0))
+        source = hidden
+    widths.append(width)
+    build.join(stream, build.outputs)
+    return build.finish(
+        "residual",
+        f"residual carried {n_blocks} branch {branch}",
+        n_steps + 2,
+        ["residual"],
+        alive=np.concatenate(alive),
+        linear=np.concatenate(alive),
+        depth=n_steps + 1,
+        widths=tuple(widths),
+    )
+
+
+def local_residual(n_neurons, rng, *, n_blocks):
+    """Local windows on a line with identity skips around each pair of local layers."""
+    side, reach = int(rng.integers(16, 25)), 1
+    build = Builder(n_neurons, side, int(rng.integers(2, 5)), rng)
+    place, step = line(side), 1 / (side - 1)
+    build.positions[build.inputs] = place
+    mask = window(place, place, reach * step)
+    stream = build.take(side, place)
+    build.join(build.inputs, stream, mask)
+    alive = [stream]
+    for _ in range(n_blocks):
+        hidden, relay, after = build.take(side, place), build.take(side, place, bias=0.0), build.take(side, place)
+        build.join(stream, hidden, mask)
+        build.copy(stream, relay)
+        build.join(hidden, after, mask)
+        build.copy(relay, after)
+        stream = after
+        alive += [hidden, after]
+    build.join(stream, build.outputs)
+    return build.finish(
+        "local_residual",
+        f"local_residual {n_blocks}",
+        2 + 2 * n_blocks,
+        ["locally_connected", "residual"],
+        alive=np.concatenate(alive),
+        late_from=stream,
+        depth=len(alive),
+        widths=(side,) * len(alive),
+    )
+
+
+def rnn(n_neurons, rng, *, density=1.0, input_mode="pulse", activation="relu"):
+    """A vanilla recurrent network: one hidden block that feeds itself at every iteration."""
+    n_iterations = int(rng.integers(3, 7))
+    build = Builder(n_neurons, int(rng.integers(4, 9)), int(rng.integers(2, 5)), rng, dim=2)
+    hidden = build.take(int(rng.integers(12, 25)))
+    build.join(build.inputs, hidden, random_bipartite(len(hidden), build.n_inputs, density, rng, at_least=1))
+    build.join(hidden, hidden, random_bipartite(len(hidden), len(hidden), density, rng, at_least=3))
+    build.join(hidden, build.outputs)
+    true = ["recurrent"] + ["fully_connected"] * (density == 1.0)
+    exact = {"depth": n_iterations - 1, "widths": (len(hidden),) * (n_iterations - 1)} if density == 1.0 else {}
+    return build.finish(
+        "rnn",
+        f"rnn {input_mode} {activation} {density}",
+        n_iterations,
+        true,
+        alive=hidden,
+        input_mode=input_mode,
+        activation=activation,
+        **exact,
+    )
+
+
+def random_levelled(n_neurons, rng):
+    """Random sparse wiring between consecutive levels: no structure but the levels."""
+    n_hidden = int(rng.integers(2, 5))
+    build = Builder(n_neurons, int(rng.integers(12, 20)), int(rng.integers(3, 6)), rng, dim=2)
+    room = min(40, (len(build.free) - 2) // n_hidden)
+    layers = [
+        build.inputs,
+        *(build.take(int(rng.integers(room // 2, room + 1))) for _ in range(n_hidden)),
+        build.outputs,
+    ]
+    for sources, targets in pairwise(layers):
+        mask = rng.random((len(targets), len(sources))) < rng.uniform(1.5, 4) / len(sources)
+        build.join(sources, targets, mask)
+    return build.finish("random", "random levelled", n_hidden + 1, alive=np.concatenate(layers[1:-1]), late_from=layers[-2])
+
+
+def random_recurrent(n_neurons, rng):
+    """Random sparse wiring of all neurons, inputs to outputs included: neurons are re-used, nothing else is there."""
+    build = Builder(n_neurons, int(rng.integers(8, 15)), int(rng.integers(3, 6)), rng, dim=2)
+    hidden = build.take(min(len(build.free), int(rng.integers(40, 120))))
+    everyone = np.concatenate([build.inputs, hidden, build.outputs])
+    mask = rng.random((len(everyone), len(everyone))) < rng.uniform(4, 7) / len(everyone)
+    build.join(everyone, everyone, mask)
+    return build.finish("random", "random recurrent", int(rng.integers(4, 7)), ["recurrent"], alive=hidden)
+
+
+def disconnected(n_neurons, rng, *, how):
+    """A perceptron without a path of the right length: a layer cut out, or one iteration too few."""
+    whole = mlp(n_neurons, rng, n_hidden=2)
+    weights, arguments = whole.weights.copy(), dict(whole.arguments)
+    if how == "cut":
+        weights[len(weights) - arguments["n_outputs"] :] = 0.0
+    else:
+        arguments["n_iterations"] -= 1
+    return replace(
+        whole,
+        family="disconnected",
+        name=f"disconnected {how}",
+        weights=weights,
+        arguments=arguments,
+        true=frozenset(),
+        depth=0,
+        widths=(),
+        status="disconnected",
+    )
+
+
+def small_world(n_neurons, rng, *, on_ring):
+    """Watts-Strogatz wiring of the hidden neurons (4 neighbours, 10 % rewired), placed on its ring or at random."""
+    n_hidden = int(rng.integers(30, min(80, n_neurons - 15)))
+    build = Builder(n_neurons, 8, 3, rng, dim=2)
+    hidden = build.take(n_hidden)
+    angle = 2 * np.pi * np.arange(n_hidden) / n_hidden
+    if on_ring:
+        build.positions[hidden] = np.column_stack([np.cos(angle), np.sin(angle)])
+    mask = np.zeros((n_hidden, n_hidden), dtype=bool)
+    for i in range(n_hidden):
+        for offset in (-2, -1, 1, 2):
+            j = (i + offset) % n_hidden
+            mask[i, int(rng.integers(n_hidden)) if rng.random() < 0.1 else j] = True
+    np.fill_diagonal(mask, False)
+    build.join(build.inputs, hidden, random_bipartite(n_hidden, 8, 0.2, rng, at_least=1))
+    build.join(hidden, hidden, mask)
+    build.join(hidden, build.outputs)
+    true = ["recurrent"] + ["locally_connected"] * on_ring
+    return build.finish(
+        "small_world", f"small world {'ring' if on_ring else 'scattered'}", int(rng.integers(4, 6)), true, alive=hidden
+    )
+
+
+def sparse_first(n_neurons, rng):
+    """A perceptron whose first layer sees few inputs each, at random places: sparse without being local."""
+    side = 8
+    build = Builder(n_neurons, side**2, 4, rng, dim=2)
+    build.positions[build.inputs] = square(side)
+    first, second = build.take(int(rng.integers(30, 41))), build.take(int(rng.integers(20, 31)))
+    build.join(build.inputs, first, random_bipartite(len(first), side**2, 6 / side**2, rng))
+    build.join(first, second)
+    build.join(second, build.outputs)
+    return build.finish(
+        "sparse_first",
+        "sparse first",
+        3,
+        ["fully_connected"],
+        alive=np.concatenate([first, second]),
+        late_from=second,
+        depth=2,
+        widths=(len(first), len(second)),
+    )
+
+
+FAMILIES = {  # name -> (least S, maker)
+    **{f"mlp {n}": (60 + 30 * n, lambda s, r, n=n: mlp(s, r, n_hidden=n)) for n in range(1, 6)},
+    "mlp pruned": (120, lambda s, r: mlp(s, r, n_hidden=3, density=0.75)),
+    "mlp clamped": (100, lambda s, r: mlp(s, r, n_hidden=2, input_mode="clamped")),
+    "sparse first": (180, sparse_first),
+    "local 1d": (160, lambda s, r: local(s, r, dim=1, n_hidden=1, channels=2)),
+    "local 1d deep": (200, lambda s, r: local(s, r, dim=1, n_hidden=2)),
+    "local 2d": (250, lambda s, r: local(s, r, dim=2, n_hidden=1)),
+    "local 2d deep": (250, lambda s, r: local(s, r, dim=2, n_hidden=2)),
+    "conv 1d": (250, lambda s, r: local(s, r, dim=1, n_hidden=1, channels=4, shared=True, family="conv")),
+    "conv 1d deep": (300, lambda s, r: local(s, r, dim=1, n_hidden=2, channels=3, shared=True, family="conv")),
+    "conv 2d": (350, lambda s, r: local(s, r, dim=2, n_hidden=1, channels=3, shared=True, family="conv")),
+    "conv then dense": (
+        300,
+        lambda s, r: local(s, r, dim=1, n_hidden=1, channels=3, shared=True, dense=24, family="conv_fc"),
+    ),
+    **{f"residual {n}": (80 + 40 * n, lambda s, r, n=n: residual(s, r, n_blocks=n)) for n in range(1, 5)},
+    "residual deep branch": (200, lambda s, r: residual(s, r, n_blocks=2, branch=2)),
+    "residual projection": (200, lambda s, r: residual(s, r, n_blocks=2, skip="projection")),
+    "residual sparse": (200, lambda s, r: residual(s, r, n_blocks=3, density=0.5)),
+    **{f"carried {n}": (90 + 20 * n, lambda s, r, n=n: carried(s, r, n_blocks=n)) for n in range(1, 5)},
+    "carried deep branch": (160, lambda s, r: carried(s, r, n_blocks=2, branch=2)),
+    "local residual": (220, lambda s, r: local_residual(s, r, n_blocks=2)),
+    "rnn pulse": (50, lambda s, r: rnn(s, r)),
+    "rnn clamped": (50, lambda s, r: rnn(s, r, input_mode="clamped", activation="tanh")),
+    "rnn sparse": (60, lambda s, r: rnn(s, r, density=0.2)),
+    "random levelled": (140, random_levelled),
+    "random recurrent": (100, random_recurrent),
+    "small world ring": (100, lambda s, r: small_world(s, r, on_ring=True)),
+    "small world scattered": (100, lambda s, r: small_world(s, r, on_ring=False)),
+    "disconnected cut": (100, lambda s, r: disconnected(s, r, how="cut")),
+    "disconnected short": (100, lambda s, r: disconnected(s, r, how="short")),
+}
+SIZES = (1.0, 1.5, 2.5, 5.0)  # S relative to the least of the family, in turn
+LARGEST = 2000
+
+
+def planted(n_each, seed=0, families=None):
+    """Yield n_each networks of every family without noise and as many with it (in turn Gaussian and heavy-tailed);
+    every fifth is of the largest size.
+    """
+    for index, (name, (least, make)) in enumerate(FAMILIES.items()):
+        if families is not None and name not in families:
+            continue
+        for k in range(n_each):
+            rng = np.random.default_rng([seed, index, k])
+            n_neurons = LARGEST if k % 5 == 4 else int(least * SIZES[k % len(SIZES)])
+            network = make(n_neurons, rng)
+            yield network
+            yield network.noised(rng, heavy=k % 2 == 1)

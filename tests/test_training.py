@@ -1,0 +1,159 @@
+"""Populations equal their members, removal changes nothing, divergence harms nobody else, streams and lattices train."""
+
+import pytest
+import torch
+
+from urn import InputError, TrainConfig, train_population
+from urn.tasks import Digits
+from urn.training import Trainer, evaluate
+
+STRENGTHS = {"weight": 1e-3, "activity": 3e-3, "bias": 1e-3, "self": 0.1}
+
+
+def config(**changes):
+    fields = {"n_neurons": 120, "steps": 200, "strengths": STRENGTHS, "snapshots": 0, "dtype": "float64", "log_every": 50}
+    return TrainConfig(**{**fields, **changes})
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return Digits().load()
+
+
+def eight(**changes):
+    """Eight members with seeds, strengths and hence data orders of their own."""
+    return [
+        config(
+            seed=seed,
+            strengths={
+                "weight": 5e-4 * 2 ** (seed / 2), "activity": 1e-3 * (seed + 1), "bias": 1e-3,
+                "self": [0.1, 1.0][seed % 2], "depth": {"value": 1e-2, "warmup": 50 * (seed + 1)},
+            },
+            **changes,
+        )
+        for seed in range(8)
+    ]  # fmt: skip
+
+
+def test_population_of_8_equals_8_single_runs(digits):
+    configs = eight(check_every=20)
+    together = train_population(configs, data=digits)
+    for one_config, member in zip(configs, together, strict=True):
+        alone = train_population([one_config], data=digits)[0]
+        torch.testing.assert_close(member.weights, alone.weights, rtol=0, atol=1e-5)
+        torch.testing.assert_close(member.biases, alone.biases, rtol=0, atol=1e-5)
+        assert torch.equal(member.weights != 0, alone.weights != 0)
+        assert member.test_accuracy == alone.test_accuracy
+        assert [row["living_neurons"] for row in member.history] == [row["living_neurons"] for row in alone.history]
+    sizes = [member.history[-1]["living_neurons"] for member in together]
+    assert min(sizes) < max(sizes) <= 46  # removal was at work, and members differ in size
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"strengths": {**STRENGTHS, "depth": {"value": 1e-2, "warmup": 50}}},
+        {"input_mode": "clamped"},
+        {"activation": "tanh", "strengths": {"weight": 3e-3, "bias": 1e-3, "activity": 1e-2}},
+        {"hidden_positions": "learned", "strengths": {**STRENGTHS, "locality": 3e-3}, "locality_floor": 0.1},
+        {"strengths": {**STRENGTHS, "self": 1e-3}, "self_target": 1.0},
+    ],
+    ids=["plain", "depth", "clamped", "tanh", "locality", "carrying"],
+)
+def test_removing_dead_neurons_changes_no_living_weight(digits, changes):
+    with_removal, without = (
+        train_population([config(steps=500, check_every=25, remove_dead=remove, **changes)], data=digits)[0]
+        for remove in (True, False)
+    )
+    kept = with_removal.kept
+    assert kept.sum() < 120
+    block = without.weights[kept][:, kept]
+    torch.testing.assert_close(with_removal.weights[kept][:, kept], block, rtol=0, atol=1e-5)
+    torch.testing.assert_close(with_removal.biases[kept], without.biases[kept], rtol=0, atol=1e-5)
+    assert with_removal.test_accuracy == without.test_accuracy
+    assert not with_removal.weights[~kept].any()
+    assert not with_removal.weights[:, ~kept].any()
+    # Without removal the dead stay dead: nothing that can fire feeds them.
+    assert not without.weights[~kept][:, kept].any()
+
+
+def test_whole_channels_die_together_and_removal_is_exact_on_a_lattice(digits):
+    small = {
+        "n_neurons": 64 + 3 * 64 + 10, "channels": 3, "hidden_positions": "lattice",
+        "steps": 150, "n_iterations": 3, "check_every": 10,
+        "strengths": {"weight": 3e-3, "activity": 3e-2, "bias": 1e-2, "symmetry": 1e-1},
+    }  # fmt: skip
+    with_removal, without = (
+        train_population([config(remove_dead=remove, **small)], data=digits)[0] for remove in (True, False)
+    )
+    kept = with_removal.kept
+    channels = kept[64:-10].view(3, 64)
+    assert torch.equal(channels.any(1), channels.all(1))
+    torch.testing.assert_close(with_removal.weights[kept][:, kept], without.weights[kept][:, kept], rtol=0, atol=1e-5)
+
+
+def test_dangling_neurons_are_dropped_only_when_asked(digits):
+    plain, pruned = (train_population([config(remove_dangling=n)], data=digits)[0] for n in (0, 2))
+    assert pruned.kept.sum() <= plain.kept.sum()
+    assert abs(pruned.test_accuracy - plain.test_accuracy) < 0.02
+
+
+def test_a_diverging_member_keeps_its_last_good_weights_and_harms_nobody(digits):
+    calm = config(seed=1, dtype="float32")
+    wild = calm.replace(seed=2, strengths={**STRENGTHS, "activity": 1e30})  # its square is no float32
+    alone = train_population([calm], data=digits)[0]
+    first, second = train_population([wild, calm], data=digits)
+    assert first.status == "diverged"
+    assert torch.isfinite(first.weights).all()
+    assert first.weights.any()
+    assert first.steps_done < 200
+    assert second.status == "ok"
+    torch.testing.assert_close(second.weights, alone.weights, rtol=0, atol=1e-5)
+
+
+def test_too_strong_a_price_disconnects(digits):
+    run = train_population([config(strengths={"weight": 10.0}, steps=400)], data=digits)[0]
+    assert run.status == "disconnected"
+
+
+def test_symbol_streams_carry_their_state_and_learn_the_grammar():
+    stream = config(
+        task="miconi_easy", task_options={"n_streams": 20, "length": 400}, n_neurons=28, n_iterations=20, activation="tanh",
+        batch_size=20,
+        steps=300, learning_rate=1e-2, strengths={"weight": 1e-4}, dtype="float32",
+    )  # fmt: skip
+    run = train_population([stream])[0]
+    # After `a` comes `b`, after `(` comes `a`, after `)` comes `(`: only `b` leaves a choice, guessed right 6 times in 10.
+    assert run.test_accuracy > 0.8
+    assert run.history[-1]["loss"] < 0.5 < run.history[0]["loss"] * 2
+
+
+def test_regression_is_scored_by_r2():
+    from sklearn.metrics import r2_score
+
+    task = {"task": "carry", "task_options": {"n_train": 2000, "n_validation": 200, "n_test": 500}, "n_neurons": 60}
+    trainer = Trainer([config(**task, strengths={"weight": 1e-4}, steps=300)])
+    trainer.run()
+    X, y = trainer.data.test
+    theirs = r2_score(y.numpy(), trainer.net(X.double()).detach().numpy())
+    assert evaluate(trainer.net, trainer.data.test, "regression").item() == pytest.approx(theirs, abs=1e-6)
+    assert theirs > 0.5
+
+
+def test_the_loss_goes_down_and_digits_are_learned(digits):
+    run = train_population([config(dtype="float32", steps=300)], data=digits)[0]
+    assert run.test_accuracy > 0.9
+    assert run.history[-1]["connections"] < run.history[0]["connections"]
+
+
+def test_members_differ_in_seed_and_strengths_only():
+    with pytest.raises(InputError, match="n_neurons"):
+        Trainer([config(), config(n_neurons=121)])
+
+
+def test_snapshots_are_evenly_spread_and_end_at_the_result(digits):
+    run = train_population([config(snapshots=4, steps=100)], data=digits)[0]
+    assert [moment.step for moment in run.snapshots] == [25, 50, 75, 100]
+    assert torch.equal(run.snapshots[-1].weights, run.weights)
+    assert run.snapshots[0].weights.shape == (120, 120)
