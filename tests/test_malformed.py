@@ -604,6 +604,7 @@ REAL = {
     "run": (["train", "--resume", "nowhere"], "nowhere"),
     "device": (["train", "--device", "cuda:7"], "device"),
     "name_that_is_not_text": (["train", b"\xff\xfe.toml"], "no such file"),
+    "out_that_is_not_text": ([*SHORT, b"r\xff"], "must be UTF-8"),
 }
 
 
@@ -618,11 +619,20 @@ def test_real_process(place, given, culprit):
     assert listing(place) == {}
 
 
-def urn(arguments: list, folder: Path) -> subprocess.CompletedProcess:
+def test_output_that_cannot_be_written(place):
+    """By then the run is safe."""
+    with Path("/dev/full").open("w") as full:
+        done = urn([*SHORT, "run"], place, stdout=full)
+    assert done.stderr.startswith("urn: output: No space left on device")
+    assert "Traceback" not in done.stderr
+    assert load_run("run").status in ("ok", "disconnected")
+
+
+def urn(arguments: list, folder: Path, stdout=subprocess.PIPE) -> subprocess.CompletedProcess:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, "-m", "urn", *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120,
-        check=False,
+        [sys.executable, "-m", "urn", *arguments], cwd=folder, env=environment, stdout=stdout, stderr=subprocess.PIPE,
+        text=True, timeout=120, check=False,
     )  # fmt: skip
 
 

@@ -35,10 +35,8 @@ def main(argv: list[str] | None = None) -> int:
         return arguments.run(arguments)
     except InputError as error:
         return _refuse(str(error))
-    except OSError as error:  # what the file system refuses, wherever it was touched
-        if error.filename is None:
-            raise
-        return _refuse(f"{error.filename}: {error.strerror}")
+    except OSError as error:  # what the file system refuses, wherever it was touched; without a name it is our own output
+        return _refuse(f"{error.filename or 'output'}: {error.strerror}")
     except KeyboardInterrupt:
         print("urn: interrupted", file=sys.stderr)
         return 130
@@ -155,7 +153,7 @@ def show(run: Run) -> None:
     """A short table of what came out."""
     table = Table(show_header=False, box=None)
     rows = {
-        "run": str(run.folder).encode(errors="replace").decode(),  # a file name need not be text
+        "run": str(run.folder),
         "status": run.status,
         "steps": f"{run.steps_done:,} of {run.config.steps:,}",
         "test accuracy (R2 for regression)": f"{run.test_accuracy:.4f}",

@@ -207,7 +207,11 @@ class RunFolder:
 
     @staticmethod
     def check_new(path: Path) -> None:
-        """Raise InputError if something is there already."""
+        """Raise InputError if something is there already, or if its name is one that safetensors will not open."""
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            raise InputError(f"{str(path)!a}: must be UTF-8") from None
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise InputError(f"{path}: already exists; give another folder, or --resume it")
 
