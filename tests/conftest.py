@@ -1,7 +1,30 @@
-"""What all tests share: one thread (the machine's sums are then always the same) and seeded generators."""
+"""What all tests share: one thread (the machine's sums are then always the same), the command line, small runs to damage."""
+
+import hashlib
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
+
+from urn import TrainConfig, train
+from urn.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+
+SMALL = TrainConfig(
+    task="shells",
+    task_options={"dimension": 2, "n_train": 64, "n_validation": 16, "n_test": 16},
+    n_neurons=12,
+    n_iterations=3,
+    steps=20,
+    batch_size=16,
+    check_every=5,
+    log_every=5,
+    snapshots=2,
+    strengths={"weight": 1e-3, "depth": 1e-2},
+)
+"""A run of a few hundredths of a second."""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -12,3 +35,69 @@ def _one_thread():
 @pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def _runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    train(SMALL, folder / "finished")
+    train(SMALL, folder / "interrupted", stop=after(12))
+    return folder
+
+
+@pytest.fixture
+def finished_run(_runs, place):
+    """A copy of a run that came to its end."""
+    return shutil.copytree(_runs / "finished", place / "run")
+
+
+@pytest.fixture
+def interrupted_run(_runs, place):
+    """A copy of a run that was stopped after 12 of 20 steps."""
+    return shutil.copytree(_runs / "interrupted", place / "run")
+
+
+@pytest.fixture
+def refused(place, capsys):
+    """A function that runs a command line and holds it to the rules for bad input.
+
+    Exit status 2; exactly one line on stderr, which starts with `urn: ` and contains the culprit; not a file changed.
+    """
+
+    def check(argv: list[str], *culprits: str) -> str:
+        capsys.readouterr()
+        before = listing(place)
+        status = main(argv)
+        captured = capsys.readouterr()
+        assert status == 2, captured
+        assert captured.err.startswith("urn: "), captured.err
+        assert captured.err.count("\n") == 1
+        assert captured.err.endswith("\n")
+        assert captured.out == ""
+        for culprit in culprits:
+            assert culprit in captured.err
+        assert listing(place) == before
+        return captured.err
+
+    return check
+
+
+def listing(folder: Path) -> dict[str, str]:
+    """Every file below a folder, hidden ones too, with a digest of what it holds."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def after(n: int):
+    """A `stop` for `train` that lets n steps pass."""
+    asked = iter(range(n))
+    return lambda: next(asked, None) is None

@@ -34,8 +34,17 @@ def main(argv: list[str] | None = None) -> int:
         arguments = _parser().parse_args(argv)
         return arguments.run(arguments)
     except InputError as error:
-        print(f"urn: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return _refuse(str(error))
+    except OSError as error:  # what the file system refuses, wherever it was touched; without a name it is our own output
+        return _refuse(f"{error.filename or 'output'}: {error.strerror}")
+    except KeyboardInterrupt:
+        print("urn: interrupted", file=sys.stderr)
+        return 130
+
+
+def _refuse(message: str) -> int:
+    print(f"urn: {message}", file=sys.stderr)
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,10 +88,11 @@ def _train(arguments: argparse.Namespace) -> int:
         raise InputError("--resume: goes on with the configuration in the run folder; give nothing else with it")
     interrupted = Interrupt()
     if arguments.resume:
-        if RunFolder(arguments.resume).finished():
-            print(f"{arguments.resume}: already complete", file=sys.stderr)
+        complete = RunFolder(arguments.resume).finished()
         with progress(str(arguments.resume), arguments.quiet) as report, interrupted:
             run = resume(arguments.resume, report=report, stop=interrupted)
+        if complete:
+            print(f"{arguments.resume}: already complete", file=sys.stderr)
     else:
         config = TrainConfig(**_merge(read_toml(arguments.config) if arguments.config else {}, given))
         out = arguments.out or Path("runs") / f"{config.task}-{config.seed}"
@@ -111,7 +121,7 @@ def _toml_value(text: str) -> object:
     """A TOML value; what is not one is text."""
     try:
         value = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # RecursionError: thousands of nested brackets
         return text
     return value["value"] if len(value) == 1 else text
 

@@ -5,16 +5,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from urn.errors import InputError, one_line
+from urn.fields import Amount, Count, Number, Positive, Whole
 from urn.penalties import check_names
 from urn.schedules import Schedule, Scheduled
 from urn.tasks import task_options
 
-Positive = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=0)]
-Rate = Annotated[FiniteFloat, Field(ge=0, lt=1)]
+Rate = Annotated[Number, Field(ge=0, lt=1)]
 
 
 class TrainConfig(BaseModel):
@@ -30,8 +29,8 @@ class TrainConfig(BaseModel):
         "digits", description="name of the task: shells, digits, mnist1d, idx, file, carry, miconi_easy, miconi_hard"
     )
     task_options: dict = Field({}, description="options of the task, as a table")
-    n_neurons: Annotated[int, Field(ge=2, le=100_000)] = Field(300, description="S, inputs and outputs included")
-    n_iterations: Annotated[int, Field(ge=1, le=1000)] = Field(
+    n_neurons: Annotated[Whole, Field(ge=2, le=100_000)] = Field(300, description="S, inputs and outputs included")
+    n_iterations: Annotated[Whole, Field(ge=1, le=1000)] = Field(
         4, description="I, how often W is applied (symbol streams: symbols per update)"
     )
     activation: Literal["relu", "tanh"] = "relu"
@@ -40,15 +39,13 @@ class TrainConfig(BaseModel):
     batch_size: Positive = Field(128, description="samples (symbol streams: streams) in an update")
     learning_rate: Scheduled = Schedule(value=2e-3, milestones=(0.7,), factor=0.2)
     betas: tuple[Rate, Rate] = Field((0.9, 0.999), description="Adam's")
-    epsilon: Annotated[FiniteFloat, Field(gt=0)] = Field(1e-8, description="Adam's")
+    epsilon: Annotated[Number, Field(gt=0, le=1)] = Field(1e-8, description="Adam's")
     strengths: dict[str, Scheduled] = Field(
         {"weight": Schedule(value=3e-4)}, description="c of each term, a number or a schedule"
     )
-    locality_power: Annotated[FiniteFloat, Field(gt=0)] = Field(1.0, description="q in dist^q")
-    locality_floor: Annotated[FiniteFloat, Field(ge=0)] = Field(0.0, description="what a wire of length 0 costs")
-    self_target: Annotated[FiniteFloat, Field(ge=0)] = Field(
-        0.0, description="w0 of the self term: 0 prices carrying, 1 change"
-    )
+    locality_power: Annotated[Number, Field(gt=0, le=100)] = Field(1.0, description="q in dist^q")
+    locality_floor: Amount = Field(0.0, description="what a wire of length 0 costs")
+    self_target: Amount = Field(0.0, description="w0 of the self term: 0 prices carrying, 1 change")
     hidden_positions: Literal["none", "learned", "lattice"] = Field("none", description="where hidden neurons sit")
     channels: Count = Field(0, description="hidden channels of the lattice; S = inputs + channels x sites + outputs")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="seed of the weights and of the data order")
@@ -59,10 +56,8 @@ class TrainConfig(BaseModel):
     check_every: Positive = Field(50, description="steps between checks for dead neurons")
     log_every: Positive = Field(100, description="steps between rows of history.csv")
     snapshots: Count = Field(10, description="how many snapshots of W to keep, evenly over training")
-    checkpoint_seconds: Annotated[FiniteFloat, Field(gt=0)] = Field(
-        20.0, description="seconds between checkpoints of a run folder"
-    )
-    device: str = Field("cpu", description="cpu, cuda or cuda:N")
+    checkpoint_seconds: Annotated[Number, Field(gt=0)] = Field(20.0, description="seconds between checkpoints of a run folder")
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:[0-9]{1,3})?)$", description="cpu, cuda or cuda:N")
     dtype: Literal["float32", "float64"] = "float32"
 
     def __init__(self, **values):
@@ -106,5 +101,5 @@ def read_toml(path: Path) -> dict:
         raise InputError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not TOML: {' '.join(str(error).split())}") from None
+    except (ValueError, RecursionError) as error:  # RecursionError: thousands of nested brackets
+        raise InputError(f"{path}: not TOML: {error}") from None

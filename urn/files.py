@@ -3,8 +3,10 @@
 Nothing is unpickled: arrays of objects are refused.
 """
 
+import csv
 import gzip
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +48,7 @@ def _read_idx_file(folder: Path, name: str, n_axes: int) -> np.ndarray:
         raise InputError(f"{Path(folder) / name}: no such file, plain or with .gz; put the MNIST or Fashion-MNIST files there")
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
     header = 4 + 4 * n_axes
     if len(raw) < header or raw[:4] != bytes([0, 0, 8, n_axes]):
@@ -77,22 +79,25 @@ def check_arrays(X: np.ndarray, y: np.ndarray, positions: np.ndarray | None, kin
         raise InputError(f"{where}: X must be (samples, inputs), not of shape {X.shape}")
     if not np.issubdtype(X.dtype, np.number) or np.iscomplexobj(X):
         raise InputError(f"{where}: X must hold real numbers, not {X.dtype}")
-    if len(X) != len(y) or y.ndim not in (1, 2):
+    if y.ndim not in (1, 2) or len(X) != len(y) or y.size == 0 < len(y):
         raise InputError(f"{where}: y of shape {y.shape} does not fit X of shape {X.shape}")
     if len(X) < MIN_ROWS:
         raise InputError(f"{where}: {len(X)} samples; at least {MIN_ROWS} are needed to split them")
-    if not np.isfinite(X).all():
-        row, column = np.argwhere(~np.isfinite(X))[0]
+    if not _usable(X).all():
+        row, column = np.argwhere(~_usable(X))[0]
         raise InputError(f"{where}: X holds {X[row, column]} at row {row}, column {column}")
-    numeric = np.issubdtype(y.dtype, np.number) and not np.iscomplexobj(y)
-    if numeric and not np.isfinite(y).all():
-        raise InputError(f"{where}: y holds {y[~np.isfinite(y)][0]}")
+    if np.iscomplexobj(y):
+        raise InputError(f"{where}: y must hold real numbers or text, not {y.dtype}")
+    numeric = np.issubdtype(y.dtype, np.number)
+    if numeric and not _usable(y).all():
+        raise InputError(f"{where}: y holds {y[~_usable(y)][0]}")
     if positions is not None and (
         positions.ndim != 2
         or len(positions) != X.shape[1]
         or positions.shape[1] == 0
         or not np.issubdtype(positions.dtype, np.number)
-        or not np.isfinite(positions).all()
+        or np.iscomplexobj(positions)
+        or not _usable(positions).all()
     ):
         raise InputError(f"{where}: positions must be finite, ({X.shape[1]}, dim), not of shape {positions.shape}")
     X = X.astype(np.float64)
@@ -106,13 +111,20 @@ def check_arrays(X: np.ndarray, y: np.ndarray, positions: np.ndarray | None, kin
         return Table(X, y.astype(np.int64), "classification", len(classes), positions)
     if not numeric:
         raise InputError(f"{where}: y must hold numbers for regression, not {y.dtype}")
+    if np.all(y == y[0]):
+        raise InputError(f"{where}: y holds one value only, {y[0]}")
     y = y.astype(np.float64).reshape(len(y), -1)
     return Table(X, y, "regression", y.shape[1], positions)
 
 
+def _usable(values: np.ndarray) -> np.ndarray:
+    """Where numbers are finite, also once they are held as float32."""
+    return np.abs(values.astype(np.float64)) <= np.finfo(np.float32).max
+
+
 def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             for name in ("X", "y"):
                 if name not in arrays:
                     raise InputError(f"{path}: no array {name}; it holds {', '.join(arrays) or 'nothing'}")
@@ -124,21 +136,23 @@ def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
 
 
 def _read_csv(path: Path, target: str) -> tuple[np.ndarray, np.ndarray]:
-    import csv
-
     try:
-        with path.open(newline="", encoding="utf-8") as lines:
-            rows = [row for row in csv.reader(lines, strict=True) if row]
+        with path.open(newline="", encoding="utf-8-sig") as lines:  # spreadsheets put a byte order mark first
+            table = csv.reader(lines, strict=True)
+            numbered = [(table.line_num, row) for row in table if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: not a CSV table ({error})") from None
-    if len(rows) < 2:
+    if len(numbered) < 2:
         raise InputError(f"{path}: a header and rows are needed")
-    header, body = [name.strip() for name in rows[0]], rows[1:]
+    lines, (header, *body) = zip(*numbered, strict=True)
+    header = [name.strip() for name in header]
     if target not in header:
         raise InputError(f"{path}: no column {target!r}; there are {', '.join(header)}")
-    wrong = next((i for i, row in enumerate(body, 2) if len(row) != len(header)), None)
-    if wrong is not None:
-        raise InputError(f"{path}: line {wrong} has {len(body[wrong - 2])} fields, the header {len(header)}")
+    if header.count(target) > 1:
+        raise InputError(f"{path}: column {target} is there {header.count(target)} times")
+    for line, row in zip(lines[1:], body, strict=True):
+        if len(row) != len(header):
+            raise InputError(f"{path}: line {line} has {len(row)} fields, the header {len(header)}")
     at = header.index(target)
     X = np.empty((len(body), len(header) - 1))
     for i, row in enumerate(body):
@@ -147,7 +161,7 @@ def _read_csv(path: Path, target: str) -> tuple[np.ndarray, np.ndarray]:
                 X[i, j] = float(text)
             except ValueError:
                 name = (header[:at] + header[at + 1 :])[j]
-                raise InputError(f"{path}: line {i + 2}, column {name}: {text!r} is not a number") from None
+                raise InputError(f"{path}: line {lines[i + 1]}, column {name}: {text!r} is not a number") from None
     labels = [row[at].strip() for row in body]
     try:
         return X, np.array([float(label) for label in labels])

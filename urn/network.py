@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -144,10 +145,10 @@ class URN(nn.Module):
         super().__init__()
         for name, value in (("n_inputs", n_inputs), ("n_outputs", n_outputs), ("n_iterations", n_iterations),
                             ("population", population)):  # fmt: skip
-            if value < 1:
-                raise InputError(f"{name}: must be at least 1, not {value}")
-        if n_neurons < n_inputs + n_outputs:
-            raise InputError(f"n_neurons: {n_neurons} cannot hold {n_inputs} inputs and {n_outputs} outputs")
+            if not _whole(value) or value < 1:
+                raise InputError(f"{name}: must be a whole number of at least 1, not {value!r}")
+        if not _whole(n_neurons) or n_neurons < n_inputs + n_outputs:
+            raise InputError(f"n_neurons: {n_neurons!r} cannot hold {n_inputs} inputs and {n_outputs} outputs")
         if activation not in ACTIVATIONS:
             raise InputError(f"activation: must be one of {', '.join(ACTIVATIONS)}, not {activation!r}")
         if input_mode not in INPUT_MODES:
@@ -155,6 +156,10 @@ class URN(nn.Module):
         generators = [generator] * population if not isinstance(generator, Sequence) else list(generator)
         if len(generators) != population:
             raise InputError(f"generator: {len(generators)} generators for a population of {population}")
+        if not all(one is None or isinstance(one, torch.Generator) for one in generators):
+            raise InputError(f"generator: must be a torch.Generator, or one for each member, not {generator!r}")
+        if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+            raise InputError(f"dtype: must be a floating point type, not {dtype!r}")
 
         self.n_neurons, self.n_inputs, self.n_outputs = n_neurons, n_inputs, n_outputs
         self.n_iterations, self.activation, self.input_mode = n_iterations, activation, input_mode
@@ -206,14 +211,18 @@ class URN(nn.Module):
                 the state to carry).
         """
         stream = self.input_mode == "stream"
+        if not isinstance(x, Tensor) or x.dtype != self.bias.dtype:
+            raise InputError(f"x: must be a tensor of {self.bias.dtype}, not {getattr(x, 'dtype', type(x).__name__)}")
         if x.dim() == (4 if stream else 3) - 1:
             x = x.expand(self.population, *x.shape)
-        if x.shape[-1] != self.n_inputs or x.shape[0] != self.population or x.dim() != (4 if stream else 3):
+        if x.dim() != (4 if stream else 3) or x.shape[-1] != self.n_inputs or x.shape[0] != self.population:
             raise InputError(f"x: shape {tuple(x.shape)} does not fit {self.population} x batch x {self.n_inputs} inputs")
         if stream and x.shape[2] != self.n_iterations:
             raise InputError(f"x: {x.shape[2]} symbols where n_iterations is {self.n_iterations}")
         if state is not None and not stream:
             raise InputError("state: only a network in stream mode carries one")
+        if state is not None and tuple(state.shape) != (*x.shape[:2], self.bias.shape[1]):
+            raise InputError(f"state: must be {(*x.shape[:2], self.bias.shape[1])}, not of shape {tuple(state.shape)}")
         N, y = Unroll.apply(
             self.weight, self.bias, x.transpose(1, 2) if stream else x, state,
             self.n_iterations, self.n_outputs, self.input_mode, self.activation,
@@ -230,6 +239,10 @@ class URN(nn.Module):
         W = [rebuild(w, i, self.n_neurons, square=True) for w, i in zip(self.weight.detach(), self.ids, strict=True)]
         b = [rebuild(b, i, self.n_neurons) for b, i in zip(self.bias.detach(), self.ids, strict=True)]
         return torch.stack(W), torch.stack(b)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def rebuild(values: Tensor, ids: Tensor, size: int, *, square: bool = False, fill: float = 0.0) -> Tensor:

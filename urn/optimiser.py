@@ -166,7 +166,7 @@ class Metric:
         if isinstance(price, Tensor) or price:
             # soft(w - lr m/d, lr c/d) = soft(w d - lr m, lr c) / d: the price stays a number, or one for each member
             z = torch.mul(w, d).add_(m, alpha=-lr / self.correction1)
-            torch.div(soft(z, price * lr), d, out=w)
+            torch.div(soft(z, _bounded(price * lr, w)), d, out=w)
         else:
             w.addcdiv_(m, d, value=-lr / self.correction1)
 
@@ -185,6 +185,11 @@ class _Diagonal:
         z = self.before - m * scale / self.metric.correction1
         new = prox_two_kinks(z, self.l1 * scale, _per_member(self.price, W) * scale, self.target)
         W.diagonal(dim1=1, dim2=2)[:, self.where] = new
+
+
+def _bounded(threshold: float | Tensor, w: Tensor) -> float | Tensor:
+    """A threshold that the dtype of w can hold; above that, everything is zero anyway."""
+    return threshold if isinstance(threshold, Tensor) else min(threshold, torch.finfo(w.dtype).max)
 
 
 def _now(value: object) -> object:

@@ -61,10 +61,19 @@ def register(name: str, *, shrinks: str | None = None, cost: Callable[[URN, Sett
     With `shrinks="weight"` (or "bias") the term is sum cost_ij |W_ij| and belongs to the proximal step; `cost` returns
     the (K, n, n) costs, 1 if it is left out. Costs that depend on learned positions are differentiated with respect to those.
     """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise InputError(f"name: must be a Python identifier, not {name!r}")
     if shrinks is not None and shrinks not in PLACES:
         raise InputError(f"shrinks: must be one of {', '.join(PLACES)}, not {shrinks!r}")
+    if cost is not None and shrinks not in ("weight", "bias"):
+        raise InputError("cost: goes with shrinks = weight or bias only")
 
     def add(value):
+        if not callable(value):
+            raise InputError(f"{name}: the term must be a function of (net, activity, settings), not {value!r}")
+        before = TERMS.get(name)
+        if before and before.value.__module__ != value.__module__:  # a notebook cell may well be run twice
+            raise InputError(f"{name}: is a term already, of {before.value.__module__}")
         TERMS[name] = Term(value, shrinks, cost)
         return value
 
@@ -160,6 +169,8 @@ class Penalties:
 
     def __init__(self, strengths: Mapping[str, object], *, n_steps: int = 1, settings: Settings | None = None):
         check_names(strengths)
+        for name, strength in strengths.items():
+            _check_strength(name, strength)
         self.schedules, self.n_steps, self.settings = dict(strengths), n_steps, settings or Settings()
         self.current: dict[str, Strength] = {}
         self._costs: dict[str, Tensor] = {}
@@ -169,9 +180,23 @@ class Penalties:
         """Bring every strength to its value at `step`."""
         self.current = {name: _strength(schedule, step, self.n_steps) for name, schedule in self.schedules.items()}
 
+    def _fit(self, net: URN) -> None:
+        for name, strength in self.current.items():
+            if isinstance(strength, Tensor) and strength.shape not in ((), (net.population,)):
+                raise InputError(f"strengths.{name}: {len(strength)} strengths for a population of {net.population}")
+
     def values(self, net: URN, activity: Tensor) -> dict[str, Tensor]:
         """The value R of every term, `(K,)` each, without its strength."""
-        return {name: TERMS[name].value(net, activity, self.settings) for name in self.current}
+        return {name: self._value(name, net, activity) for name in self.current}
+
+    def _value(self, name: str, net: URN, activity: Tensor) -> Tensor:
+        value = TERMS[name].value(net, activity, self.settings)
+        if not isinstance(value, Tensor) or tuple(value.shape) != (net.population,):
+            got = f"one of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            raise InputError(
+                f"strengths.{name}: the term must return a tensor of shape (K,), here ({net.population},), not {got}"
+            )
+        return value
 
     def smooth(self, net: URN, activity: Tensor) -> Tensor:
         """The part of sum_r c_r R_r that autograd has to see, `(K,)`: the smooth terms, and how costs move positions."""
@@ -180,7 +205,7 @@ class Penalties:
             term = TERMS[name]
             strength = strength.to(total) if isinstance(strength, Tensor) else strength
             if term.shrinks is None:
-                total = total + strength * term.value(net, activity, self.settings)
+                total = total + strength * self._value(name, net, activity)
             elif term.cost is not None:
                 cost = self._cost(name, net, fresh=isinstance(net.positions, torch.nn.Parameter))
                 if cost.requires_grad:
@@ -192,6 +217,7 @@ class Penalties:
 
         Its value is the whole penalty; its gradient is that of the smooth part, for the proximal step does the rest.
         """
+        self._fit(net)
         smooth = self.smooth(net, activity)
         with torch.no_grad():
             whole = sum(
@@ -215,12 +241,16 @@ class Penalties:
     def _cost(self, name: str, net: URN, fresh: bool = False) -> Tensor:
         """The costs of a term, computed anew when they may have changed: positions that learn, or another network size."""
         cost = self._costs.get(name)
-        if cost is None or fresh or cost.shape[1] != net.bias.shape[1]:
+        if cost is None or fresh or cost.shape[:2] != net.bias.shape:
             cost = self._costs[name] = TERMS[name].cost(net, self.settings)
+            price = net.bias if TERMS[name].shrinks == "bias" else net.weight
+            if not isinstance(cost, Tensor) or cost.shape != price.shape:
+                raise InputError(f"strengths.{name}: its cost must be a tensor of shape {tuple(price.shape)}")
         return cost
 
     def parameter_groups(self, net: URN) -> list[dict]:
         """Parameter groups for `ProximalAdam`. The strengths are looked up at every step, so schedules are followed."""
+        self._fit(net)
         weights = {"params": [net.weight], "l1": lambda: self.l1("weight", net)}
         if any(TERMS[name].shrinks == "diagonal" for name in self.current):
             weights["diagonal"] = lambda: (self.l1("diagonal", net), self.settings.self_target, net.acting)
@@ -237,6 +267,23 @@ def check_names(strengths: Mapping[str, object]) -> None:
     for name in strengths:
         if name not in TERMS:
             raise InputError(f"strengths.{name}: no such term; there are {', '.join(TERMS)}")
+
+
+def _check_strength(name: str, strength: object) -> None:
+    """Raise InputError unless it is a Schedule, or finite numbers of at least 0: one, or one for each member."""
+    if isinstance(strength, list | tuple):
+        for one in strength:
+            _check_strength(name, one)
+    elif not isinstance(strength, Schedule):
+        try:
+            values = torch.as_tensor(strength)
+            fits = values.dim() <= 1 and bool((values >= 0).all() and values.isfinite().all())
+        except (TypeError, ValueError, RuntimeError):
+            fits = False
+        if not fits:
+            raise InputError(
+                f"strengths.{name}: must be finite numbers of at least 0, one or (K,), or a Schedule, not {strength!r}"
+            )
 
 
 def _strength(schedule: object, step: int, n_steps: int) -> Strength:

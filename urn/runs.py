@@ -5,8 +5,12 @@ weights.safetensors     W (S, S), b (S,), positions (S, dim), kept (S,); status 
 history.csv             a row every `log_every` steps
 snapshots/              W, b, positions over training, one file a snapshot
 checkpoint.safetensors  only while there is something left to do
+
+A file is written under a name that starts with a dot and ends with .draft, then renamed; a kill may leave such a draft behind,
+and the next process that trains in the folder, which one at a time may do, sweeps it away.
 """
 
+import contextlib
 import csv
 import io
 import json
@@ -14,10 +18,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -25,7 +30,12 @@ from torch import Tensor
 from urn.config import TrainConfig, read_toml
 from urn.errors import InputError
 from urn.tasks import Dataset
-from urn.training import Member, Snapshot, Trainer
+from urn.training import BASE_COLUMNS, Member, Snapshot, Trainer, check_ids, expect
+
+try:
+    import fcntl
+except ImportError:  # not a Unix: no lock
+    fcntl = None
 
 CONFIG, WEIGHTS, HISTORY, SNAPSHOTS, CHECKPOINT = (
     "config.toml",
@@ -34,6 +44,8 @@ CONFIG, WEIGHTS, HISTORY, SNAPSHOTS, CHECKPOINT = (
     "snapshots",
     "checkpoint.safetensors",
 )
+
+STATUSES = ("ok", "disconnected", "diverged", "interrupted")
 
 
 @dataclass
@@ -83,10 +95,11 @@ def train(
     """
     if out is None:
         return train_population([config], data=data, report=report, stop=stop)[0]
-    folder = Path(out)
+    RunFolder.check_new(Path(out))
     trainer = Trainer([config], data)  # first, so that a wrong configuration leaves no folder
-    store = RunFolder.create(folder, config)
-    return _train_in(store, trainer, report, stop)
+    store = RunFolder.create(Path(out), config)
+    with store.lock():
+        return _train_in(store, trainer, report, stop)
 
 
 def resume(
@@ -99,14 +112,14 @@ def resume(
     """Go on with a run that was interrupted or killed; it ends bit-identical to an unbroken one on the same machine."""
     store = RunFolder(Path(folder))
     config = store.config()
-    if store.finished():
-        return load_run(folder)
-    trainer = Trainer([config], data)
-    state = store.checkpoint()
-    if state is not None:
-        trainer.load_state_dict(state)
-    trainer.members[0].history = [row for row in store.history() if row["step"] <= trainer.step]
-    return _train_in(store, trainer, report, stop)
+    with store.lock():
+        if store.finished():
+            run = load_run(folder)
+            store.tidy()
+            return run
+        trainer = Trainer([config], data)
+        store.restore(trainer)
+        return _train_in(store, trainer, report, stop)
 
 
 def train_population(
@@ -137,16 +150,21 @@ def load_run(folder: str | Path) -> Run:
     tensors, about = read_tensors(store.path / WEIGHTS)
     try:
         run = Run(
-            config, tensors["weights"], tensors["biases"], tensors.get("positions"), tensors["kept"], store.history(),
-            store.snapshots(), about["status"], float(about["test_accuracy"]), int(about["steps_done"]), store.path,
+            config, tensors["weights"], tensors["biases"], tensors.get("positions"), tensors["kept"], [], [],
+            about["status"], float(about["test_accuracy"]), int(about["steps_done"]), store.path,
         )  # fmt: skip
     except (KeyError, ValueError) as error:
         raise InputError(f"{store.path / WEIGHTS}: not the weights of a run (no valid {error})") from None
-    S = config.n_neurons
-    if run.weights.shape != (S, S) or run.biases.shape != (S,) or run.kept.shape != (S,):
-        raise InputError(
-            f"{store.path / WEIGHTS}: holds W of shape {tuple(run.weights.shape)} where config.toml says n_neurons = {S}"
-        )
+    S, dtype = config.n_neurons, getattr(torch, config.dtype)
+    try:
+        expect("weights", run.weights, (S, S), dtype)
+        expect("biases", run.biases, (S,), dtype)
+        expect("kept", run.kept, (S,), torch.bool)
+        if run.positions is not None:
+            expect("positions", run.positions, (S, run.positions.shape[-1]), dtype, finite=False)
+    except InputError as error:
+        raise InputError(f"{store.path / WEIGHTS}: does not fit config.toml: {error}") from None
+    run.history, run.snapshots = store.history(), store.snapshots(S)
     return run
 
 
@@ -171,6 +189,7 @@ def _train_in(store: "RunFolder", trainer: Trainer, report: Callable | None, sto
             store.save_checkpoint(trainer)
             due = time.monotonic() + trainer.config.checkpoint_seconds
 
+    store.sweep()
     trainer.on_snapshot = lambda _, moment: store.save_snapshot(moment)
     trainer.run(report=look, stop=stop)
     if trainer.step < trainer.config.steps and trainer.training:
@@ -186,12 +205,22 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = path
 
+    @staticmethod
+    def check_new(path: Path) -> None:
+        """Raise InputError if something is there already, or if its name is one that safetensors will not open."""
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            raise InputError(f"{str(path)!a}: must be UTF-8") from None
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"{path}: already exists; give another folder, or --resume it")
+
     @classmethod
     def create(cls, path: Path, config: TrainConfig) -> "RunFolder":
         """A new run folder, complete with its configuration or not there at all."""
         try:
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
-                raise InputError(f"{path}: already exists; give another folder, or --resume it")
+            cls.check_new(path)
+            missing = [folder for folder in path.parents if not folder.exists()]
             path.parent.mkdir(parents=True, exist_ok=True)
             draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
             try:
@@ -201,6 +230,9 @@ class RunFolder:
                 draft.rename(path)
             except BaseException:
                 shutil.rmtree(draft, ignore_errors=True)
+                with contextlib.suppress(OSError):
+                    for folder in missing:
+                        folder.rmdir()
                 raise
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror})") from None
@@ -220,12 +252,58 @@ class RunFolder:
         """Whether training came to its end, good or bad."""
         if not (self.path / WEIGHTS).is_file():
             return False
-        return read_tensors(self.path / WEIGHTS)[1].get("status") in ("ok", "disconnected", "diverged")
+        status = read_tensors(self.path / WEIGHTS)[1].get("status")
+        if status not in STATUSES:
+            raise InputError(f"{self.path / WEIGHTS}: not the weights of a run (no valid 'status')")
+        return status != "interrupted"
 
-    def checkpoint(self) -> dict[str, Tensor] | None:
-        """The state of the trainer as last saved, or None when nothing was yet."""
+    def restore(self, trainer: Trainer) -> None:
+        """Put a trainer, and its history, back to where the last checkpoint was made; the start if there was none."""
         path = self.path / CHECKPOINT
-        return read_tensors(path)[0] if path.is_file() else None
+        if path.is_file():
+            try:
+                trainer.load_state_dict(read_tensors(path)[0])
+            except InputError as error:
+                text = str(error)
+                raise InputError(text if str(path) in text else f"{path}: does not fit config.toml: {text}") from None
+        rows = self.history()
+        member = trainer.members[0]
+        member.history = [row for row in rows if row["step"] <= trainer.step]
+        if len(member.history) != len(trainer.logged_steps()):
+            raise InputError(f"{self.path / HISTORY}: lacks rows up to step {trainer.step}, where the checkpoint is")
+        if rows and list(rows[0]) != trainer.columns():
+            raise InputError(f"{self.path / HISTORY}: its columns must be {', '.join(trainer.columns())}")
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for this process alone; the system lets go of it however the process ends."""
+        try:
+            handle = os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read ({error.strerror})") from None
+        try:
+            if fcntl:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise InputError(f"{self.path}: another process is training there") from None
+        except OSError:
+            pass  # a file system without locks
+        try:
+            yield
+        finally:
+            os.close(handle)
+
+    def sweep(self) -> None:
+        """Take away drafts that a killed process left behind."""
+        for folder in (self.path, self.path / SNAPSHOTS):
+            for draft in folder.glob(".*.draft"):
+                draft.unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Take away what a finished run does not need."""
+        self.sweep()
+        (self.path / CHECKPOINT).unlink(missing_ok=True)
 
     def save_checkpoint(self, trainer: Trainer) -> None:
         """History first, so that it never falls behind the checkpoint."""
@@ -234,15 +312,14 @@ class RunFolder:
 
     def save_snapshot(self, moment: Snapshot) -> None:
         """One file a snapshot, with the neurons it holds."""
-        (self.path / SNAPSHOTS).mkdir(exist_ok=True)
         tensors = {"ids": moment.ids, "weights": moment.held_weights, "biases": moment.held_biases}
         if moment.held_positions is not None:
             tensors["positions"] = moment.held_positions
         about = {"step": str(moment.step), "n_neurons": str(moment.n_neurons)}
         self._write(f"{SNAPSHOTS}/step_{moment.step:08d}.safetensors", save(tensors, about))
 
-    def snapshots(self) -> list[Snapshot]:
-        """All snapshots, oldest first."""
+    def snapshots(self, n_neurons: int) -> list[Snapshot]:
+        """All snapshots of a network of S neurons, oldest first."""
         moments = []
         for path in sorted((self.path / SNAPSHOTS).glob("step_*.safetensors")):
             tensors, about = read_tensors(path)
@@ -251,8 +328,17 @@ class RunFolder:
                 moment = Snapshot(int(about["step"]), int(about["n_neurons"]), ids, weights, biases, tensors.get("positions"))
             except (KeyError, ValueError):
                 raise InputError(f"{path}: not a snapshot of a run") from None
-            if weights.shape != (len(ids), len(ids)) or biases.shape != ids.shape or int(ids.max()) >= moment.n_neurons:
-                raise InputError(f"{path}: a snapshot whose shapes do not fit each other")
+            try:
+                if moment.n_neurons != n_neurons:
+                    raise InputError(f"n_neurons: {moment.n_neurons} where config.toml says {n_neurons}")
+                check_ids(ids, n_neurons)
+                expect("weights", weights, (len(ids), len(ids)), weights.dtype)
+                expect("biases", biases, (len(ids),), weights.dtype)
+                if moment.held_positions is not None:
+                    shape = (len(ids), moment.held_positions.shape[-1])
+                    expect("positions", moment.held_positions, shape, weights.dtype, finite=False)
+            except InputError as error:
+                raise InputError(f"{path}: not a snapshot of this run: {error}") from None
             moments.append(moment)
         return moments
 
@@ -265,18 +351,23 @@ class RunFolder:
         about = {"status": run.status, "test_accuracy": repr(run.test_accuracy), "steps_done": str(run.steps_done)}
         self._write(WEIGHTS, save({name: tensor.contiguous() for name, tensor in tensors.items()}, about))
         if run.status != "interrupted":
-            (self.path / CHECKPOINT).unlink(missing_ok=True)
+            self.tidy()
 
     def history(self) -> list[dict]:
-        """The rows of history.csv."""
+        """The rows of history.csv, whose first column is `step`."""
         path = self.path / HISTORY
         if not path.is_file():
             return []
         try:
             with path.open(newline="", encoding="utf-8") as lines:
-                return [{name: json.loads(text) for name, text in row.items()} for row in csv.DictReader(lines)]
-        except (ValueError, TypeError, csv.Error, UnicodeDecodeError):
+                table = csv.DictReader(lines)
+                known = not table.fieldnames or set(table.fieldnames) >= set(BASE_COLUMNS)
+                rows = [{name: json.loads(text) for name, text in row.items()} for row in table]
+        except (ValueError, TypeError, csv.Error):
             raise InputError(f"{path}: not the history of a run") from None
+        if not known or not all(isinstance(number, int | float) for row in rows for number in row.values()):
+            raise InputError(f"{path}: not the history of a run")
+        return rows
 
     def _save_history(self, rows: list[dict]) -> None:
         text = io.StringIO()
@@ -288,15 +379,17 @@ class RunFolder:
 
     def _write(self, name: str, content: bytes) -> None:
         path = self.path / name
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft = path.with_name(f".{path.name}.draft")
         try:
+            path.parent.mkdir(exist_ok=True)
             with draft.open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)
         except OSError as error:
-            draft.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                draft.unlink()
             raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
 
@@ -308,4 +401,4 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable .safetensors file ({' '.join(str(error).split())})") from None
+        raise InputError(f"{path}: not a readable .safetensors file ({error})") from None

@@ -1,10 +1,14 @@
 """Schedules: how a strength or the learning rate changes over training. Nothing here touches tensors."""
 
+import math
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-Fraction = Annotated[FiniteFloat, Field(gt=0, lt=1)]
+from urn.errors import one_line
+from urn.fields import LARGEST, Amount, Count, Number
+
+Fraction = Annotated[Number, Field(gt=0, lt=1)]
 
 
 class Schedule(BaseModel):
@@ -15,10 +19,22 @@ class Schedule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    value: Annotated[FiniteFloat, Field(ge=0)]
-    warmup: Annotated[int, Field(ge=0)] = Field(0, description="steps over which it rises linearly from 0")
+    value: Amount
+    warmup: Count = Field(0, description="steps over which it rises linearly from 0")
     milestones: tuple[Fraction, ...] = Field((), description="fractions of training at which it is multiplied by factor")
-    factor: Annotated[FiniteFloat, Field(gt=0)] = Field(10.0, description="what each milestone multiplies it by")
+    factor: Annotated[Number, Field(gt=0)] = Field(10.0, description="what each milestone multiplies it by")
+
+    def __init__(self, **values):
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise one_line(error) from None
+
+    @model_validator(mode="after")
+    def _stays_finite(self):
+        if self.value > 0 and math.log10(self.value) + len(self.milestones) * math.log10(self.factor) > math.log10(LARGEST):
+            raise ValueError(f"factor: the milestones take it above {LARGEST:g}")
+        return self
 
     def at(self, step: int, n_steps: int) -> float:
         """The value at `step` (0-based) of a training of `n_steps` steps."""

@@ -9,19 +9,20 @@ A task is a frozen data class of its options with a `load()` that returns a `Dat
         def load(self) -> Dataset: ...
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from urn import files, geometry
 from urn.errors import InputError, one_line
+from urn.fields import Amount, Number, Size, Whole
 
-Positive = Annotated[int, Field(ge=1)]
 Split = tuple[Tensor, Tensor]
 
 
@@ -30,12 +31,15 @@ class Dataset:
     """What a network trains on.
 
     Attributes:
-        train, validation, test: pairs (X, y). X is `(N, d_in)` float32; y `(N,)` int64 classes, or `(N, d_out)` float32
-            targets. For symbol streams X is `(streams, T, d_in)` one-hot and y `(streams, T)` the symbol that follows.
+        train, validation, test: pairs (X, y). X is `(N, d_in)` float32 or float64; y `(N,)` int64 classes, or `(N, d_out)`
+            targets like X. For symbol streams X is `(streams, T, d_in)` one-hot and y `(streams, T)` the symbol that follows.
         n_outputs: d_out.
         kind: "classification", "regression" or "stream".
         positions: `(d_in, dim)` where each input sits, or None where the data has no geometry.
         sites: shape of the lattice the inputs fill (for translations), or None.
+
+    Raises:
+        InputError: naming the field that is not so.
     """
 
     train: Split
@@ -45,6 +49,43 @@ class Dataset:
     kind: Literal["classification", "regression", "stream"] = "classification"
     positions: Tensor | None = None
     sites: tuple[int, ...] | None = None
+
+    def __post_init__(self):
+        if self.kind not in ("classification", "regression", "stream"):
+            raise InputError(f"kind: must be classification, regression or stream, not {self.kind!r}")
+        for name in ("train", "validation", "test"):
+            try:
+                self._check(*getattr(self, name))
+            except (TypeError, AttributeError, IndexError):
+                raise InputError(f"{name}: must be a pair of tensors (X, y)") from None
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from None
+        if self.positions is not None and (
+            self.positions.dim() != 2 or len(self.positions) != self.n_inputs or not self.positions.isfinite().all()
+        ):
+            raise InputError(f"positions: must be finite, ({self.n_inputs}, dim), not of shape {tuple(self.positions.shape)}")
+        if self.sites is not None and self.n_inputs % math.prod(self.sites):
+            raise InputError(f"sites: {self.n_inputs} inputs do not fill a lattice {self.sites}")
+
+    def _check(self, X: Tensor, y: Tensor) -> None:
+        """Raise InputError for a part that no network could be trained on."""
+        axes = 3 if self.kind == "stream" else 2
+        if X.dim() != axes or X.numel() == 0 or not X.is_floating_point() or X.shape[-1] != self.n_inputs:
+            form = "(streams, T, d_in)" if axes == 3 else "(N, d_in)"
+            raise InputError(f"X must be floating point {form} with {self.n_inputs} inputs, not {X.dtype} {tuple(X.shape)}")
+        right = (len(X), self.n_outputs) if self.kind == "regression" else tuple(X.shape[:-1])
+        if tuple(y.shape) != right or y.is_floating_point() != (self.kind == "regression"):
+            what = "floating point" if self.kind == "regression" else "int64"
+            raise InputError(f"y must be {what} of shape {right}, not {y.dtype} {tuple(y.shape)}")
+        if not X.isfinite().all() or not y.isfinite().all():
+            raise InputError("X and y must be finite, also as float32")
+        if self.kind != "regression" and (int(y.min()) < 0 or int(y.max()) >= self.n_outputs):
+            raise InputError(f"y holds labels from {int(y.min())} to {int(y.max())} for {self.n_outputs} outputs")
+
+    @property
+    def parts(self) -> tuple[Split, Split, Split]:
+        """Training, validation and test set."""
+        return self.train, self.validation, self.test
 
     @property
     def n_inputs(self) -> int:
@@ -56,7 +97,7 @@ class TaskOptions(BaseModel):
     """Options of a task; `data_seed` seeds the data and its split, whatever the seed of the network."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    data_seed: int = 0
+    data_seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
 
 
 TASKS: dict[str, type[TaskOptions]] = {}
@@ -86,12 +127,12 @@ def task_options(name: str, options: dict) -> TaskOptions:
 class Shells(TaskOptions):
     """Points uniform on spheres of given radii; the label is the shell, or its parity (Golkar 2019)."""
 
-    radii: Annotated[tuple[Annotated[FiniteFloat, Field(gt=0)], ...], Field(min_length=2)] = (1.0, 2.0)
-    dimension: Positive = 10
+    radii: Annotated[tuple[Annotated[Number, Field(gt=0, le=1e6)], ...], Field(min_length=2)] = (1.0, 2.0)
+    dimension: Size = 10
     label: Literal["shell", "parity"] = "shell"
-    n_train: Positive = 50_000
-    n_validation: Positive = 5_000
-    n_test: Positive = 10_000
+    n_train: Size = 50_000
+    n_validation: Size = 5_000
+    n_test: Size = 10_000
 
     def load(self) -> Dataset:
         random = torch.Generator().manual_seed(self.data_seed)
@@ -162,6 +203,8 @@ class Idx(TaskOptions):
         X_test, y_test = files.read_idx(self.folder, "t10k")
         if X.shape[1:] != X_test.shape[1:]:
             raise InputError(f"{self.folder}: training images are {X.shape[1:]}, test images {X_test.shape[1:]}")
+        if len(np.unique(y)) < 2:
+            raise InputError(f"{self.folder}: the train labels hold one class only, {y[0]}")
         sites, n = X.shape[1:], len(X)
         if n < 10:
             raise InputError(f"{self.folder}: {n} training images are too few to hold a tenth out for validation")
@@ -187,16 +230,10 @@ class File(TaskOptions):
 
     def load(self) -> Dataset:
         table = files.read_table(self.path, self.target, self.kind)
-        data = _split(
-            table.X, table.y, table.n_outputs, seed=self.data_seed, kind=table.kind,
+        return _split(
+            table.X, table.y, table.n_outputs, seed=self.data_seed, kind=table.kind, standardise=self.standardise,
             positions=None if table.positions is None else torch.from_numpy(table.positions).float(),
         )  # fmt: skip
-        if not self.standardise:
-            return data
-        mean, scale = data.train[0].mean(0), data.train[0].std(0)
-        scale = torch.where(scale > 0, scale, 1.0)
-        train, validation, test = (((X - mean) / scale, y) for X, y in (data.train, data.validation, data.test))
-        return Dataset(train, validation, test, data.n_outputs, data.kind, data.positions)
 
 
 @task("carry")
@@ -206,12 +243,12 @@ class Carry(TaskOptions):
     A network that carries its input along and adds to it (a residual one) should win.
     """
 
-    dimension: Positive = 10
-    n_outputs: Positive = 10
-    correction: Annotated[FiniteFloat, Field(ge=0)] = Field(0.5, description="standard deviation of the nonlinear part")
-    n_train: Positive = 20_000
-    n_validation: Positive = 2_000
-    n_test: Positive = 5_000
+    dimension: Size = 10
+    n_outputs: Size = 10
+    correction: Annotated[Amount, Field(le=1e6)] = Field(0.5, description="standard deviation of the nonlinear part")
+    n_train: Size = 20_000
+    n_validation: Size = 2_000
+    n_test: Size = 5_000
 
     def load(self) -> Dataset:
         random = torch.Generator().manual_seed(self.data_seed)
@@ -231,8 +268,8 @@ class Carry(TaskOptions):
 class SymbolStream(TaskOptions):
     """Streams over the alphabet `a b ( )`, one-hot; the target is the symbol that follows (Miconi 2016)."""
 
-    n_streams: Positive = 100
-    length: Positive = Field(4_000, description="symbols in a stream")
+    n_streams: Size = 100
+    length: Size = Field(4_000, description="symbols in a stream")
 
     def load(self) -> Dataset:
         random = np.random.default_rng(self.data_seed)
@@ -261,7 +298,7 @@ ALPHABET = "ab()"
 class MiconiEasy(SymbolStream):
     """Groups (ab), (abab), ...: after each `ab` another one with probability p (0.6 in the paper's code, 0.75 in its text)."""
 
-    p: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.6
+    p: Annotated[Number, Field(ge=0, lt=1)] = 0.6
 
     def groups(self, random: np.random.Generator):
         """Endless groups, without their parentheses."""
@@ -292,7 +329,16 @@ def _tensors(X: np.ndarray, y: np.ndarray) -> Split:
     return torch.from_numpy(np.ascontiguousarray(X)).float(), torch.from_numpy(y.astype(np.int64 if classes else np.float32))
 
 
-def _split(X: np.ndarray, y: np.ndarray, n_outputs: int, *, seed: int, kind: str = "classification", **geometry) -> Dataset:
+def _split(
+    X: np.ndarray,
+    y: np.ndarray,
+    n_outputs: int,
+    *,
+    seed: int,
+    kind: str = "classification",
+    standardise: bool = False,
+    **geometry,
+) -> Dataset:
     """70 % train, 15 % validation, 15 % test, stratified for classes that are frequent enough."""
     from sklearn.model_selection import train_test_split
 
@@ -302,5 +348,8 @@ def _split(X: np.ndarray, y: np.ndarray, n_outputs: int, *, seed: int, kind: str
 
     X_rest, X_test, y_rest, y_test = cut(X, y, 0.15)
     X_train, X_validation, y_train, y_validation = cut(X_rest, y_rest, 0.15 / 0.85)
+    if standardise:  # in float64: large numbers that differ little would be equal in float32
+        mean, scale = X_train.mean(0), np.where(np.ptp(X_train, 0) > 0, X_train.std(0, ddof=1), 1)
+        X_train, X_validation, X_test = ((X - mean) / scale for X in (X_train, X_validation, X_test))
     parts = ((X_train, y_train), (X_validation, y_validation), (X_test, y_test))
     return Dataset(*(_tensors(*part) for part in parts), n_outputs, kind, **geometry)

@@ -5,8 +5,11 @@ a row of history, a snapshot. Everything that decides the next step is in `state
 bit for bit.
 """
 
+import os
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -14,7 +17,7 @@ from torch import Tensor
 
 from urn import compaction
 from urn.config import TrainConfig
-from urn.errors import InputError
+from urn.errors import InputError, memory_for
 from urn.geometry import attach_positions, lattice_positions, learned_positions
 from urn.network import URN, rebuild
 from urn.optimiser import ProximalAdam
@@ -23,6 +26,8 @@ from urn.schedules import Schedule
 from urn.symmetry import translations
 from urn.tasks import Dataset, Split, task_options
 
+BASE_COLUMNS = ("step", "loss", "validation_accuracy", "living_neurons", "connections")
+"""Columns of every history; living_l (neurons heard from at iteration l) and R_term follow."""
 SHARED_FIELDS = tuple(name for name in TrainConfig.model_fields if name not in ("seed", "strengths"))
 """What all members of a population have in common."""
 
@@ -92,17 +97,25 @@ class Trainer:
     def __init__(self, configs: Sequence[TrainConfig], data: Dataset | None = None, on_snapshot: Callable | None = None):
         if not configs:
             raise InputError("configs: at least one is needed")
+        if data is not None and not isinstance(data, Dataset):
+            raise InputError(f"data: must be a Dataset, not {type(data).__name__}")
+        for one in configs:
+            if not isinstance(one, TrainConfig):
+                raise InputError(f"config: must be a TrainConfig, not {type(one).__name__}")
         for name in SHARED_FIELDS:
             if any(getattr(config, name) != getattr(configs[0], name) for config in configs):
                 raise InputError(f"{name}: must be the same for all members of a population")
         config = self.config = configs[0]
-        self.data = data or task_options(config.task, config.task_options).load()
         self.device, self.dtype = _device(config.device), getattr(torch, config.dtype)
+        with memory_for("task_options"):
+            self.data = data or task_options(config.task, config.task_options).load()
+        self._check_room(len(configs))
         self.step, self.on_snapshot = 0, on_snapshot
         self.members = [Member(one, k) for k, one in enumerate(configs)]
         self.training = list(self.members)  # members still in the population, in its order
         self.stream = self.data.kind == "stream"
-        self.net = self._build()
+        with memory_for("n_neurons"):
+            self.net = self._build()
         self.penalties = self._penalties()
         self.optimiser = ProximalAdam(
             self.penalties.parameter_groups(self.net), lr=config.learning_rate.value, betas=config.betas, eps=config.epsilon
@@ -115,10 +128,21 @@ class Trainer:
 
     # ---- construction
 
+    def _check_room(self, population: int) -> None:
+        """Refuse what the machine cannot hold, before the system ends the process for trying."""
+        S = self.config.n_neurons
+        need = COPIES * population * S**2 * torch.finfo(self.dtype).bits // 8
+        if self.device.type == "cuda":
+            have = torch.cuda.get_device_properties(self.device).total_memory
+        else:
+            have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else need
+        if need > have:
+            raise InputError(f"n_neurons: {S} take {need / 2**30:.3g} GiB to train; there are {have / 2**30:.3g} GiB of memory")
+
     def _build(self) -> URN:
         config, data = self.config, self.data
-        if data.kind == "regression" and data.train[1].shape[1] != data.n_outputs:
-            raise InputError(f"task: targets of width {data.train[1].shape[1]} for {data.n_outputs} outputs")
+        if self.stream and (shortest := min(part[0].shape[1] for part in data.parts)) < config.n_iterations:
+            raise InputError(f"n_iterations: {config.n_iterations} symbols an update from streams of {shortest}")
         generators = [torch.Generator().manual_seed(member.config.seed) for member in self.members]
         net = URN(
             config.n_neurons, data.n_inputs, data.n_outputs, config.n_iterations,
@@ -181,7 +205,10 @@ class Trainer:
                 continue  # a member diverged and left; the others do this step again
             self.step += 1
             if self.step % config.check_every == 0 or self.step == config.steps:
-                self._check()
+                finite = self._check()
+                activity, losses = activity[finite], losses[finite]
+                if not self.training:
+                    break
             logged = self.step % config.log_every == 0 or self.step == config.steps
             if logged:
                 self._log(activity, losses)
@@ -189,6 +216,8 @@ class Trainer:
                 self._snapshot()
             if report and (logged or self.step % config.check_every == 0):
                 report(self)
+        if self.training:
+            self._dismiss(self._finite())
         if self.step >= config.steps:
             self.finish()
 
@@ -212,10 +241,17 @@ class Trainer:
         optimiser.step()
         return activity.detach(), losses.detach()
 
-    def _check(self) -> None:
-        """Drop neurons that are dead, and put the present weights aside as the last good ones."""
-        config, net = self.config, self.net
+    def _check(self) -> Tensor:
+        """Drop neurons that are dead, and put the present weights aside as the last good ones.
+
+        Returns which members are still there, `(K,)`; those whose weights are not finite leave.
+        """
         self.optimiser.zero_grad()  # its memory serves the check
+        finite = self._finite()
+        self._dismiss(finite)
+        if not self.training:
+            return finite
+        config, net = self.config, self.net
         if config.remove_dead:
             keep = compaction.living(net, self.optimiser, self.penalties)
             if config.remove_dangling:
@@ -230,6 +266,13 @@ class Trainer:
                 where = torch.stack([torch.searchsorted(old, new) for old, new in zip(before, net.ids, strict=True)])
                 self.carried = torch.stack([state[:, i] for state, i in zip(self.carried, where, strict=True)])
         self._remember()
+        return finite
+
+    def _finite(self) -> Tensor:
+        """Which members hold finite numbers only, `(K,)`."""
+        net = self.net
+        finite = _all_finite(net.weight) & _all_finite(net.bias[..., None])
+        return finite if net.positions is None else finite & _all_finite(net.positions[:, net.hidden])
 
     def _held(self) -> tuple[Tensor, ...]:
         """What a member is: ids, weights, biases, positions or None."""
@@ -237,6 +280,7 @@ class Trainer:
         return net.ids, net.weight.data, net.bias.data, None if net.positions is None else net.positions.data
 
     def _remember(self) -> None:
+        self.remembered_at = self.step
         if self.last_good is not None and self.last_good[1].shape == self.net.weight.shape:
             for old, new in zip(self.last_good, self._held(), strict=True):
                 if new is not None:
@@ -246,7 +290,9 @@ class Trainer:
             self.last_good = tuple(None if T is None else T.clone() for T in self._held())
 
     def _dismiss(self, finite: Tensor) -> None:
-        """Members whose loss or gradient is not finite leave the population with their last good weights."""
+        """Members whose loss, gradient or weights are not finite leave the population with their last good weights."""
+        if bool(finite.all()):
+            return
         for k in (~finite).nonzero().flatten().tolist():
             self._settle(k, "diverged", self.last_good)
         self.training = [member for member, keep in zip(self.training, finite.tolist(), strict=True) if keep]
@@ -276,16 +322,10 @@ class Trainer:
         neurons = self.living_neurons()
         connections = [int(torch.count_nonzero(W)) for W in net.weight]  # over dimensions it would copy W as int64
         for k, member in enumerate(self.training):
-            row = {
-                "step": self.step,
-                "loss": float(losses[k]),
-                "validation_accuracy": float(accuracy[k]),
-                "living_neurons": int(neurons[k]),
-                "connections": connections[k],
-                **{f"living_{l}": int(count) for l, count in enumerate(fires[k].sum(1).tolist(), 1) if not self.stream},
-                **{f"R_{name}": float(values[k]) for name, values in terms.items()},
-            }
-            member.history.append(row)
+            row = [self.step, float(losses[k]), float(accuracy[k]), int(neurons[k]), connections[k]]
+            row += [] if self.stream else [int(count) for count in fires[k].sum(1)]
+            row += [float(values[k]) for values in terms.values()]
+            member.history.append(dict(zip(self.columns(), row, strict=True)))
 
     @torch.no_grad()
     def living_neurons(self) -> Tensor:
@@ -326,10 +366,28 @@ class Trainer:
 
     # ---- interruption
 
+    @cached_property
+    def fingerprint(self) -> Tensor:
+        """A number that tells training data apart: to go on with others would be another run."""
+        whole = 0
+        for tensor in self.data.train:
+            whole = zlib.crc32(np.ascontiguousarray(tensor.cpu()), zlib.crc32(str(tuple(tensor.shape)).encode(), whole))
+        return torch.tensor(whole)
+
+    def logged_steps(self) -> list[int]:
+        """The steps so far that have a row in the history."""
+        every, last = self.config.log_every, self.config.steps
+        return [*range(every, self.step + 1, every), *([last] if self.step == last and last % every else [])]
+
+    def columns(self) -> list[str]:
+        """The columns of the history of a member."""
+        layers = [] if self.stream else [f"living_{l}" for l in range(1, self.config.n_iterations)]
+        return [*BASE_COLUMNS, *layers, *(f"R_{name}" for name in self.penalties.schedules)]
+
     def state_dict(self) -> dict[str, Tensor]:
         """All that decides the next step, as named tensors. History is the caller's to keep."""
         tensors = {"step": torch.tensor(self.step), "members": torch.tensor([member.index for member in self.training])}
-        tensors |= {"ids": self.net.ids, "idle_checks": self.idle_checks}
+        tensors |= {"data": self.fingerprint, "ids": self.net.ids, "idle_checks": self.idle_checks}
         if self.carried is not None:
             tensors["carried"] = self.carried
         for name in PARAMETERS:
@@ -339,10 +397,22 @@ class Trainer:
             tensors[name] = value.data
             for key, moment in self.optimiser.state.get(value, {}).items():
                 tensors[f"{name}.{key}"] = torch.as_tensor(moment)
+        if self.remembered_at != self.step:  # interrupted between two checks
+            tensors |= {
+                f"good.{name}": T for name, T in zip(("ids", *PARAMETERS), self.last_good, strict=True) if T is not None
+            }
         return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
     def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
-        """Continue from a `state_dict` of a trainer with the same configurations."""
+        """Continue from a `state_dict` of a trainer with the same configurations.
+
+        Raises:
+            InputError: naming the first tensor that such a trainer cannot have written.
+        """
+        try:
+            self._check_state(tensors)
+        except KeyError as missing:
+            raise InputError(f"no tensor {missing}") from None
         tensors = {name: tensor.to(self.device) for name, tensor in tensors.items()}
         self.step = int(tensors["step"])
         self.training = [self.members[k] for k in tensors["members"].tolist()]
@@ -361,8 +431,66 @@ class Trainer:
         self.batches.seeds = [member.config.seed for member in self.training]
         self._schedule(self.penalties, list(self.penalties.schedules))
         self._remember()
+        if "good.ids" in tensors:
+            self.last_good, self.remembered_at = tuple(tensors.get(f"good.{name}") for name in ("ids", *PARAMETERS)), None
+
+    def _check_state(self, tensors: dict[str, Tensor]) -> None:
+        """Hold a `state_dict` against this trainer. Raises InputError, or KeyError for a tensor that is missing."""
+        net, S = self.net, self.config.n_neurons
+        for name in ("step", "members", "ids"):
+            expect(name, tensors[name], tensors[name].shape, torch.int64)
+        if not torch.equal(tensors["data"], self.fingerprint):
+            raise InputError("data: the training data are not those it was made with")
+        step, members, ids = tensors["step"], tensors["members"].tolist(), tensors["ids"]
+        if step.dim() or not 0 <= step <= self.config.steps:
+            raise InputError(f"step: must be from 0 to {self.config.steps}")
+        if not members or members != sorted(set(members) & set(range(len(self.members)))):
+            raise InputError("members: must be those of the population, each once")
+        expect("ids", ids, (len(members), ids.shape[-1]), torch.int64)
+        for row in ids:
+            check_ids(row, S, net.n_inputs, net.n_outputs)
+        K, n = ids.shape
+        expect("idle_checks", tensors["idle_checks"], (K, S), torch.int32)
+        if self.stream and step > 0:
+            expect("carried", tensors["carried"], (K, self.batches.size, n), self.dtype)
+        for name in PARAMETERS:
+            value = getattr(net, name)
+            if value is None:
+                continue
+            shape = (K, n, *((n,) if name == "weight" else value.shape[2:]))
+            expect(name, tensors[name], shape, self.dtype, finite=name != "positions")
+            if "good.ids" in tensors:
+                expect(f"good.{name}", tensors[f"good.{name}"], shape, self.dtype, finite=name != "positions")
+            if step > 0 and isinstance(value, torch.nn.Parameter):
+                expect(f"{name}.step", tensors[f"{name}.step"], (), torch.int64)
+                for moment in ("exp_avg", "exp_avg_sq"):
+                    expect(f"{name}.{moment}", tensors[f"{name}.{moment}"], shape, self.dtype, finite=False)
+        if step > 0 and "symmetry" in self.penalties.schedules:
+            for moment in ("weight.shared_avg", "weight.shared_avg_sq"):
+                expect(moment, tensors[moment], (K, *tensors[moment].shape[1:]), self.dtype, finite=False)
 
 
+def expect(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, finite: bool = True) -> None:
+    """Raise InputError if a tensor that was read is not of this shape and dtype, or holds NaN or Inf."""
+    if tuple(tensor.shape) != tuple(shape) or tensor.dtype != dtype:
+        raise InputError(f"{name}: must be {dtype} {tuple(shape)}, not {tensor.dtype} {tuple(tensor.shape)}")
+    if finite and not tensor.isfinite().all():
+        raise InputError(f"{name}: must be finite")
+
+
+def check_ids(ids: Tensor, n_neurons: int, n_inputs: int = 0, n_outputs: int = 0) -> None:
+    """Raise InputError if these cannot be the neurons left of `n_neurons`, ascending, with all inputs and outputs."""
+    expect("ids", ids, (ids.numel(),), torch.int64)
+    places = ids.tolist()
+    if places != sorted(set(places) & set(range(n_neurons))):
+        raise InputError(f"ids: must ascend from 0 to at most {n_neurons - 1}")
+    ends = [*range(n_inputs), *range(n_neurons - n_outputs, n_neurons)]
+    if not set(ends) <= set(places):
+        raise InputError("ids: inputs or outputs are missing")
+
+
+COPIES = 5
+"""Tensors as large as W while training: W, its gradient, two moments, the last good W."""
 PARAMETERS = ("weight", "bias", "positions")
 
 
@@ -390,6 +518,14 @@ class Batches:
             return self.X[rows, window], self.y[rows, window], place == 0
         rows = order[:, place * self.size : (place + 1) * self.size]
         return self.X[rows], self.y[rows], True
+
+
+def _all_finite(T: Tensor) -> Tensor:
+    """Which members of `(K, m, n)` hold neither NaN nor Inf, `(K,)`, without a mask as large as T."""
+    if not T.numel():
+        return torch.ones(len(T), dtype=torch.bool, device=T.device)
+    low, high = T.detach().aminmax(dim=-1)
+    return (low.isfinite() & high.isfinite()).all(-1)
 
 
 def task_losses(output: Tensor, y: Tensor, kind: str) -> Tensor:

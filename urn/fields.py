@@ -1,0 +1,23 @@
+"""Types of configuration fields. Their bounds keep every number exact as a float and far from overflow in float32."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, FiniteFloat
+
+LARGEST = 1e30
+"""Largest magnitude of a setting: a product of one with a learning rate of 1e7 is still a float32."""
+
+
+def _not_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError(f"must be a number, not {value}")
+    return value
+
+
+Number = Annotated[FiniteFloat, BeforeValidator(_not_bool), Field(ge=-LARGEST, le=LARGEST)]
+Amount = Annotated[Number, Field(ge=0)]
+Whole = Annotated[int, BeforeValidator(_not_bool), Field(ge=-(2**53), le=2**53)]
+Count = Annotated[Whole, Field(ge=0)]
+Positive = Annotated[Whole, Field(ge=1)]
+Size = Annotated[Positive, Field(le=10**9)]
+"""How many of something that is held in memory."""
