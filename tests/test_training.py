@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from urn import InputError, TrainConfig, train_population
+from urn.batches import evaluate
 from urn.tasks import Digits
-from urn.training import Trainer, evaluate
+from urn.training import Trainer
 
 STRENGTHS = {"weight": 1e-3, "activity": 3e-3, "bias": 1e-3, "self": 0.1}
 

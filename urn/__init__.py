@@ -2,13 +2,13 @@
 
 from urn.config import TrainConfig
 from urn.errors import InputError
+from urn.members import Snapshot
 from urn.network import URN
 from urn.optimiser import ProximalAdam
 from urn.penalties import Penalties, register
 from urn.runs import Run, load_run, resume, train, train_population
 from urn.schedules import Schedule
 from urn.tasks import Dataset, task
-from urn.training import Snapshot
 
 __all__ = [
     "URN",

@@ -27,10 +27,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from urn.checks import check_ids, expect
 from urn.config import TrainConfig, read_toml
 from urn.errors import InputError
+from urn.members import Member, Snapshot
 from urn.tasks import Dataset
-from urn.training import BASE_COLUMNS, Member, Snapshot, Trainer, check_ids, expect
+from urn.training import BASE_COLUMNS, Trainer
 
 try:
     import fcntl

@@ -8,7 +8,7 @@ bit for bit.
 import os
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -16,10 +16,13 @@ import torch
 from torch import Tensor
 
 from urn import compaction
+from urn.batches import Batches, evaluate, task_losses
+from urn.checks import check_ids, expect
 from urn.config import TrainConfig
 from urn.errors import InputError, memory_for
 from urn.geometry import attach_positions, lattice_positions, learned_positions
-from urn.network import URN, rebuild
+from urn.members import Member, Snapshot
+from urn.network import URN
 from urn.optimiser import ProximalAdam
 from urn.penalties import Penalties, Settings
 from urn.schedules import Schedule
@@ -30,59 +33,9 @@ BASE_COLUMNS = ("step", "loss", "validation_accuracy", "living_neurons", "connec
 """Columns of every history; living_l (neurons heard from at iteration l) and R_term follow."""
 SHARED_FIELDS = tuple(name for name in TrainConfig.model_fields if name not in ("seed", "strengths"))
 """What all members of a population have in common."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A network at one moment, holding only the neurons that were not removed as dead, and rebuilt at full size when asked.
-
-    Attributes:
-        step: updates made.
-        n_neurons: S.
-        ids: `(n,)`, which neurons are held.
-        held_weights, held_biases, held_positions: `(n, n)`, `(n,)`, `(n, dim)` or None.
-    """
-
-    step: int
-    n_neurons: int
-    ids: Tensor
-    held_weights: Tensor
-    held_biases: Tensor
-    held_positions: Tensor | None = None
-
-    @property
-    def weights(self) -> Tensor:
-        """W at full size, `(S, S)`."""
-        return rebuild(self.held_weights, self.ids, self.n_neurons, square=True)
-
-    @property
-    def biases(self) -> Tensor:
-        """b at full size, `(S,)`."""
-        return rebuild(self.held_biases, self.ids, self.n_neurons)
-
-    @property
-    def positions(self) -> Tensor | None:
-        """Positions at full size, `(S, dim)`, NaN where a neuron has none; None without a geometry."""
-        if self.held_positions is None:
-            return None
-        return rebuild(self.held_positions, self.ids, self.n_neurons, fill=torch.nan)
-
-    @property
-    def kept(self) -> Tensor:
-        """Which of the S neurons are held, `(S,)` boolean."""
-        return rebuild(torch.ones(len(self.ids), dtype=torch.bool), self.ids, self.n_neurons)
-
-
-@dataclass
-class Member:
-    """What is known of one network of the population beside its tensors."""
-
-    config: TrainConfig
-    index: int
-    status: str = "ok"
-    history: list[dict] = field(default_factory=list)
-    test_accuracy: float = float("nan")
-    final: Snapshot | None = None  # the network it became, once it is finished
+COPIES = 5
+"""Tensors as large as W while training: W, its gradient, two moments, the last good W."""
+PARAMETERS = ("weight", "bias", "positions")
 
 
 class Trainer:
@@ -470,97 +423,12 @@ class Trainer:
                 expect(moment, tensors[moment], (K, *tensors[moment].shape[1:]), self.dtype, finite=False)
 
 
-def expect(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, finite: bool = True) -> None:
-    """Raise InputError if a tensor that was read is not of this shape and dtype, or holds NaN or Inf."""
-    if tuple(tensor.shape) != tuple(shape) or tensor.dtype != dtype:
-        raise InputError(f"{name}: must be {dtype} {tuple(shape)}, not {tensor.dtype} {tuple(tensor.shape)}")
-    if finite and not tensor.isfinite().all():
-        raise InputError(f"{name}: must be finite")
-
-
-def check_ids(ids: Tensor, n_neurons: int, n_inputs: int = 0, n_outputs: int = 0) -> None:
-    """Raise InputError if these cannot be the neurons left of `n_neurons`, ascending, with all inputs and outputs."""
-    expect("ids", ids, (ids.numel(),), torch.int64)
-    places = ids.tolist()
-    if places != sorted(set(places) & set(range(n_neurons))):
-        raise InputError(f"ids: must ascend from 0 to at most {n_neurons - 1}")
-    ends = [*range(n_inputs), *range(n_neurons - n_outputs, n_neurons)]
-    if not set(ends) <= set(places):
-        raise InputError("ids: inputs or outputs are missing")
-
-
-COPIES = 5
-"""Tensors as large as W while training: W, its gradient, two moments, the last good W."""
-PARAMETERS = ("weight", "bias", "positions")
-
-
-class Batches:
-    """The batch of every member at a step: a function of seeds and step alone, so that nothing need be saved to resume."""
-
-    def __init__(self, split: Split, config: TrainConfig, seeds: Sequence[int], device: torch.device, dtype: torch.dtype):
-        self.X, self.y = (T.to(device, dtype) if T.is_floating_point() else T.to(device) for T in split)
-        self.stream, self.seeds, self.symbols = self.X.dim() == 3, list(seeds), config.n_iterations
-        self.size = min(config.batch_size, len(self.X))
-        self.per_pass = max(1, self.X.shape[1] // self.symbols if self.stream else len(self.X) // self.size)
-        self._order: tuple[object, Tensor | None] = (None, None)
-
-    def at(self, step: int) -> tuple[Tensor, Tensor, bool]:
-        """X `(K, B, d_in)`, y `(K, B)` or `(K, B, d_out)`, and whether streams begin anew; streams have a time axis after B."""
-        epoch, place = divmod(step, self.per_pass)
-        key = (epoch, tuple(self.seeds))
-        if self._order[0] != key:
-            orders = [torch.randperm(len(self.X), generator=_generator(seed, epoch)) for seed in self.seeds]
-            self._order = key, torch.stack(orders).to(self.X.device)
-        order = self._order[1]
-        if self.stream:
-            window = slice(place * self.symbols, (place + 1) * self.symbols)
-            rows = order[:, : self.size]
-            return self.X[rows, window], self.y[rows, window], place == 0
-        rows = order[:, place * self.size : (place + 1) * self.size]
-        return self.X[rows], self.y[rows], True
-
-
 def _all_finite(T: Tensor) -> Tensor:
     """Which members of `(K, m, n)` hold neither NaN nor Inf, `(K,)`, without a mask as large as T."""
     if not T.numel():
         return torch.ones(len(T), dtype=torch.bool, device=T.device)
     low, high = T.detach().aminmax(dim=-1)
     return (low.isfinite() & high.isfinite()).all(-1)
-
-
-def task_losses(output: Tensor, y: Tensor, kind: str) -> Tensor:
-    """Cross-entropy in nats (or mean squared error) of every member, mean over the batch, `(K,)`."""
-    if kind == "regression":
-        return (output - y).square().mean((1, 2))
-    K, classes = output.shape[0], output.shape[-1]
-    losses = torch.nn.functional.cross_entropy(output.reshape(-1, classes), y.reshape(-1), reduction="none")
-    return losses.view(K, -1).mean(1)
-
-
-@torch.no_grad()
-def evaluate(net: URN, split: Split, kind: str, entries: int = 1 << 19) -> Tensor:
-    """Accuracy, or R^2 for regression (mean over outputs), of every member of `net` on a split, `(K,)`.
-
-    `entries` bounds the activity held at once: samples x neurons x members.
-    """
-    X, y = (T.to(net.bias) if T.is_floating_point() else T.to(net.bias.device) for T in split)
-    if kind == "stream":
-        hits, state, I = 0, None, net.n_iterations
-        windows = range(0, X.shape[1] - I + 1, I)
-        for t in windows:
-            output, activity = net.unroll(X[:, t : t + I], state)
-            hits, state = hits + (output.argmax(-1) == y[:, t : t + I]).sum((1, 2)), activity[:, -1]
-        return hits / max(1, len(windows) * I * len(X))
-    output = torch.cat([net.unroll(part)[0] for part in X.split(max(32, entries // net.bias.numel()))], 1)
-    if kind == "classification":
-        return (output.argmax(-1) == y).double().mean(1)
-    residual, total = (output - y).square().sum(1), (y - y.mean(0)).square().sum(0)
-    return (1 - residual / total.clamp_min(torch.finfo(y.dtype).tiny)).mean(1)
-
-
-def _generator(seed: int, epoch: int) -> torch.Generator:
-    mixed = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(mixed) >> 1)
 
 
 def _device(name: str) -> torch.device:
