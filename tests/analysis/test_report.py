@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis import analyse
-from tests.planted import local, mlp, residual
+from tests.planted import FAMILIES, local, mlp, residual
 
 GOOD = {"n_inputs": 2, "n_outputs": 1, "n_iterations": 2}
 
@@ -40,6 +40,7 @@ GOOD = {"n_inputs": 2, "n_outputs": 1, "n_iterations": 2}
         ({"seed": -1}, "seed"),
         ({"threshold": -1.0}, "threshold"),
         ({"threshold": np.nan}, "threshold"),
+        ({"threshold": "low"}, "threshold"),
     ],
 )
 def test_arguments_are_refused_by_name_in_one_line(change, named):
@@ -103,6 +104,15 @@ def test_the_dictionary_is_plain_json_and_complete():
     assert found["threshold"]["rule"] == "universal"
     assert len(found["verdicts"]["residual"]["sweep"]) == 5
     assert found["widths"] == list(report.widths)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_report_is_plain_json(family):
+    least, make = FAMILIES[family]
+    network = make(least, np.random.default_rng(2))
+    report = analyse(network.weights, network.biases, n_null=200, **network.arguments)
+    json.dumps(report.to_dict(), allow_nan=False)
+    assert report.status == network.status
 
 
 def test_the_graph_holds_each_layer():
