@@ -160,7 +160,8 @@ def analyse(
     weights : (S, S) array, `weights[i, j]` from neuron j to neuron i. biases : (S,) array or None for zero.
     n_inputs, n_outputs, n_iterations : the first and the last neurons of S are inputs and outputs; W is applied
     n_iterations times.
-    positions : (S, dim) array or None. Rows of outputs are not used and may be NaN.
+    positions : (S, dim) array or None. Rows of outputs are not used; they and neurons that feed no
+        other may be NaN.
     inputs : (B, n_inputs) array or None. Give a few hundred samples for a trained network: then what is constant on
         them is folded away, faint echoes of a neuron at iterations other than its own are left out, and relays are
         found on them. Without, the verdicts hold for the wiring alone, where biases that silence a neuron go unseen.
@@ -179,7 +180,7 @@ def analyse(
         Naming the argument, for NaN, wrong shapes, sizes that do not fit or unknown modes.
     """
     weights, biases = as_network(weights, biases, n_inputs, n_outputs, n_iterations)
-    positions = as_positions(positions, len(weights), n_outputs)
+    positions = as_positions(positions, weights, n_outputs)
     if inputs is not None:
         inputs = as_finite("inputs", inputs, (None, n_inputs))
         if len(inputs) < 2:

@@ -29,7 +29,7 @@ GOOD = {"n_inputs": 2, "n_outputs": 1, "n_iterations": 2}
         ({"n_inputs": 5}, "n_inputs"),
         ({"positions": np.zeros((4, 2))}, "positions"),
         ({"positions": np.zeros(5)}, "positions"),
-        ({"positions": np.full((5, 2), np.nan)}, "positions"),
+        ({"weights": np.eye(5), "positions": np.full((5, 2), np.nan)}, "positions"),
         ({"positions": "here"}, "positions"),
         ({"inputs": np.zeros((3, 3))}, "inputs"),
         ({"inputs": np.full((3, 2), np.nan)}, "inputs"),
@@ -55,6 +55,14 @@ def test_outputs_need_no_position():
     positions[-1] = np.nan
     assert analyse(np.zeros((5, 5)), positions=positions, **GOOD).status == "disconnected"
     assert np.isnan(positions[-1]).all()
+
+
+def test_removed_neurons_need_no_position():
+    network = local(200, np.random.default_rng(0), dim=1, n_hidden=1)
+    positions = network.arguments["positions"].copy()
+    positions[~(network.weights != 0).any(axis=0)] = np.nan
+    arguments = network.arguments | {"positions": positions}
+    assert analyse(network.weights, network.biases, **arguments).verdicts["locally_connected"].present
 
 
 def test_disconnected_is_said_and_shown():
@@ -136,7 +144,8 @@ def test_html_is_escaped():
 def test_torch_tensors_are_welcome():
     torch = pytest.importorskip("torch")
     network = mlp(120, np.random.default_rng(0), n_hidden=2)
-    report = analyse(torch.tensor(network.weights), torch.tensor(network.biases), **network.arguments)
+    arguments = network.arguments | {"positions": torch.tensor(network.arguments["positions"])}
+    report = analyse(torch.tensor(network.weights), torch.tensor(network.biases), **arguments)
     assert report.widths == network.widths
 
 
