@@ -6,10 +6,10 @@ by kernels at other sites, on the offsets where both have sources, so borders ne
 need not be known: by the k-th most similar one, k being a quarter of the sites, since among many kernels a few look
 alike by chance.
 
-Effect: share of kernel variance that this sharing explains, 1 - (residual / residual by chance); 1 for exact weight
-sharing. Null model: each kernel's weights permuted among the offsets of its own receptive field, which keeps
-locality and breaks sharing. A kernel of equal weights (an average) is the same after any permutation: such sharing
-cannot be seen here.
+Effect: share of a kernel's power that this sharing explains, averaged over kernels, 1 - (residual / residual by
+chance); 1 for exact weight sharing. Null model: each kernel's weights permuted among the offsets of its own
+receptive field, which keeps locality and breaks sharing. A kernel of equal weights (an average) is the same after
+any permutation: such sharing cannot be seen here.
 """
 
 import numpy as np
@@ -60,20 +60,20 @@ def _judge_layer(fields, kernels, valid, anchor, n_null, rng):
         some = np.sort(rng.choice(n_kernels, max(2, int(np.sqrt(WORK / n_taps))), replace=False))
     kernels, valid, apart = kernels[some], valid[some], anchor[some][:, None] != anchor[some][None, :]
     rank = max(1, int(REPEATS * len(np.unique(anchor)) * len(some) / n_kernels))
-    nearest = _repeats(kernels[None], valid, apart, rank)[0]
     power = (kernels**2).sum(axis=1)
+    rest = _repeats(kernels[None], valid, apart, rank)[0] / power
     draws, per_chunk = [], max(1, 2**22 // max(kernels.size, len(some) ** 2))
     support = kernels != 0
     for start in range(0, n_null, per_chunk):
         shuffled = permute_along_orbit(kernels, support, rng, min(per_chunk, n_null - start))
-        draws.append(_repeats(shuffled, valid, apart, rank).sum(axis=1))
+        draws.append((_repeats(shuffled, valid, apart, rank) / power).sum(axis=1))
     draws = np.concatenate(draws)
     chance = float(draws.mean())
     return {
         "layer": fields.layer,
-        "explained": 1.0 - float(nearest.sum()) / chance if chance > 0 else 0.0,
-        "matched": float((nearest <= MATCH * power).mean()),
-        "p_value": empirical_p(nearest.sum(), draws, tail="lower"),
+        "explained": 1.0 - float(rest.sum()) / chance if chance > 0 else 0.0,
+        "matched": float((rest <= MATCH).mean()),
+        "p_value": empirical_p(rest.sum(), draws, tail="lower"),
         "n_kernels": int(n_kernels),
         "n_compared": len(some),
     }
