@@ -89,7 +89,7 @@ def lesions(weights, biases, inputs, targets, report, *, positions=None, n_rando
         targets = as_finite("targets", targets, (len(inputs),)).astype(int)
     else:
         targets = as_finite("targets", targets, (len(inputs), graph.n_outputs))
-    positions = as_positions(positions, len(weights), graph.n_outputs)
+    positions = as_positions(positions, weights, graph.n_outputs)
     as_count("n_random", n_random, 1)
     matrix = np.where(np.abs(weights) > report.threshold.value, weights, 0.0)
 

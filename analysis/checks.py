@@ -14,7 +14,7 @@ def as_finite(name, value, shape=None):
     """
     try:
         array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: a tensor that requires gradients
         raise ValueError(f"{name} must be an array of numbers") from error
     if shape is not None and (
         array.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True))
@@ -55,19 +55,24 @@ def as_network(weights, biases, n_inputs, n_outputs, n_iterations):
     return weights, biases
 
 
-def as_positions(positions, n_neurons, n_outputs):
-    """Checked (S, dim) or None. Rows of the outputs have no position (DESIGN section 2) and may hold NaN; they
-    become NaN.
+def as_positions(positions, weights, n_outputs):
+    """Checked (S, dim) or None, for checked weights (S, S).
+
+    Rows of the outputs have no position (DESIGN section 2) and become NaN. Neurons that feed no other (removed
+    ones, say) may hold NaN; whatever feeds another neuron needs a position.
     """
     if positions is None:
         return None
     try:
-        positions = np.array(positions, dtype=float)
-    except (TypeError, ValueError) as error:
+        positions = np.asarray(positions, dtype=float).copy()
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError("positions must be an array of numbers") from error
+    n_neurons = len(weights)
     if positions.ndim != 2 or len(positions) != n_neurons or positions.shape[1] < 1:
         raise ValueError(f"positions must have shape ({n_neurons}, dim), got {positions.shape}")
-    if not np.isfinite(positions[: n_neurons - n_outputs]).all():
-        raise ValueError("positions holds NaN or infinite values for neurons that are not outputs")
     positions[n_neurons - n_outputs :] = np.nan
+    lost = ~np.isfinite(positions).all(axis=1) & (weights != 0).any(axis=0)
+    lost[n_neurons - n_outputs :] = False
+    if lost.any():
+        raise ValueError(f"positions holds NaN or infinite values for neuron {int(lost.argmax())}, which feeds others")
     return positions

@@ -160,8 +160,11 @@ def analyse(
     weights : (S, S) array, `weights[i, j]` from neuron j to neuron i. biases : (S,) array or None for zero.
     n_inputs, n_outputs, n_iterations : the first and the last neurons of S are inputs and outputs; W is applied
     n_iterations times.
-    positions : (S, dim) array or None. Rows of outputs are not used and may be NaN.
-    inputs : (B, n_inputs) array or None. With data, what is constant on it is folded away, and relays are found on it.
+    positions : (S, dim) array or None. Rows of outputs are not used; they and neurons that feed no
+        other may be NaN.
+    inputs : (B, n_inputs) array or None. Give a few hundred samples for a trained network: then what is constant on
+        them is folded away, faint echoes of a neuron at iterations other than its own are left out, and relays are
+        found on them. Without, the verdicts hold for the wiring alone, where biases that silence a neuron go unseen.
     input_mode : "pulse" (input at l = 0 only) or "clamped" (written every iteration).
     n_null : draws per null model, at least 200. seed : of the draws; the same seed gives the same report.
     threshold : weights of at most this size count as zero; None applies the rule of threshold.py.
@@ -177,7 +180,7 @@ def analyse(
         Naming the argument, for NaN, wrong shapes, sizes that do not fit or unknown modes.
     """
     weights, biases = as_network(weights, biases, n_inputs, n_outputs, n_iterations)
-    positions = as_positions(positions, len(weights), n_outputs)
+    positions = as_positions(positions, weights, n_outputs)
     if inputs is not None:
         inputs = as_finite("inputs", inputs, (None, n_inputs))
         if len(inputs) < 2:
@@ -186,8 +189,8 @@ def analyse(
     one_of("activation", activation, ACTIVATIONS)
     as_count("n_null", n_null, MIN_DRAWS)
     as_count("seed", seed, 0)
-    if threshold is not None and not (np.isscalar(threshold) and np.isfinite(threshold) and threshold >= 0):
-        raise ValueError(f"threshold must be a number of at least 0, got {threshold!r}")
+    if threshold is not None and as_finite("threshold", threshold, ()) < 0:
+        raise ValueError(f"threshold must be at least 0, got {threshold!r}")
     settings = {
         "n_inputs": n_inputs,
         "n_outputs": n_outputs,

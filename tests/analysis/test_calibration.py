@@ -54,7 +54,7 @@ def test_convolutional():
         positions = np.concatenate([place, place[2:18]])
         weights = sparse.csr_array(np.where(window, rng.normal(size=(16, 20)), 0.0))
         fields = Fields(1, weights, np.arange(20, 36), np.arange(20))
-        kernels = _kernels(fields, positions, np.zeros(36, dtype=int))
+        kernels = _kernels(fields, positions, np.zeros(36, dtype=int), False)
         p.append(_judge_layer(fields, *kernels, N_NULL, rng)["p_value"])
     assert uniform(p) > 0.01
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis import analyse
-from tests.planted import local, mlp, residual
+from tests.planted import FAMILIES, local, mlp, residual
 
 GOOD = {"n_inputs": 2, "n_outputs": 1, "n_iterations": 2}
 
@@ -29,7 +29,7 @@ GOOD = {"n_inputs": 2, "n_outputs": 1, "n_iterations": 2}
         ({"n_inputs": 5}, "n_inputs"),
         ({"positions": np.zeros((4, 2))}, "positions"),
         ({"positions": np.zeros(5)}, "positions"),
-        ({"positions": np.full((5, 2), np.nan)}, "positions"),
+        ({"weights": np.eye(5), "positions": np.full((5, 2), np.nan)}, "positions"),
         ({"positions": "here"}, "positions"),
         ({"inputs": np.zeros((3, 3))}, "inputs"),
         ({"inputs": np.full((3, 2), np.nan)}, "inputs"),
@@ -40,6 +40,7 @@ GOOD = {"n_inputs": 2, "n_outputs": 1, "n_iterations": 2}
         ({"seed": -1}, "seed"),
         ({"threshold": -1.0}, "threshold"),
         ({"threshold": np.nan}, "threshold"),
+        ({"threshold": "low"}, "threshold"),
     ],
 )
 def test_arguments_are_refused_by_name_in_one_line(change, named):
@@ -54,6 +55,14 @@ def test_outputs_need_no_position():
     positions[-1] = np.nan
     assert analyse(np.zeros((5, 5)), positions=positions, **GOOD).status == "disconnected"
     assert np.isnan(positions[-1]).all()
+
+
+def test_removed_neurons_need_no_position():
+    network = local(200, np.random.default_rng(0), dim=1, n_hidden=1)
+    positions = network.arguments["positions"].copy()
+    positions[~(network.weights != 0).any(axis=0)] = np.nan
+    arguments = network.arguments | {"positions": positions}
+    assert analyse(network.weights, network.biases, **arguments).verdicts["locally_connected"].present
 
 
 def test_disconnected_is_said_and_shown():
@@ -105,6 +114,15 @@ def test_the_dictionary_is_plain_json_and_complete():
     assert found["widths"] == list(report.widths)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_report_is_plain_json(family):
+    least, make = FAMILIES[family]
+    network = make(least, np.random.default_rng(2))
+    report = analyse(network.weights, network.biases, n_null=200, **network.arguments)
+    json.dumps(report.to_dict(), allow_nan=False)
+    assert report.status == network.status
+
+
 def test_the_graph_holds_each_layer():
     network = mlp(120, np.random.default_rng(0), n_hidden=2)
     report = analyse(network.weights, network.biases, **network.arguments)
@@ -126,7 +144,8 @@ def test_html_is_escaped():
 def test_torch_tensors_are_welcome():
     torch = pytest.importorskip("torch")
     network = mlp(120, np.random.default_rng(0), n_hidden=2)
-    report = analyse(torch.tensor(network.weights), torch.tensor(network.biases), **network.arguments)
+    arguments = network.arguments | {"positions": torch.tensor(network.arguments["positions"])}
+    report = analyse(torch.tensor(network.weights), torch.tensor(network.biases), **arguments)
     assert report.widths == network.widths
 
 

@@ -162,3 +162,27 @@ def test_weak_noise_with_heavy_tails_changes_no_verdict(family, heavy):
     report = judge(network)
     assert report.threshold.rule == "universal"
     assert {name for name, verdict in report.verdicts.items() if verdict.present} == network.true
+
+
+def test_a_ring_convolution_with_one_strong_tap():
+    """Kernels that wrap around a closed lattice, and that many others resemble by chance since one tap dominates."""
+    rng = np.random.default_rng(10)
+    weights = np.zeros((40 + 120 + 4, 40 + 120 + 4))
+    site = np.arange(40)
+    for c in range(3):
+        kernel = 0.05 * rng.normal(size=9)
+        kernel[rng.integers(9)] = 1.0
+        for offset, weight in zip(range(-4, 5), kernel, strict=True):
+            weights[40 + 40 * c + site, (site + offset) % 40] = weight
+    weights[160:, 40:160] = rng.normal(size=(4, 120))
+    line = site[:, None] / 39
+    positions = np.concatenate([np.tile(line, (4, 1)), np.full((4, 1), np.nan)])
+    arguments = {"n_inputs": 40, "n_outputs": 4, "n_iterations": 2, "positions": positions, "n_null": 400}
+    found = analyse(weights, **arguments).verdicts["convolutional"]
+    assert found.present
+    assert found.evidence["layers"][0]["cyclic"]
+    moved = weights.copy()  # the same taps in another order at each site: local still, shared no more
+    for i in range(40, 160):
+        taps = np.flatnonzero(weights[i, :40])
+        moved[i, taps] = rng.permutation(weights[i, taps])
+    assert not analyse(moved, **arguments).verdicts["convolutional"].present
