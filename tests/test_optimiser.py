@@ -59,7 +59,7 @@ def test_proximal_maps_minimise_what_they_say(target, generator):
     for z, a, c in torch.rand(40, 3, generator=generator, dtype=torch.float64) * torch.tensor([6.0, 1, 1]) - torch.tensor(
         [3.0, 0, 0]
     ):
-        ours = prox_two_kinks(z, a, c, target)
+        ours = prox_two_kinks(z, a, c, torch.tensor(target, dtype=torch.float64))
         assert ours.item() == pytest.approx(brute_force(z.item(), a.item(), c.item(), target), abs=2e-4)
         assert soft(z, a).item() == pytest.approx(brute_force(z.item(), a.item(), 0.0, 0.0), abs=2e-4)
         assert soft(z, a.item()).item() == pytest.approx(soft(z, a).item())

@@ -7,6 +7,7 @@ import torch
 from tests import oracles
 from urn import URN, InputError, Penalties, Schedule, penalties, register
 from urn.geometry import attach_positions, grid, lattice_positions, learned_positions, line, ring, wire_cost
+from urn.network import Activity
 from urn.penalties import TERMS, Settings
 from urn.symmetry import PermutationGroup, translations
 
@@ -155,21 +156,25 @@ def test_group_restricted_to_whole_channels_is_the_smaller_lattice():
     assert torch.equal(larger.restrict(kept).elements, smaller.elements)
 
 
+def spoken(N):
+    return Activity(N, N.abs().mean(2))
+
+
 def test_depth_is_zero_when_each_neuron_speaks_once_and_positive_otherwise():
     net = URN(6, 1, 1, 4, dtype=torch.float64)
     once = torch.zeros(1, 3, 2, 6, dtype=torch.float64)
     once[0, 0, :, 1], once[0, 1, :, 2], once[0, 2, :, 3] = 3.0, 2.0, 1.0
-    assert penalties.depth(net, once, Settings()).item() == 0
+    assert penalties.depth(net, spoken(once), Settings()).item() == 0
     twice = once.clone()
     twice[0, 2, :, 1] = 4.0  # 2 * 3 * 4 under the root
     rounding = penalties.DEPTH_ROUNDING
     expected = (24 + rounding**2) ** 0.5 - rounding
-    assert penalties.depth(net, twice, Settings()).item() == pytest.approx(expected, rel=1e-12)
+    assert penalties.depth(net, spoken(twice), Settings()).item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_inputs_held_by_their_mode_are_not_priced():
     held, free = (URN(6, 2, 1, 3, input_mode=mode) for mode in ("clamped", "pulse"))
-    activity = torch.ones(1, 2, 4, 6)
+    activity = Activity(torch.ones(1, 2, 4, 6), torch.ones(1, 2, 6))
     assert penalties.activity(free, activity, Settings()).item() == 12
     assert penalties.activity(held, activity, Settings()).item() == 8
 

@@ -58,7 +58,7 @@ def evaluate(net: URN, split: Split, kind: str, entries: int = 1 << 19) -> Tenso
         windows = range(0, X.shape[1] - I + 1, I)
         for t in windows:
             output, activity = net.unroll(X[:, t : t + I], state)
-            hits, state = hits + (output.argmax(-1) == y[:, t : t + I]).sum((1, 2)), activity[:, -1]
+            hits, state = hits + (output.argmax(-1) == y[:, t : t + I]).sum((1, 2)), activity.N[:, -1]
         return hits / max(1, len(windows) * I * len(X))
     output = torch.cat([net.unroll(part)[0] for part in X.split(max(32, entries // net.bias.numel()))], 1)
     if kind == "classification":

@@ -5,6 +5,7 @@
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +14,11 @@ from torch.autograd.function import once_differentiable
 from urn.errors import InputError
 
 ACTIVATIONS = {"relu": torch.relu_, "tanh": torch.tanh_}
-SLOPES = {"relu": lambda N: N > 0, "tanh": lambda N: 1 - N * N}
-"""phi'(P) written in terms of N = phi(P), so that only N is kept for the backward pass."""
+CHAINS = {
+    "relu": lambda g, N, out: torch.ops.aten.threshold_backward.grad_input(g, N, 0, grad_input=out),
+    "tanh": lambda g, N, out: torch.ops.aten.tanh_backward.grad_input(g, N, grad_input=out),
+}
+"""g phi'(P) into `out`, with phi'(P) in terms of N = phi(P), so that only N is kept for the backward pass."""
 GAINS = {"relu": 2.0, "tanh": 1.0}
 """He (2015) for ReLU, LeCun (1998) for tanh: variance of a weight times its fan-in."""
 INPUT_MODES = ("pulse", "clamped", "stream")
@@ -30,72 +34,81 @@ class Unroll(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, W, b, x, state, n_iterations, n_outputs, mode, activation):
-        """Return (N, y): N (K, L, B, n) holds N(first..last); y (K, B, d_out), or (K, I, B, d_out) in stream mode."""
-        (K, n), (B, d_in), Ic = b.shape, x.shape[-2:], n_iterations
-        stream = mode == "stream"
-        first, last = int(state is None), Ic if stream else Ic - 1
-        out, phi = slice(n - n_outputs, n), ACTIVATIONS[activation]
+        """Return (N, n, y).
+
+        N (K, L, B, S) holds N(1), N(2), ... and before them the carried state, if any; n (K, L, S) the batch mean of |N|
+        without that state; y is (K, B, d_out), or (K, I, B, d_out) in stream mode.
+        """
+        (K, S), (B, d_in), stream = b.shape, x.shape[-2:], mode == "stream"
+        first, last = int(state is None), n_iterations if stream else n_iterations - 1
+        out, phi = slice(S - n_outputs, S), ACTIVATIONS[activation]
         symbol = (lambda l: x[:, l]) if stream else (lambda l: x)  # what the input neurons hold at iteration l
 
-        N = W.new_empty(K, last + 1 - first, B, n)
-        y = W.new_empty(K, Ic, B, n_outputs) if stream else None
+        N = W.new_empty(K, last + 1 - first, B, S)  # N[:, l - first] is N(l)
+        y = W.new_empty(K, n_iterations, B, n_outputs) if stream else None
         if state is not None:
             N[:, 0] = state
             N[:, 0, :, :d_in] = symbol(0)
-        for l in range(Ic):
+        for l in range(n_iterations):
             source, columns = (symbol(0), slice(d_in)) if l < first else (N[:, l - first], slice(None))
             if l == last:  # the read-out: only the output rows
                 y = torch.baddbmm(b[:, None, out], source, W[:, out, columns].mT)
                 break
-            P = torch.baddbmm(b[:, None], source, W[:, :, columns].mT)
+            P = torch.baddbmm(b[:, None], source, W[:, :, columns].mT, out=N[:, l + 1 - first])
             if stream:
                 y[:, l] = P[..., out]
-            N[:, l + 1 - first] = phi(P)
-            if mode != "pulse" and l + 1 < Ic:
-                N[:, l + 1 - first, :, :d_in] = symbol(l + 1)
+            phi(P)
+            if mode != "pulse" and l + 1 < n_iterations:
+                P[..., :d_in] = symbol(l + 1)
+        spoken = N[:, 1 - first :]
+        n = (spoken if activation == "relu" and mode == "pulse" else spoken.abs()).mean(2)
 
         ctx.save_for_backward(W, x, N)
-        ctx.carried, ctx.mode, ctx.slope, ctx.out = state is not None, mode, SLOPES[activation], out
-        return N, y
+        ctx.set_materialize_grads(False)
+        ctx.carried, ctx.mode, ctx.activation, ctx.out = state is not None, mode, activation, out
+        return N, n, y
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, dN, dy):
+    def backward(ctx, dN, dn, dy):
         W, x, N = ctx.saved_tensors
-        (K, L, _, n), d_in, out = N.shape, x.shape[-1], ctx.out
+        (K, L, B, S), d_in, out, chain = N.shape, x.shape[-1], ctx.out, CHAINS[ctx.activation]
         first, stream = int(not ctx.carried), ctx.mode == "stream"
         want_x, want_state = ctx.needs_input_grad[2], ctx.needs_input_grad[3]
         dx = torch.zeros_like(x) if want_x else None
-
-        def flow(dP, rows=slice(None)):  # gradient with respect to the N that dP's iteration started from
-            return torch.bmm(dP, W[:, rows])
+        if dy is None:
+            dy = W.new_zeros(K, L - 1 + first, B, out.stop - out.start) if stream else W.new_zeros(K, B, out.stop - out.start)
 
         if L == 0:  # I = 1: the input columns and the output rows are all there is
-            dW, db = torch.zeros_like(W), W.new_zeros(K, n)
+            dW, db = torch.zeros_like(W), W.new_zeros(K, S)
             dW[:, out, :d_in], db[:, out] = torch.bmm(dy.mT, x), dy.sum(1)
             return dW, db, torch.bmm(dy, W[:, out, :d_in]) if want_x else None, None, None, None, None, None
 
         dP = torch.empty_like(N)  # dP[:, l] belongs to the pre-activation behind N[:, l]
-        last = L - 1
-        back = torch.zeros_like(N[:, last]) if stream else flow(dy, out)
-        dstate = None
+        Ns, dPs, dn = N.unbind(1), dP.unbind(1), None if dn is None else (dn / B).unsqueeze(2).unbind(1)
+        last, dstate = L - 1, None
+        g = torch.zeros_like(N[:, last]) if stream else torch.bmm(dy, W[:, out])  # dL/dN, iteration by iteration
         for l in range(last, -1, -1):
-            g = back + dN[:, l]
+            if dn is not None and l >= 1 - first:
+                share = dn[l - 1 + first]
+                g += share if ctx.activation == "relu" and ctx.mode == "pulse" else share * Ns[l].sign()
+            if dN is not None:
+                g += dN[:, l]
             held = ctx.mode != "pulse" and not (stream and l == last)
-            if held or (ctx.carried and l == 0):  # these neurons were overwritten by the input: no gradient to what was there
+            if held or (ctx.carried and l == 0):  # overwritten by the input: no gradient to what was there
                 if want_x and held:
                     (dx[:, l + first] if stream else dx).add_(g[..., :d_in])
                 g[..., :d_in] = 0
             if ctx.carried and l == 0:
                 dstate = g
                 break
-            dP[:, l] = g.mul_(ctx.slope(N[:, l]))
+            chain(g, Ns[l], dPs[l])
             if stream:
-                dP[:, l, :, out] += dy[:, l + first - 1]
+                dPs[l][..., out] += dy[:, l + first - 1]
             if l > 0:
-                back = flow(dP[:, l])
+                g = torch.bmm(dPs[l], W)
 
-        fold = lambda T: T.reshape(K, -1, n)  # (K, L, B, n) -> (K, L B, n), without a copy for one member  # noqa: E731
+        fold = lambda T: T.reshape(K, -1, S)  # (K, L, B, S) -> (K, L B, S), without a copy for one member  # noqa: E731
         dW = torch.bmm(fold(dP[:, 1:]).mT, fold(N[:, :-1])) if L > 1 else torch.zeros_like(W)
         db = dP[:, 1 - first :].sum((1, 2))
         if first:
@@ -106,6 +119,17 @@ class Unroll(torch.autograd.Function):
             dW[:, out] += torch.bmm(dy.mT, N[:, last])
             db[:, out] += dy.sum(1)
         return dW, db, dx, dstate if want_state else None, None, None, None, None
+
+
+class Activity(NamedTuple):
+    """What the neurons did: `N` `(K, L, B, n)` holds N(1), N(2), ...; `n` `(K, L, n)` the mean of |N| over the batch.
+
+    L is I - 1, or I in stream mode (the last one is the state to carry). A term that needs the mean only should take
+    `n`: its gradient then never has the size of N.
+    """
+
+    N: Tensor
+    n: Tensor
 
 
 class URN(nn.Module):
@@ -198,7 +222,7 @@ class URN(nn.Module):
         """The output neurons among those held."""
         return slice(self.weight.shape[1] - self.n_outputs, self.weight.shape[1])
 
-    def unroll(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def unroll(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Activity]:
         """Run the network and return `(y, activity)`.
 
         Args:
@@ -207,8 +231,7 @@ class URN(nn.Module):
 
         Returns:
             y: `(K, B, d_out)`; in stream mode `(K, B, I, d_out)`.
-            activity: N(1), N(2), ... of shape `(K, L, B, n)`: L = I - 1, or I in stream mode (its last is
-                the state to carry).
+            activity: see `Activity`.
         """
         stream = self.input_mode == "stream"
         if not isinstance(x, Tensor) or x.dtype != self.bias.dtype:
@@ -223,11 +246,11 @@ class URN(nn.Module):
             raise InputError("state: only a network in stream mode carries one")
         if state is not None and tuple(state.shape) != (*x.shape[:2], self.bias.shape[1]):
             raise InputError(f"state: must be {(*x.shape[:2], self.bias.shape[1])}, not of shape {tuple(state.shape)}")
-        N, y = Unroll.apply(
+        N, n, y = Unroll.apply(
             self.weight, self.bias, x.transpose(1, 2) if stream else x, state,
             self.n_iterations, self.n_outputs, self.input_mode, self.activation,
         )  # fmt: skip
-        return (y.transpose(1, 2) if stream else y), (N if state is None else N[:, 1:])
+        return (y.transpose(1, 2) if stream else y), Activity(N if state is None else N[:, 1:], n)
 
     def forward(self, x: Tensor) -> Tensor:
         """y of shape `(B, d_out)` for one network, `(K, B, d_out)` for a population (see `unroll`)."""

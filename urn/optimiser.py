@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-CHUNK = 1 << 17
+CHUNK = 1 << 18
 """Entries updated together on a CPU: the working set of a chunk (four arrays, two temporaries) stays in the cache."""
+EVERYWHERE = (slice(None), slice(None))
 
 
 def soft(z: Tensor, threshold: float | Tensor) -> Tensor:
@@ -23,13 +24,13 @@ def soft(z: Tensor, threshold: float | Tensor) -> Tensor:
     return torch.nn.functional.softshrink(z, threshold)
 
 
-def prox_two_kinks(z: Tensor, at_zero: Tensor, at_target: Tensor, target: float) -> Tensor:
+def prox_two_kinks(z: Tensor, at_zero: float | Tensor, at_target: float | Tensor, target: Tensor) -> Tensor:
     """argmin_w (w - z)^2 / 2 + at_zero |w| + at_target |w - target|, elementwise, for target >= 0.
 
     The objective's slope jumps at 0 and at `target`; between, below and above them the solution is a shifted z.
     """
     outer, inner = at_zero + at_target, at_zero - at_target
-    between = torch.clamp(z - inner, 0, target)
+    between = torch.minimum((z - inner).clamp_min(0), target)
     return between + (z - outer - target).clamp_min(0) + (z + outer).clamp_max(0)
 
 
@@ -111,11 +112,9 @@ class ProximalAdam(torch.optim.Optimizer):
         if group["deviation"] is not None:
             self._shared_update(w, state, metric, l1, group)
             return
-        diagonal = _Diagonal(w, metric, l1, *_now(group["diagonal"])) if group["diagonal"] is not None else None
-        for part, price in _chunks((w, w.grad, state["exp_avg"], state["exp_avg_sq"]), l1):
-            metric.update(*part, price)
-        if diagonal is not None:
-            diagonal.finish(w, state)
+        diagonal = _now(group["diagonal"])
+        for part, price, where in _chunks((w, w.grad, state["exp_avg"], state["exp_avg_sq"]), l1):
+            metric.update(*part, price, diagonal, where)
 
     def _shared_update(self, W: Tensor, state: dict, metric: "Metric", l1: float | Tensor, group: dict) -> None:
         """W = shared + deviation, each with its own Adam step; the deviation is shrunk, then the sum."""
@@ -128,16 +127,10 @@ class ProximalAdam(torch.optim.Optimizer):
         deviation = W - symmetry.spread(shared)
         metric.update(deviation, g - symmetry.spread(shared_gradient), m, v, _to(price, W))
         metric.update(shared, shared_gradient, state["shared_avg"], state["shared_avg_sq"], 0.0)
-        d = symmetry.spread(metric.of(state["shared_avg_sq"]))  # the same over an orbit: what is shared stays shared
-        new = deviation.add_(symmetry.spread(shared))
-        if group["diagonal"] is not None:
-            at_target, target, where = _now(group["diagonal"])
-            kept = new.diagonal(dim1=1, dim2=2)[:, where].clone()
-        torch.div(soft(new.mul_(d), l1 * metric.lr), d, out=W)
-        if group["diagonal"] is not None:
-            scale = metric.lr / d.diagonal(dim1=1, dim2=2)[:, where]
-            at_zero = _diagonal_of(l1, W)[:, where] * scale
-            W.diagonal(dim1=1, dim2=2)[:, where] = prox_two_kinks(kept, at_zero, _per_member(at_target, W) * scale, target)
+        # The metric of what is shared, the same over an orbit, so that what is shared stays shared.
+        d = symmetry.spread(metric.of(state["shared_avg_sq"]))
+        z = deviation.add_(symmetry.spread(shared)).mul_(d)
+        torch.div(_shrink(z, d, metric.lr, l1, _now(group["diagonal"])), d, out=W)
 
 
 class Metric:
@@ -156,35 +149,39 @@ class Metric:
         """d of the second moment v."""
         return v.sqrt().div_(self.correction2**0.5).add_(self.eps)
 
-    def update(self, w: Tensor, g: Tensor, m: Tensor, v: Tensor, price: float | Tensor) -> None:
+    def update(
+        self, w: Tensor, g: Tensor, m: Tensor, v: Tensor, price: float | Tensor, diagonal: tuple | None = None, where=EVERYWHERE
+    ) -> None:
         """Move w, m and v (in place) one step along g, and shrink w at `price`."""
         m.lerp_(g, 1 - self.beta1)
         v.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
         scale = self.correction2**0.5
         d = v.sqrt().add_(self.eps * scale)  # d times scale, which cancels below and saves a pass
         lr = self.lr * scale
-        if isinstance(price, Tensor) or price:
+        if isinstance(price, Tensor) or price or diagonal:
             # soft(w - lr m/d, lr c/d) = soft(w d - lr m, lr c) / d: the price stays a number, or one for each member
             z = torch.mul(w, d).add_(m, alpha=-lr / self.correction1)
-            torch.div(soft(z, _bounded(price * lr, w)), d, out=w)
+            torch.div(_shrink(z, d, lr, price, diagonal, where), d, out=w)
         else:
             w.addcdiv_(m, d, value=-lr / self.correction1)
 
 
-class _Diagonal:
-    """The diagonal has a price of its own with its kink at `target`; it is set aside before the step and solved after it."""
-
-    def __init__(self, W: Tensor, metric: Metric, l1: float | Tensor, price: float | Tensor, target: float, where: slice):
-        self.metric, self.price, self.target, self.where = metric, price, target, where
-        self.l1 = _diagonal_of(l1, W)[:, where]
-        self.before = W.diagonal(dim1=1, dim2=2)[:, where].clone()
-
-    def finish(self, W: Tensor, state: dict) -> None:
-        m, v = (state[name].diagonal(dim1=1, dim2=2)[:, self.where] for name in ("exp_avg", "exp_avg_sq"))
-        scale = self.metric.lr / self.metric.of(v)
-        z = self.before - m * scale / self.metric.correction1
-        new = prox_two_kinks(z, self.l1 * scale, _per_member(self.price, W) * scale, self.target)
-        W.diagonal(dim1=1, dim2=2)[:, self.where] = new
+def _shrink(z: Tensor, d: Tensor, lr: float, price: float | Tensor, diagonal: tuple | None, where=EVERYWHERE) -> Tensor:
+    """The proximal step on z = w d, for the part `where` (members, rows); the diagonal has a price of its own."""
+    at_zero = _bounded(price * lr, z)
+    shrunk = soft(z, at_zero)
+    if diagonal is not None:
+        (at_target, target, neurons), (members, rows) = diagonal, where
+        first = rows.start or 0
+        some = slice(max(neurons.start - first, 0), max(neurons.stop - first, 0))
+        pick = lambda T: T.diagonal(offset=first, dim1=-2, dim2=-1)[..., some]  # noqa: E731
+        at_zero = pick(at_zero.expand_as(z)) if isinstance(at_zero, Tensor) else at_zero
+        at_target = at_target.to(z).view(-1, 1)[members] * lr if isinstance(at_target, Tensor) else at_target * lr
+        if target == 0:  # one kink: the prices add up
+            pick(shrunk).copy_(soft(pick(z), _bounded(at_zero + at_target, z)))
+        else:
+            pick(shrunk).copy_(prox_two_kinks(pick(z), at_zero, at_target, target * pick(d)))
+    return shrunk
 
 
 def _bounded(threshold: float | Tensor, w: Tensor) -> float | Tensor:
@@ -200,22 +197,11 @@ def _to(price: float | Tensor, W: Tensor) -> float | Tensor:
     return price.to(W) if isinstance(price, Tensor) else price
 
 
-def _per_member(price: float | Tensor, W: Tensor) -> float | Tensor:
-    """A number, or `(K, 1)` from `(K, 1, 1)`."""
-    return price.to(W).view(-1, 1) if isinstance(price, Tensor) else price
-
-
-def _diagonal_of(price: float | Tensor, W: Tensor) -> Tensor:
-    """The prices on the diagonal, `(K, n)`."""
-    whole = price if isinstance(price, Tensor) else W.new_tensor(price)
-    return whole.expand(W.shape).diagonal(dim1=1, dim2=2)
-
-
 def _chunks(tensors: tuple[Tensor, ...], price: float | Tensor):
     """Split equal tensors (and their price) into parts of about CHUNK entries, as views, along members and rows."""
     w = tensors[0]
     if w.is_cuda or w.numel() <= CHUNK:
-        yield tensors, price
+        yield tensors, price, EVERYWHERE
         return
     if w.dim() != 3:  # rows x entries; only the population's matrices have a member axis
         tensors = tuple(t.view(1, t.shape[0], -1) for t in tensors)
@@ -226,7 +212,7 @@ def _chunks(tensors: tuple[Tensor, ...], price: float | Tensor):
     for k in range(0, K, members):
         for i in range(0, rows, step):
             part = (slice(k, k + members), slice(i, i + step))
-            yield tuple(t[part] for t in tensors), _part(price, part)
+            yield tuple(t[part] for t in tensors), _part(price, part), part
 
 
 def _part(price: float | Tensor, part: tuple[slice, slice]) -> float | Tensor:

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from urn.errors import InputError
 from urn.geometry import wire_cost
-from urn.network import URN
+from urn.network import URN, Activity
 from urn.schedules import Schedule
 from urn.symmetry import PermutationGroup
 
@@ -81,31 +81,25 @@ def register(name: str, *, shrinks: str | None = None, cost: Callable[[URN, Sett
 
 
 @register("weight", shrinks="weight")
-def weight(net: URN, activity: Tensor, settings: Settings) -> Tensor:
+def weight(net: URN, activity: Activity, settings: Settings) -> Tensor:
     """sum_ij |W_ij|: fewest connections."""
     return torch.linalg.vector_norm(net.weight, 1, (1, 2))
 
 
 @register("bias", shrinks="bias")
-def bias(net: URN, activity: Tensor, settings: Settings) -> Tensor:
+def bias(net: URN, activity: Activity, settings: Settings) -> Tensor:
     """sum_i |b_i|: no constant neurons."""
     return net.bias.abs().sum(1)
 
 
-def mean_activity(net: URN, activity: Tensor) -> Tensor:
-    """n_i(l), the mean over the batch of |N_i(l)| for the acting neurons, `(K, L, acting)`."""
-    N = activity[..., net.acting]
-    return (N if net.activation == "relu" else N.abs()).mean(2)
-
-
 @register("activity")
-def activity(net: URN, activity: Tensor, settings: Settings) -> Tensor:
+def activity(net: URN, activity: Activity, settings: Settings) -> Tensor:
     """sum_l mean_batch sum_i |N_i(l)| over acting neurons, l = 1..I-1: fewest, quietest neurons."""
-    return mean_activity(net, activity).sum((1, 2))
+    return activity.n[..., net.acting].sum((1, 2))
 
 
 @register("depth")
-def depth(net: URN, activity: Tensor, settings: Settings) -> Tensor:
+def depth(net: URN, activity: Activity, settings: Settings) -> Tensor:
     """sum_i sqrt((sum_l n_i(l))^2 - sum_l n_i(l)^2) with n_i(l) the mean |activity| of acting neuron i at iteration l.
 
     Zero exactly when each neuron speaks at one iteration only. The sum runs over l = 0..I: an input neuron has spoken at
@@ -114,7 +108,7 @@ def depth(net: URN, activity: Tensor, settings: Settings) -> Tensor:
     Near zero the square root is rounded off (sqrt(u + e^2) - e, e = DEPTH_ROUNDING): its slope would be infinite there,
     and training chaotic (a change of 1e-14 in W grows to 1e-2 within 200 steps at e = 1e-3, to 1e-11 at e = 0.1).
     """
-    n = mean_activity(net, activity)
+    n = activity.n[..., net.acting]  # (K, L, acting)
     spoken = n.new_zeros(n.shape[-1])
     spoken[: net.n_inputs - net.acting.start] = 1
     spoken[-net.n_outputs :] = 1
@@ -132,13 +126,13 @@ def _wire_cost(net: URN, settings: Settings) -> Tensor:
 
 
 @register("locality", shrinks="weight", cost=_wire_cost)
-def locality(net: URN, activity: Tensor, settings: Settings) -> Tensor:
+def locality(net: URN, activity: Activity, settings: Settings) -> Tensor:
     """sum_ij |W_ij| (dist(p_i, p_j)^q + floor): short wires."""
     return (net.weight.abs() * _wire_cost(net, settings)).sum((1, 2))
 
 
 @register("symmetry", shrinks="deviation")
-def symmetry(net: URN, activity: Tensor, settings: Settings) -> Tensor:
+def symmetry(net: URN, activity: Activity, settings: Settings) -> Tensor:
     """sum_ij |W_ij - (P_G W)_ij|: weight sharing."""
     if settings.group is None:
         raise InputError("strengths.symmetry: the network has no lattice for a group to act on")
@@ -146,7 +140,7 @@ def symmetry(net: URN, activity: Tensor, settings: Settings) -> Tensor:
 
 
 @register("self", shrinks="diagonal")
-def self_loop(net: URN, activity: Tensor, settings: Settings) -> Tensor:
+def self_loop(net: URN, activity: Activity, settings: Settings) -> Tensor:
     """sum_i |W_ii - w0| over acting neurons: w0 = 0 prices carrying a value in place, w0 = 1 prices change."""
     return (net.weight.diagonal(dim1=1, dim2=2)[:, net.acting] - settings.self_target).abs().sum(1)
 
@@ -185,11 +179,11 @@ class Penalties:
             if isinstance(strength, Tensor) and strength.shape not in ((), (net.population,)):
                 raise InputError(f"strengths.{name}: {len(strength)} strengths for a population of {net.population}")
 
-    def values(self, net: URN, activity: Tensor) -> dict[str, Tensor]:
+    def values(self, net: URN, activity: Activity) -> dict[str, Tensor]:
         """The value R of every term, `(K,)` each, without its strength."""
         return {name: self._value(name, net, activity) for name in self.current}
 
-    def _value(self, name: str, net: URN, activity: Tensor) -> Tensor:
+    def _value(self, name: str, net: URN, activity: Activity) -> Tensor:
         value = TERMS[name].value(net, activity, self.settings)
         if not isinstance(value, Tensor) or tuple(value.shape) != (net.population,):
             got = f"one of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
@@ -198,7 +192,7 @@ class Penalties:
             )
         return value
 
-    def smooth(self, net: URN, activity: Tensor) -> Tensor:
+    def smooth(self, net: URN, activity: Activity) -> Tensor:
         """The part of sum_r c_r R_r that autograd has to see, `(K,)`: the smooth terms, and how costs move positions."""
         total = net.bias.new_zeros(net.population)
         for name, strength in self.current.items():
@@ -212,7 +206,7 @@ class Penalties:
                     total = total + strength * torch.einsum("kij,kij->k", net.weight.detach().abs(), cost)
         return total
 
-    def __call__(self, net: URN, activity: Tensor) -> Tensor:
+    def __call__(self, net: URN, activity: Activity) -> Tensor:
         """sum_r c_r R_r, summed over members, as a number to add to a loss.
 
         Its value is the whole penalty; its gradient is that of the smooth part, for the proximal step does the rest.

@@ -22,7 +22,7 @@ from urn.config import TrainConfig
 from urn.errors import InputError, memory_for
 from urn.geometry import attach_positions, lattice_positions, learned_positions
 from urn.members import Member, Snapshot
-from urn.network import URN
+from urn.network import URN, Activity
 from urn.optimiser import ProximalAdam
 from urn.penalties import Penalties, Settings
 from urn.schedules import Schedule
@@ -159,7 +159,7 @@ class Trainer:
             self.step += 1
             if self.step % config.check_every == 0 or self.step == config.steps:
                 finite = self._check()
-                activity, losses = activity[finite], losses[finite]
+                activity, losses = Activity(*(T[finite] for T in activity)), losses[finite]
                 if not self.training:
                     break
             logged = self.step % config.log_every == 0 or self.step == config.steps
@@ -174,7 +174,7 @@ class Trainer:
         if self.step >= config.steps:
             self.finish()
 
-    def _update(self) -> tuple[Tensor | None, Tensor | None]:
+    def _update(self) -> tuple[Activity | None, Tensor | None]:
         """One step. Returns the activity and the task losses, or None if a member had to leave."""
         net, optimiser, penalties = self.net, self.optimiser, self.penalties
         penalties.set_step(self.step)
@@ -190,9 +190,9 @@ class Trainer:
             self._dismiss(finite)
             return None, None
         if self.stream:
-            self.carried = activity[:, -1].detach()
+            self.carried = activity.N[:, -1].detach()
         optimiser.step()
-        return activity.detach(), losses.detach()
+        return Activity(*(T.detach() for T in activity)), losses.detach()
 
     def _check(self) -> Tensor:
         """Drop neurons that are dead, and put the present weights aside as the last good ones.
@@ -266,10 +266,10 @@ class Trainer:
     # ---- looking
 
     @torch.no_grad()
-    def _log(self, activity: Tensor, losses: Tensor) -> None:
+    def _log(self, activity: Activity, losses: Tensor) -> None:
         """Append a row to the history of every member."""
         net, hidden = self.net, self.net.hidden
-        fires = (activity[..., hidden] != 0).any(2)  # (K, L, hidden): heard from in this batch at iteration l
+        fires = (activity.N[..., hidden] != 0).any(2)  # (K, L, hidden): heard from in this batch at iteration l
         accuracy = self.evaluate(self.data.validation)
         terms = self.penalties.values(net, activity)
         neurons = self.living_neurons()
