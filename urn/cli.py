@@ -7,6 +7,7 @@ import argparse
 import signal
 import sys
 import tomllib
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from rich.console import Console
@@ -31,7 +32,8 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     try:
-        arguments = _parser().parse_args(argv)
+        argv = sys.argv[1:] if argv is None else argv
+        arguments = _parser(argv[0] if argv else "").parse_args(argv)
         return arguments.run(arguments)
     except InputError as error:
         return _refuse(str(error))
@@ -47,14 +49,22 @@ def _refuse(message: str) -> int:
     return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: str) -> argparse.ArgumentParser:
+    """The parser. Other packages add commands under the entry point group `urn.commands`: a function that fills a parser.
+
+    Only the one asked for is imported, for analysis takes its time to load; for --help all are.
+    """
     parser = _Parser(
         prog="urn",
         description="Unstructured Recursive Networks: watch architecture emerge in one flat weight matrix.",
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    add_train(commands.add_parser("train", help="train a network", description=add_train.__doc__, allow_abbrev=False))
+    found = {"train": lambda: add_train} | {entry.name: entry.load for entry in entry_points(group="urn.commands")}
+    for name in [command] if command in found else found:
+        add = found[name]()
+        text = " ".join(add.__doc__.split()).replace("%", "%%")
+        add(commands.add_parser(name, help=text.split(".")[0].lower(), description=text, allow_abbrev=False))
     return parser
 
 

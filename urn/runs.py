@@ -310,7 +310,7 @@ class RunFolder:
     def save_checkpoint(self, trainer: Trainer) -> None:
         """History first, so that it never falls behind the checkpoint."""
         self._save_history(trainer.members[0].history)
-        self._write(CHECKPOINT, save(trainer.state_dict()))
+        self.write(CHECKPOINT, save(trainer.state_dict()))
 
     def save_snapshot(self, moment: Snapshot) -> None:
         """One file a snapshot, with the neurons it holds."""
@@ -318,7 +318,7 @@ class RunFolder:
         if moment.held_positions is not None:
             tensors["positions"] = moment.held_positions
         about = {"step": str(moment.step), "n_neurons": str(moment.n_neurons)}
-        self._write(f"{SNAPSHOTS}/step_{moment.step:08d}.safetensors", save(tensors, about))
+        self.write(f"{SNAPSHOTS}/step_{moment.step:08d}.safetensors", save(tensors, about))
 
     def snapshots(self, n_neurons: int) -> list[Snapshot]:
         """All snapshots of a network of S neurons, oldest first."""
@@ -351,7 +351,7 @@ class RunFolder:
         if run.positions is not None:
             tensors["positions"] = run.positions
         about = {"status": run.status, "test_accuracy": repr(run.test_accuracy), "steps_done": str(run.steps_done)}
-        self._write(WEIGHTS, save({name: tensor.contiguous() for name, tensor in tensors.items()}, about))
+        self.write(WEIGHTS, save({name: tensor.contiguous() for name, tensor in tensors.items()}, about))
         if run.status != "interrupted":
             self.tidy()
 
@@ -377,9 +377,9 @@ class RunFolder:
             table = csv.DictWriter(text, rows[0], lineterminator="\n")
             table.writeheader()
             table.writerows({name: json.dumps(value) for name, value in row.items()} for row in rows)
-        self._write(HISTORY, text.getvalue().encode())
+        self.write(HISTORY, text.getvalue().encode())
 
-    def _write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes) -> None:
         path = self.path / name
         draft = path.with_name(f".{path.name}.draft")
         try:

@@ -1,0 +1,179 @@
+"""`urn inspect`: what structure emerged in a run, with evidence, in the terminal, as JSON and as figures."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from analysis import StructureReport, analyse
+from analysis.causal import Lesion, lesions
+from analysis.forward import forward
+from analysis.measures import density_by_block, modularity, reciprocity, self_loops
+from analysis.plots import (
+    activity,
+    block_density,
+    layered_graph,
+    path_depths,
+    receptive_fields,
+    sorted_matrix,
+    structure_over_training,
+)
+from analysis.trophic import trophic_incoherence
+from experiments.baselines import train_masked
+from urn import InputError, Run, load_run
+from urn.runs import RunFolder
+from urn.tasks import Dataset, task_options
+
+MAX_SAMPLES = 500  # enough to see what varies; analysis holds neurons x iterations x samples
+STRUCTURE, FIGURES = "structure.json", "figures"
+
+
+class Inspection:
+    """A run with its data, its report and what was measured beside it."""
+
+    def __init__(self, run: Run, n_null: int = 1000, seed: int = 0):
+        if not np.isfinite(run.weights.numpy()).all() or not run.weights.any():
+            raise InputError(f"{run.folder}: holds no weights to inspect (status {run.status})")
+        self.run, self.seed = run, seed
+        self.data: Dataset = task_options(run.config.task, run.config.task_options).load()
+        self.W, self.b = run.weights.numpy().astype(float), run.biases.numpy().astype(float)
+        self.positions = None if run.positions is None else run.positions.numpy().astype(float)
+        stream = self.data.kind == "stream"  # a symbol is written at every iteration, and there is no one input to run
+        self.inputs = None if stream else self.data.validation[0][:MAX_SAMPLES].numpy().astype(float)
+        self.targets = None if stream else self.data.validation[1][:MAX_SAMPLES].numpy()
+        self.sizes = {"n_inputs": self.data.n_inputs, "n_outputs": self.data.n_outputs}
+        self.report: StructureReport = analyse(
+            self.W, self.b, **self.sizes, n_iterations=run.config.n_iterations, positions=self.positions,
+            inputs=self.inputs,
+            input_mode="clamped" if stream else run.config.input_mode, activation=run.config.activation,
+            n_null=n_null, seed=seed,
+        )  # fmt: skip
+
+    def lesions(self) -> tuple[float, list[Lesion]]:
+        """The validation score, and what is lost of it when each structure is cut."""
+        if self.inputs is None or self.report.status != "ok":
+            return float("nan"), []
+        rng = np.random.default_rng(self.seed)
+        return lesions(self.W, self.b, self.inputs, self.targets, self.report, positions=self.positions, rng=rng)
+
+    def measures(self) -> dict[str, float]:
+        """Measures of the living weights that no verdict rests on."""
+        used = list(self.report.layer_of)
+        living = self.W[np.ix_(used, used)]
+        return {
+            "trophic_incoherence": float(trophic_incoherence(living)),
+            "modularity": float(modularity(living, self.seed)[0]),
+            "reciprocity": float(reciprocity(living, weighted=True)),
+            "self_loops": float(self_loops(living)["share"]),
+            "effective_depth": self.report.effective_depth,
+        }
+
+    def figures(self) -> Iterator[tuple[str, Figure]]:
+        """(name, Figure) of everything that can be drawn of this run."""
+        report, run, layer_of = self.report, self.run, self.report.layer_of
+        title = report.summary
+        yield "W", sorted_matrix(self.W, layer_of, **self.sizes, positions=self.positions, title=title)
+        yield "graph", layered_graph(report.graph.edges(data="weight"), dict(report.graph.nodes(data="layer")), title=title)
+        yield "path_depths", path_depths(report.path_depths, title=title)
+        groups = [[i for i, layer in layer_of.items() if layer == k] for k in range(report.depth + 2)]
+        blocks = density_by_block(self.W, groups)
+        names = ["inputs", *(f"layer {k}" for k in range(1, report.depth + 1)), "outputs"]
+        yield "blocks", block_density(blocks["density"], names, mass_share=blocks["mass_share"], title=title)
+        if self.inputs is not None:
+            modes = {"input_mode": run.config.input_mode, "activation": run.config.activation}
+            N = forward(self.W, self.b, self.inputs, run.config.n_iterations, n_outputs=self.data.n_outputs, **modes)[0]
+            yield "activity", activity(np.abs(N).mean(1), layer_of, **self.sizes, title=title)
+        if self.data.positions is not None:
+            first = [i for i, layer in layer_of.items() if layer == 1]
+            if first:
+                fields = self.W[first, : self.data.n_inputs]
+                yield "receptive_fields", receptive_fields(fields, self.data.positions.numpy(), labels=[str(i) for i in first])
+        if len(run.snapshots) > 1:
+            moments = [(moment.step, moment.weights.numpy()) for moment in run.snapshots]
+            yield "over_training", structure_over_training(moments, layer_of, **self.sizes, positions=self.positions)
+
+
+def add_inspect(parser: argparse.ArgumentParser) -> None:
+    """Judge the structure of a trained run. Prints the verdicts with their evidence, and writes structure.json."""
+    parser.set_defaults(run=_inspect)
+    parser.add_argument("folder", type=Path, metavar="RUN", help="run folder")
+    parser.add_argument("--json", action="store_true", help="print structure.json and nothing else")
+    parser.add_argument("--figures", action="store_true", help="also write figures/*.png")
+    parser.add_argument("--baseline", action="store_true", help="also train a random mask of equal density the same way")
+    parser.add_argument("--nulls", type=int, default=1000, metavar="N", help="draws from each null model (default: 1000)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the draws (default: 0)")
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    run = load_run(arguments.folder)
+    try:
+        seen = Inspection(run, arguments.nulls, arguments.seed)
+    except ValueError as error:
+        raise InputError(str(error).replace("n_null", "--nulls").replace("seed must", "--seed must")) from None
+    found = {"run": str(arguments.folder), "task": run.config.task, **seen.report.to_dict(), "test_accuracy": run.test_accuracy}
+    if seen.report.status == "ok":
+        score, cuts = seen.lesions()
+        found |= {"measures": seen.measures(), "lesions": {"score": score, "cuts": [cut.to_dict() for cut in cuts]}}
+    if arguments.baseline:
+        found["random_mask"] = {"test_accuracy": train_masked(run, seen.data, arguments.seed)[1]}
+    text = json.dumps(_plain(found), indent=2, allow_nan=False)
+    store = RunFolder(arguments.folder)
+    store.write(STRUCTURE, text.encode())
+    if arguments.json:
+        print(text)
+    else:
+        _print(seen, found)
+    if arguments.figures and seen.report.status == "ok":
+        (arguments.folder / FIGURES).mkdir(exist_ok=True)
+        for name, figure in seen.figures():
+            path = arguments.folder / FIGURES / f"{name}.png"
+            figure.savefig(path, dpi=150)
+            print(f"figure {path}", file=sys.stderr)
+    return 0
+
+
+def _print(seen: Inspection, found: dict) -> None:
+    console, report = Console(), seen.report
+    console.print(Text(f"{report.summary}", style="bold"))
+    console.print(
+        Text(f"depth {report.depth}, {report.n_used_weights:,} weights used, test accuracy {seen.run.test_accuracy:.4f}")
+        if report.status == "ok"
+        else Text("no path of weights leads from an input to an output in the iterations there are")
+    )
+    verdicts = Table("verdict", "present", "effect", "p", "effect is")
+    for name, verdict in report.verdicts.items():
+        p = "" if verdict.p_value is None else f"{verdict.p_value:.3g}"
+        verdicts.add_row(name, "yes" if verdict.present else "no", f"{verdict.effect:.3f}", p, verdict.evidence["effect_is"])
+    console.print(verdicts)
+    if report.status != "ok":
+        return
+    cuts = found["lesions"]["cuts"]
+    if cuts:
+        table = Table("cut", "how many", "score lost", "lost by random cuts, median", "p")
+        for cut in cuts:
+            random_loss = found["lesions"]["score"] - float(np.median(cut["random_scores"])) if cut["random_scores"] else None
+            table.add_row(
+                cut["name"], f"{cut['count']} {cut['kind']}", f"{cut['lost']:.3f}",
+                "" if random_loss is None else f"{random_loss:.3f}", "" if cut["p_value"] is None else f"{cut['p_value']:.2g}",
+            )  # fmt: skip
+        console.print(table)
+    console.print(Text("  ".join(f"{name} {value:.3f}" for name, value in found["measures"].items())))
+    if "random_mask" in found:
+        accuracy = found["random_mask"]["test_accuracy"]
+        console.print(Text(f"random mask of equal density, trained the same way: test accuracy {accuracy:.4f}"))
+
+
+def _plain(value: object) -> object:
+    """JSON has no NaN: it becomes null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
