@@ -1,5 +1,5 @@
 # Two commands do everything on a machine with Python 3.11 and make:  make run   and   make test
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
 .PHONY: run test lint benchmarks clean
@@ -9,7 +9,7 @@ run: .venv/ready
 	$(BIN)/python -m experiments.digits
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -16,7 +16,8 @@ def run(tmp_path_factory):
     """A small layered network on digits, with learned positions so that every figure has something to show."""
     config = TrainConfig(
         n_neurons=130, steps=600, snapshots=3, hidden_positions="learned",
-        strengths={"weight": 1e-3, "activity": 3e-3, "bias": 1e-3, "self": 1.0, "depth": 1e-1, "locality": 1e-4},
+        strengths={"weight": 5e-4, "activity": 1e-3, "bias": 1e-3, "self": 1.0, "locality": 1e-4,
+                   "depth": {"value": 2e-2, "warmup": 300}},
     )  # fmt: skip
     return train(config, tmp_path_factory.mktemp("runs") / "digits")
 
