@@ -101,3 +101,8 @@ def after(n: int):
     """A `stop` for `train` that lets n steps pass."""
     asked = iter(range(n))
     return lambda: next(asked, None) is None
+
+
+def cases(table: dict):
+    """Turn {name: (input, culprit)} into named parameters."""
+    return pytest.mark.parametrize(("given", "culprit"), table.values(), ids=table.keys())

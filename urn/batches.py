@@ -60,7 +60,8 @@ def evaluate(net: URN, split: Split, kind: str, entries: int = 1 << 19) -> Tenso
             output, activity = net.unroll(X[:, t : t + I], state)
             hits, state = hits + (output.argmax(-1) == y[:, t : t + I]).sum((1, 2)), activity.N[:, -1]
         return hits / max(1, len(windows) * I * len(X))
-    output = torch.cat([net.unroll(part)[0] for part in X.split(max(32, entries // net.bias.numel()))], 1)
+    parts = X.split(max(32, entries // net.bias.numel()))
+    output = torch.cat([net.unroll(part)[0].clone() for part in parts], 1)  # what is returned holds on to all of N
     if kind == "classification":
         return (output.argmax(-1) == y).double().mean(1)
     residual, total = (output - y).square().sum(1), (y - y.mean(0)).square().sum(0)

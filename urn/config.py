@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from urn.errors import InputError, one_line
-from urn.fields import Amount, Count, Number, Positive, Whole
+from urn.errors import InputError
+from urn.fields import Amount, Count, Number, Positive, Strict, Whole
 from urn.penalties import check_names
 from urn.schedules import Schedule, Scheduled
 from urn.tasks import task_options
@@ -16,14 +16,12 @@ from urn.tasks import task_options
 Rate = Annotated[Number, Field(ge=0, lt=1)]
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(Strict):
     """Everything that decides how a network is trained; immutable and validated.
 
     Raises:
         InputError: naming every field that cannot be and what would be right.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: str = Field(
         "digits", description="name of the task: shells, digits, mnist1d, idx, file, carry, miconi_easy, miconi_hard"
@@ -59,12 +57,6 @@ class TrainConfig(BaseModel):
     checkpoint_seconds: Annotated[Number, Field(gt=0)] = Field(20.0, description="seconds between checkpoints of a run folder")
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:[0-9]{1,3})?)$", description="cpu, cuda or cuda:N")
     dtype: Literal["float32", "float64"] = "float32"
-
-    def __init__(self, **values):
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise one_line(error) from None
 
     @model_validator(mode="after")
     def _names_are_known(self):

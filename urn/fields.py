@@ -1,8 +1,13 @@
-"""Types of configuration fields. Their bounds keep every number exact as a float and far from overflow in float32."""
+"""Configuration: a model that refuses what it does not know in one line, and types of fields.
+
+Their bounds keep every number exact as a float and far from overflow in float32.
+"""
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, FiniteFloat
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
+
+from urn.errors import one_line
 
 LARGEST = 1e30
 """Largest magnitude of a setting: a product of one with a learning rate of 1e7 is still a float32."""
@@ -21,3 +26,15 @@ Count = Annotated[Whole, Field(ge=0)]
 Positive = Annotated[Whole, Field(ge=1)]
 Size = Annotated[Positive, Field(le=10**9)]
 """How many of something that is held in memory."""
+
+
+class Strict(BaseModel):
+    """An immutable model; unknown keys and impossible values raise InputError with the name of the field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, **values):
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise one_line(error) from None

@@ -3,32 +3,23 @@
 import math
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from urn.errors import one_line
-from urn.fields import LARGEST, Amount, Count, Number
+from urn.fields import LARGEST, Amount, Count, Number, Strict
 
 Fraction = Annotated[Number, Field(gt=0, lt=1)]
 
 
-class Schedule(BaseModel):
+class Schedule(Strict):
     """A non-negative number that may change over training. A plain number means a constant.
 
     value(t) = value * min(1, (t + 1) / warmup) * factor ** (number of milestones m with t >= m * steps)
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     value: Amount
     warmup: Count = Field(0, description="steps over which it rises linearly from 0")
     milestones: tuple[Fraction, ...] = Field((), description="fractions of training at which it is multiplied by factor")
     factor: Annotated[Number, Field(gt=0)] = Field(10.0, description="what each milestone multiplies it by")
-
-    def __init__(self, **values):
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise one_line(error) from None
 
     @model_validator(mode="after")
     def _stays_finite(self):

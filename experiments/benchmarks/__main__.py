@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("arguments", nargs="*", help="parts or options of that benchmark")
     given, options = parser.parse_known_args()
     module = import_module(f"experiments.benchmarks.{MODULES.get(given.name, given.name)}")
-    module.main([*given.arguments, *options])
+    raise SystemExit(module.main([*given.arguments, *options]))
 
 
 if __name__ == "__main__":
