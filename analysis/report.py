@@ -66,9 +66,9 @@ class StructureReport:
 
     @cached_property
     def summary(self):
-        """One line, e.g. "MLP 10-64-6-8-2" or "local 40-(5)-36-10". A layered network without dense blocks or any other
-        structure is a "sparse MLP"; (5) is the receptive-field size of the local
-        layer after it.
+        """One line, e.g. "MLP 10-64-6-8-2" or "local 40-(5)-36-10". A network that only runs forward, without
+        dense blocks or any other structure, is "feed-forward"; (5) is the receptive-field size of the local layer
+        after it.
         """
         if self.status == "disconnected":
             return "disconnected"
@@ -86,7 +86,7 @@ class StructureReport:
         if "convolutional" in words:
             words.remove("local")
         if not words:
-            words = ["" if "fully_connected" in present else "sparse", "MLP" if self.depth else "linear"]
+            words = ["linear" if not self.depth else "MLP" if "fully_connected" in present else "feed-forward"]
         fields = {entry["layer"]: entry["field_size"] for entry in self.verdicts["locally_connected"].evidence["layers"]}
         sizes = [str(self.n_inputs)]
         for k, width in enumerate((*self.widths, self.n_outputs), start=1):

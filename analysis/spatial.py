@@ -1,9 +1,10 @@
-"""Where a neuron's incoming weights come from in space: receptive-field spread and Moran's I. Positions and weights
-only; no verdicts.
+"""Where a neuron's incoming weights come from in space: receptive-field spread, Moran's I, corr(|W|, distance).
+Positions and weights only; no verdicts.
 """
 
 import numpy as np
 from scipy.spatial import cKDTree
+from scipy.stats import spearmanr
 
 
 def field_spread(weights, positions):
@@ -51,3 +52,26 @@ def morans_i(values, positions, n_neighbours=4):
     product = np.einsum("tn,tnk->t", centred, centred[:, others]) / k
     power = (centred**2).sum(axis=1)
     return np.divide(product, power, out=np.full(len(values), np.nan), where=power > 0)
+
+
+def distance_correlation(weights, positions):
+    """Spearman's rank correlation of |W_ij| with the distance between i and j; negative where strong wires are short.
+
+    Parameters
+    ----------
+    weights : (S, S) array, `weights[i, j]` from j to i. Neurons without any weight are left out, and self-loops.
+    positions : (S, dim) array; rows with NaN have no place and are left out.
+
+    Returns
+    -------
+    float; nan where fewer than two pairs are left or nothing varies.
+    """
+    magnitude = np.abs(np.asarray(weights, dtype=float))
+    positions = np.asarray(positions, dtype=float)
+    placed = np.isfinite(positions).all(axis=1) & ((magnitude.sum(axis=0) + magnitude.sum(axis=1)) > 0)
+    i, j = np.nonzero(~np.eye(int(placed.sum()), dtype=bool))
+    p, strength = positions[placed], magnitude[np.ix_(placed, placed)][i, j]
+    distance = np.linalg.norm(p[i] - p[j], axis=1)
+    if len(i) < 2 or np.ptp(strength) == 0 or np.ptp(distance) == 0:
+        return float("nan")
+    return float(spearmanr(strength, distance).statistic)

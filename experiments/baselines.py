@@ -1,4 +1,5 @@
-"""What a learned structure is compared with: a random sparse mask of equal density, trained the same way.
+"""What a learned structure is compared with: a random sparse mask of equal density, trained for the
+task with the same data, steps and learning rate.
 
 The mask has as many weights as the learned network has non-zero ones, thrown at random among the same living neurons. It
 never changes: weights outside it cost more than any gradient can pay.

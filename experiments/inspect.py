@@ -25,14 +25,16 @@ from analysis.plots import (
     sorted_matrix,
     structure_over_training,
 )
+from analysis.spatial import distance_correlation
 from analysis.trophic import trophic_incoherence
 from experiments.baselines import train_masked
 from urn import InputError, Run, load_run
-from urn.runs import RunFolder
+from urn.penalties import TERMS
+from urn.runs import STRUCTURE, RunFolder
 from urn.tasks import Dataset, task_options
 
 MAX_SAMPLES = 500  # enough to see what varies; analysis holds neurons x iterations x samples
-STRUCTURE, FIGURES = "structure.json", "figures"
+FIGURES = "figures"
 
 
 class Inspection:
@@ -49,11 +51,13 @@ class Inspection:
         self.inputs = None if stream else self.data.validation[0][:MAX_SAMPLES].numpy().astype(float)
         self.targets = None if stream else self.data.validation[1][:MAX_SAMPLES].numpy()
         self.sizes = {"n_inputs": self.data.n_inputs, "n_outputs": self.data.n_outputs}
+        # Where a price pulls weights to zero, zeros are exact and every weight that is left is meant.
+        priced = any(schedule.value > 0 for name, schedule in run.config.strengths.items() if TERMS[name].shrinks == "weight")
         self.report: StructureReport = analyse(
             self.W, self.b, **self.sizes, n_iterations=run.config.n_iterations, positions=self.positions,
             inputs=self.inputs,
             input_mode="clamped" if stream else run.config.input_mode, activation=run.config.activation,
-            n_null=n_null, seed=seed,
+            n_null=n_null, seed=seed, threshold=0.0 if priced else None,
         )  # fmt: skip
 
     def lesions(self) -> tuple[float, list[Lesion]]:
@@ -62,6 +66,11 @@ class Inspection:
             return float("nan"), []
         rng = np.random.default_rng(self.seed)
         return lesions(self.W, self.b, self.inputs, self.targets, self.report, positions=self.positions, rng=rng)
+
+    @property
+    def score_name(self) -> str:
+        """What the task is scored by."""
+        return "R2" if self.data.kind == "regression" else "accuracy"
 
     def measures(self) -> dict[str, float]:
         """Measures of the living weights that no verdict rests on."""
@@ -72,8 +81,13 @@ class Inspection:
             "modularity": float(modularity(living, self.seed)[0]),
             "reciprocity": float(reciprocity(living, weighted=True)),
             "self_loops": float(self_loops(living)["share"]),
-            "effective_depth": self.report.effective_depth,
-        }
+            "nonlinear_nodes_per_path": self.report.effective_depth,
+        } | self._spatial()
+
+    def _spatial(self) -> dict[str, float]:
+        if self.positions is None:
+            return {}
+        return {"weight_distance_correlation": float(distance_correlation(self.W, self.positions))}
 
     def figures(self) -> Iterator[tuple[str, Figure]]:
         """(name, Figure) of everything that can be drawn of this run."""
@@ -142,11 +156,19 @@ def _inspect(arguments: argparse.Namespace) -> int:
 def _print(seen: Inspection, found: dict) -> None:
     console, report = Console(), seen.report
     console.print(Text(f"{report.summary}", style="bold"))
+    if seen.run.status != "ok":
+        console.print(Text(f"status {seen.run.status} after {seen.run.steps_done:,} of {seen.run.config.steps:,} steps"))
+    score = f"test {seen.score_name} {seen.run.test_accuracy:.4f}"
     console.print(
-        Text(f"depth {report.depth}, {report.n_used_weights:,} weights used, test accuracy {seen.run.test_accuracy:.4f}")
+        Text(f"depth {report.depth}, {report.n_used_weights:,} weights used, {score}")
         if report.status == "ok"
         else Text("no path of weights leads from an input to an output in the iterations there are")
     )
+    if report.threshold.dropped:
+        cut = report.threshold
+        console.print(
+            Text(f"weights up to {cut.value:.3g} count as zero: {cut.dropped:,} weights, {cut.dropped_mass:.0%} of sum |W|")
+        )
     verdicts = Table("verdict", "present", "effect", "p", "effect is")
     for name, verdict in report.verdicts.items():
         p = "" if verdict.p_value is None else f"{verdict.p_value:.3g}"
@@ -156,18 +178,22 @@ def _print(seen: Inspection, found: dict) -> None:
         return
     cuts = found["lesions"]["cuts"]
     if cuts:
-        table = Table("cut", "how many", "score lost", "lost by random cuts, median", "p")
+        table = Table(
+            "cut", "how many", "score lost", "lost by random cuts", title=f"lesions, of {found['lesions']['score']:.3f}"
+        )
         for cut in cuts:
             random_loss = found["lesions"]["score"] - float(np.median(cut["random_scores"])) if cut["random_scores"] else None
             table.add_row(
-                cut["name"], f"{cut['count']} {cut['kind']}", f"{cut['lost']:.3f}",
-                "" if random_loss is None else f"{random_loss:.3f}", "" if cut["p_value"] is None else f"{cut['p_value']:.2g}",
-            )  # fmt: skip
+                cut["name"],
+                f"{cut['count']} {cut['kind']}",
+                f"{cut['lost']:.3f}",
+                "" if random_loss is None else f"{random_loss:.3f}",
+            )
         console.print(table)
     console.print(Text("  ".join(f"{name} {value:.3f}" for name, value in found["measures"].items())))
     if "random_mask" in found:
         accuracy = found["random_mask"]["test_accuracy"]
-        console.print(Text(f"random mask of equal density, trained the same way: test accuracy {accuracy:.4f}"))
+        console.print(Text(f"random mask of equal density, trained for the task alone: test {seen.score_name} {accuracy:.4f}"))
 
 
 def _plain(value: object) -> object:

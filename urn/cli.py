@@ -170,7 +170,7 @@ def show(run: Run) -> None:
     }
     if run.history:
         rows |= {
-            "living hidden neurons": f"{run.history[-1]['living_neurons']:,}",
+            "hidden neurons not removed": f"{run.history[-1]['living_neurons']:,}",
             "connections": f"{run.history[-1]['connections']:,}",
         }
     for name, value in rows.items():

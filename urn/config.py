@@ -67,7 +67,8 @@ class TrainConfig(Strict):
         if "symmetry" in self.strengths and self.hidden_positions != "lattice":
             raise InputError("strengths.symmetry: needs hidden_positions = lattice")
         if (self.channels > 0) != (self.hidden_positions == "lattice"):
-            raise InputError(f"channels: {self.channels} does not go with hidden_positions = {self.hidden_positions}")
+            needs = "at least 1 with" if self.hidden_positions == "lattice" else "0 without"
+            raise InputError(f"channels: must be {needs} hidden_positions = lattice, not {self.channels}")
         if self.betas[0] ** 2 >= self.betas[1]:
             raise InputError(f"betas: {self.betas}: the square of the first must be below the second, or removal is not exact")
         return self

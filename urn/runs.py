@@ -39,12 +39,13 @@ try:
 except ImportError:  # not a Unix: no lock
     fcntl = None
 
-CONFIG, WEIGHTS, HISTORY, SNAPSHOTS, CHECKPOINT = (
+CONFIG, WEIGHTS, HISTORY, SNAPSHOTS, CHECKPOINT, STRUCTURE = (
     "config.toml",
     "weights.safetensors",
     "history.csv",
     "snapshots",
     "checkpoint.safetensors",
+    "structure.json",
 )
 
 STATUSES = ("ok", "disconnected", "diverged", "interrupted")
@@ -111,7 +112,10 @@ def resume(
     report: Callable[[Trainer], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Run:
-    """Go on with a run that was interrupted or killed; it ends bit-identical to an unbroken one on the same machine."""
+    """Go on with a run that was interrupted or killed.
+
+    On the same machine it ends with the same bits in every tensor as an unbroken one.
+    """
     store = RunFolder(Path(folder))
     config = store.config()
     with store.lock():
@@ -181,6 +185,7 @@ def _run(member: Member, snapshots: list[Snapshot], folder: Path | None = None) 
 def _train_in(store: "RunFolder", trainer: Trainer, report: Callable | None, stop: Callable | None) -> Run:
     """Train inside a run folder, with a checkpoint every so many seconds."""
     member, due = trainer.members[0], time.monotonic() + trainer.config.checkpoint_seconds
+    (store.path / STRUCTURE).unlink(missing_ok=True)  # what was found so far will not describe the end
 
     def look(trainer: Trainer) -> None:
         nonlocal due

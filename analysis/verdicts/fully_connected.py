@@ -74,12 +74,9 @@ def fully_connected(graph, lay, *, n_null, rng, local_layers=(), is_residual=Fal
     )
     effect = dense / total if total else 0.0
     observed, draws, whole = _shared_pairs(edges, n, n_null, rng)
-    p_value = empirical_p(observed, draws)
+    p_value, p_asked = empirical_p(observed, draws), whole < MIN_DENSITY
     present = (
-        effect >= MIN_DENSITY
-        and neighbour_mass >= MIN_NEIGHBOUR_MASS
-        and not is_residual
-        and (p_value <= ALPHA or whole >= MIN_DENSITY)
+        effect >= MIN_DENSITY and neighbour_mass >= MIN_NEIGHBOUR_MASS and not is_residual and (p_value <= ALPHA or not p_asked)
     )
     evidence = {
         "effect_is": "block density averaged over edges",
@@ -87,6 +84,7 @@ def fully_connected(graph, lay, *, n_null, rng, local_layers=(), is_residual=Fal
         "blocks": table,
         "local_layers": list(local_layers),
         "whole_density": whole,
+        "p_asked": bool(p_asked),
         "complete_2x2": observed,
         "null_complete_2x2": float(draws.mean()),
         "z": z_score(observed, draws),

@@ -157,10 +157,3 @@ def test_what_data_silence_is_no_structure():
     x = np.random.default_rng(0).normal(size=(100, 2))
     assert analyse(weights, biases, n_inputs=2, n_outputs=2, n_iterations=2).widths == (4,)
     assert analyse(weights, biases, n_inputs=2, n_outputs=2, n_iterations=2, inputs=x).widths == (2,)
-
-
-@pytest.mark.parametrize("case", ["S = 5000, 150 living neurons", "S = 2000, 200,000 used weights"])
-def test_speed(case):
-    from experiments.benchmarks.analysis_speed import CASES, measure
-
-    assert measure(case)["seconds"] < CASES[case][1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from analysis.spatial import field_spread, morans_i
+from analysis.spatial import distance_correlation, field_spread, morans_i
 
 
 def test_spread_by_hand():
@@ -55,3 +55,15 @@ def test_morans_i_of_a_bump_of_noise_and_of_nothing():
     assert morans_i(np.exp(-((x[:, 0] - 0.4) ** 2) / 0.01), x)[0] > 0.8
     assert abs(np.mean(morans_i(rng.normal(size=(200, 60)), x)) + 1 / 59) < 0.02
     assert np.isnan(morans_i(np.ones(60), x)[0])
+
+
+def test_weights_that_fall_off_with_distance_correlate_negatively_and_shuffled_positions_not():
+    rng = np.random.default_rng(0)
+    positions = rng.random((60, 2))
+    apart = np.linalg.norm(positions[:, None] - positions, axis=2)
+    weights = np.exp(-5 * apart) * rng.choice([-1, 1], (60, 60))
+    assert distance_correlation(weights, positions) == pytest.approx(-1)  # ranks are exactly reversed
+    assert abs(distance_correlation(weights, rng.permutation(positions))) < 0.1
+    positions[0] = np.nan
+    assert distance_correlation(weights, positions) == pytest.approx(-1)
+    assert np.isnan(distance_correlation(np.zeros((60, 60)), positions))

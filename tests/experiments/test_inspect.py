@@ -33,7 +33,7 @@ def test_json_is_the_report(run, capsys):
     }
     direct = analyse(
         run.weights.numpy(), run.biases.numpy(), n_inputs=64, n_outputs=10, n_iterations=4, positions=run.positions.numpy(),
-        inputs=Inspection(run).inputs,
+        inputs=Inspection(run).inputs, threshold=0.0,
     )  # fmt: skip
     assert direct.to_dict()["verdicts"].keys() == printed["verdicts"].keys()
     assert direct.widths == tuple(printed["widths"])
