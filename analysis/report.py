@@ -119,6 +119,9 @@ class StructureReport:
         edges, n = self.effective.unrolled, self.effective.n_neurons
         return len(np.unique(edges.target % n * n + edges.source % n))
 
+    def __str__(self):
+        return self.summary
+
     def _repr_html_(self):
         head = "".join(f"<th>{escape(word)}</th>" for word in ("structure", "present", "effect", "p", "effect is"))
         rows = []

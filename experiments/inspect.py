@@ -172,7 +172,10 @@ def _print(seen: Inspection, found: dict) -> None:
     verdicts = Table("verdict", "present", "effect", "p", "effect is")
     for name, verdict in report.verdicts.items():
         p = "" if verdict.p_value is None else f"{verdict.p_value:.3g}"
-        verdicts.add_row(name, "yes" if verdict.present else "no", f"{verdict.effect:.3f}", p, verdict.evidence["effect_is"])
+        # Local layers are looked for where there are positions, and shared kernels where layers are local.
+        judged = verdict.p_value is not None or name not in ("locally_connected", "convolutional")
+        effect = f"{verdict.effect:.3f}" if judged else "not judged"
+        verdicts.add_row(name, "yes" if verdict.present else "no", effect, p, verdict.evidence["effect_is"])
     console.print(verdicts)
     if report.status != "ok":
         return

@@ -51,7 +51,7 @@ CONFIG, WEIGHTS, HISTORY, SNAPSHOTS, CHECKPOINT, STRUCTURE = (
 STATUSES = ("ok", "disconnected", "diverged", "interrupted")
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """A trained network and how it came about.
 
@@ -78,6 +78,10 @@ class Run:
     test_accuracy: float
     steps_done: int
     folder: Path | None = None
+
+    def __repr__(self) -> str:
+        where = f", {self.folder}" if self.folder else ""
+        return f"Run({self.config.task}, {self.status}, step {self.steps_done}, test accuracy {self.test_accuracy:.4f}{where})"
 
 
 def train(
@@ -249,6 +253,8 @@ class RunFolder:
         """The configuration in config.toml."""
         if not self.path.is_dir():
             raise InputError(f"{self.path}: no such run folder")
+        if not (self.path / CONFIG).exists():
+            raise InputError(f"{self.path / CONFIG}: no such file, so {self.path.name} is not a run folder")
         try:
             return TrainConfig(**read_toml(self.path / CONFIG))
         except InputError as error:

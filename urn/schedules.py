@@ -34,7 +34,11 @@ class Schedule(Strict):
 
 
 def _from_number(value: object) -> object:
-    return {"value": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"value": value}
+    if not isinstance(value, dict | Schedule):
+        raise ValueError(f"must be a number or a table such as {{value = 1e-2, warmup = 1000}}, not {value!r:.60}")
+    return value
 
 
 Scheduled = Annotated[Schedule, BeforeValidator(_from_number)]
