@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from analysis import StructureReport, analyse
-from analysis.forward import forward
+from analysis import StructureReport
 from analysis.plots import layered_graph, sorted_matrix
+from experiments.judging import activity, judge, shared_neurons
 from urn import Run, TrainConfig, train_population
 from urn.progress import progress
 from urn.tasks import Dataset, Digits
@@ -42,30 +41,9 @@ class Result:
     shared: int
 
 
-def judge(run: Run, data: Dataset) -> Result:
-    """Analyse a run on the validation images."""
-    X = data.validation[0].numpy().astype(float)
-    W, b = run.weights.numpy().astype(float), run.biases.numpy().astype(float)
-    sizes = {"n_outputs": data.n_outputs, "n_iterations": run.config.n_iterations}
-    report = analyse(W, b, n_inputs=data.n_inputs, inputs=X, **sizes)
-    return Result(run, report, shared_neurons(W, b, X, **sizes))
-
-
-def shared_neurons(W: np.ndarray, b: np.ndarray, X: np.ndarray, *, n_outputs: int, n_iterations: int) -> int:
-    """Neurons that vary over the data at several iterations and are each time on a path from inputs to outputs.
-
-    Stricter than the verdict `recurrent`, which leaves out faint echoes: here any firing counts.
-    """
-    N = forward(W, b, X, n_iterations, n_outputs=n_outputs)[0]
-    varies = np.ptp(N, axis=1) > 1e-6  # (I+1, S)
-    varies[-1] = np.arange(len(b)) >= len(b) - n_outputs
-    linked = W != 0
-    used = [varies[0]]
-    for now in varies[1:]:
-        used.append(linked[:, used[-1]].any(1) & now)
-    for l in range(n_iterations - 1, -1, -1):
-        used[l] &= linked[used[l + 1]].any(0)
-    return int((np.sum(used[1:-1], axis=0) > 1).sum())
+def look(run: Run, data: Dataset) -> Result:
+    """What was found in a run, on the validation images."""
+    return Result(run, judge(run, data), shared_neurons(run.weights.numpy(), activity(run, data), data.n_outputs))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -80,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
         configs = [TrainConfig(**COMMON, strengths=strengths, seed=FIRST_SEED + k) for k in range(given.seeds)]
         with progress(name) as report:
             runs = train_population(configs, data=data, report=report)
-        results = [judge(run, data) for run in runs]
+        results = [look(run, data) for run in runs]
         console.print(table(name, results))
         console.print(verdicts(results))
         for path in figures(name, results[0], given.out):

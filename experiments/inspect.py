@@ -12,9 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis import StructureReport, analyse
+from analysis import StructureReport
 from analysis.causal import Lesion, lesions
-from analysis.forward import forward
 from analysis.measures import density_by_block, modularity, reciprocity, self_loops
 from analysis.plots import (
     activity,
@@ -27,13 +26,13 @@ from analysis.plots import (
 )
 from analysis.spatial import distance_correlation
 from analysis.trophic import trophic_incoherence
+from experiments import judging
 from experiments.baselines import train_masked
+from experiments.judging import arrays, judge, samples
 from urn import InputError, Run, load_run
-from urn.penalties import TERMS
 from urn.runs import STRUCTURE, RunFolder
 from urn.tasks import Dataset, task_options
 
-MAX_SAMPLES = 500  # enough to see what varies; analysis holds neurons x iterations x samples
 FIGURES = "figures"
 
 
@@ -45,20 +44,10 @@ class Inspection:
             raise InputError(f"{run.folder}: holds no weights to inspect (status {run.status})")
         self.run, self.seed = run, seed
         self.data: Dataset = task_options(run.config.task, run.config.task_options).load()
-        self.W, self.b = run.weights.numpy().astype(float), run.biases.numpy().astype(float)
-        self.positions = None if run.positions is None else run.positions.numpy().astype(float)
-        stream = self.data.kind == "stream"  # a symbol is written at every iteration, and there is no one input to run
-        self.inputs = None if stream else self.data.validation[0][:MAX_SAMPLES].numpy().astype(float)
-        self.targets = None if stream else self.data.validation[1][:MAX_SAMPLES].numpy()
+        self.W, self.b, self.positions = arrays(run)
+        self.inputs, self.targets = samples(self.data)
         self.sizes = {"n_inputs": self.data.n_inputs, "n_outputs": self.data.n_outputs}
-        # Where a price pulls weights to zero, zeros are exact and every weight that is left is meant.
-        priced = any(schedule.value > 0 for name, schedule in run.config.strengths.items() if TERMS[name].shrinks == "weight")
-        self.report: StructureReport = analyse(
-            self.W, self.b, **self.sizes, n_iterations=run.config.n_iterations, positions=self.positions,
-            inputs=self.inputs,
-            input_mode="clamped" if stream else run.config.input_mode, activation=run.config.activation,
-            n_null=n_null, seed=seed, threshold=0.0 if priced else None,
-        )  # fmt: skip
+        self.report: StructureReport = judge(run, self.data, n_null, seed)
 
     def lesions(self) -> tuple[float, list[Lesion]]:
         """The validation score, and what is lost of it when each structure is cut."""
@@ -101,9 +90,8 @@ class Inspection:
         names = ["inputs", *(f"layer {k}" for k in range(1, report.depth + 1)), "outputs"]
         yield "blocks", block_density(blocks["density"], names, mass_share=blocks["mass_share"], title=title)
         if self.inputs is not None:
-            modes = {"input_mode": run.config.input_mode, "activation": run.config.activation}
-            N = forward(self.W, self.b, self.inputs, run.config.n_iterations, n_outputs=self.data.n_outputs, **modes)[0]
-            yield "activity", activity(np.abs(N).mean(1), layer_of, **self.sizes, title=title)
+            loudness = np.abs(judging.activity(run, self.data)).mean(1)
+            yield "activity", activity(loudness, layer_of, **self.sizes, title=title)
         if self.data.positions is not None:
             first = [i for i, layer in layer_of.items() if layer == 1]
             if first:

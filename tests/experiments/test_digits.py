@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from analysis.forward import forward
 from experiments import digits
+from experiments.judging import shared_neurons
 
 
 def test_main_job_prints_both_tables_and_draws(tmp_path, capsys, monkeypatch):
@@ -22,6 +24,6 @@ def test_shared_neurons_are_counted_as_defined():
     W = np.zeros((3, 3))
     W[1, 0] = W[1, 1] = W[2, 1] = 1.0
     X = np.array([[1.0], [2.0]])
-    assert digits.shared_neurons(W, np.zeros(3), X, n_outputs=1, n_iterations=3) == 1
+    assert shared_neurons(W, forward(W, np.zeros(3), X, 3, n_outputs=1)[0], 1) == 1
     W[1, 1] = 0.0
-    assert digits.shared_neurons(W, np.zeros(3), X, n_outputs=1, n_iterations=2) == 0
+    assert shared_neurons(W, forward(W, np.zeros(3), X, 2, n_outputs=1)[0], 1) == 0

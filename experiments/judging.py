@@ -1,0 +1,60 @@
+"""From a run to a verdict: how every experiment here analyses a trained network, on its task's validation data."""
+
+import numpy as np
+
+from analysis import StructureReport, analyse
+from analysis.forward import forward
+from urn import Run
+from urn.penalties import TERMS
+from urn.tasks import Dataset
+
+MAX_SAMPLES = 500
+"""Validation samples that are enough to see what varies: analysis holds neurons x iterations x samples."""
+
+
+def arrays(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """W `(S, S)`, b `(S,)` and positions `(S, dim)` or None of a run, float64."""
+    positions = None if run.positions is None else run.positions.numpy().astype(float)
+    return run.weights.numpy().astype(float), run.biases.numpy().astype(float), positions
+
+
+def samples(data: Dataset) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+    """Validation inputs `(B, d_in)` and targets that a network is judged on; None for symbol streams."""
+    if data.kind == "stream":
+        return None, None
+    return data.validation[0][:MAX_SAMPLES].numpy().astype(float), data.validation[1][:MAX_SAMPLES].numpy()
+
+
+def judge(run: Run, data: Dataset, n_null: int = 1000, seed: int = 0) -> StructureReport:
+    """`analyse` on the weights of a run and the validation samples of its task."""
+    W, b, positions = arrays(run)
+    # Where a price pulls weights to zero, zeros are exact and every weight that is left is meant.
+    priced = any(schedule.value > 0 for name, schedule in run.config.strengths.items() if TERMS[name].shrinks == "weight")
+    return analyse(
+        W, b, n_inputs=data.n_inputs, n_outputs=data.n_outputs, n_iterations=run.config.n_iterations, positions=positions,
+        inputs=samples(data)[0], input_mode="clamped" if data.kind == "stream" else run.config.input_mode,
+        activation=run.config.activation, n_null=n_null, seed=seed, threshold=0.0 if priced else None,
+    )  # fmt: skip
+
+
+def activity(run: Run, data: Dataset) -> np.ndarray:
+    """N of a run on its validation samples, `(I + 1, B, S)`."""
+    W, b, _ = arrays(run)
+    modes = {"input_mode": run.config.input_mode, "activation": run.config.activation}
+    return forward(W, b, samples(data)[0], run.config.n_iterations, n_outputs=data.n_outputs, **modes)[0]
+
+
+def shared_neurons(W: np.ndarray, N: np.ndarray, n_outputs: int) -> int:
+    """Neurons that vary over the data at several iterations and are each time on a path from inputs to outputs.
+
+    Stricter than the verdict `recurrent`, which leaves out faint echoes: here any firing counts. N is `(I + 1, B, S)`.
+    """
+    varies = np.ptp(N, axis=1) > 1e-6  # (I+1, S)
+    varies[-1] = np.arange(len(W)) >= len(W) - n_outputs
+    linked = W != 0
+    used = [varies[0]]
+    for now in varies[1:]:
+        used.append(linked[:, used[-1]].any(1) & now)
+    for l in range(len(N) - 2, -1, -1):
+        used[l] &= linked[used[l + 1]].any(0)
+    return int((np.sum(used[1:-1], axis=0) > 1).sum())
