@@ -178,6 +178,20 @@ def load_run(folder: str | Path) -> Run:
     return run
 
 
+def save_run(run: Run, folder: str | Path) -> Run:
+    """Write a run that was trained in memory to a folder, new or empty, and return it from there.
+
+    Raises:
+        InputError: when something is there already, or it cannot be written.
+    """
+    store = RunFolder.create(Path(folder), run.config)
+    with store.lock():
+        for moment in run.snapshots:
+            store.save_snapshot(moment)
+        store.save_run(run)
+    return load_run(folder)
+
+
 def _run(member: Member, snapshots: list[Snapshot], folder: Path | None = None) -> Run:
     final = member.final
     return Run(

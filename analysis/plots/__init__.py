@@ -5,15 +5,18 @@ from analysis.plots.fields import kernels, receptive_fields
 from analysis.plots.history import structure_over_training
 from analysis.plots.layered import layered_graph
 from analysis.plots.matrix import sorted_matrix
+from analysis.plots.panels import dial, sorted_matrices
 
 __all__ = [
     "activity",
     "block_density",
+    "dial",
     "kernels",
     "layered_graph",
     "null_distributions",
     "path_depths",
     "receptive_fields",
+    "sorted_matrices",
     "sorted_matrix",
     "structure_over_training",
 ]

@@ -1,0 +1,82 @@
+"""Small multiples: several sorted matrices side by side, and measures along a dial with their spread over seeds."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from analysis.plots.matrix import draw_matrix, group_edges, magnitude_norm
+from analysis.plots.ordering import layer_groups, order_groups
+from analysis.plots.style import FONT, INK, new_figure, plain_axes, square_matrix
+
+
+def sorted_matrices(panels: Sequence[tuple], *, n_inputs: int, n_outputs: int, columns: int = 2) -> Figure:
+    """Draw several |W| as `sorted_matrix` does, each on a colour scale of its own.
+
+    Parameters
+    ----------
+    panels : (title, weights (S, S), layer_of) or (title, weights, layer_of, positions (S, dim)) each.
+    n_inputs, n_outputs : of all of them.
+    columns : panels in a row.
+    """
+    if not panels:
+        raise ValueError("panels must hold at least one")
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = new_figure(3.6 * columns, 3.9 * rows)
+    for axes, panel in zip(figure.subplots(rows, columns, squeeze=False).flat, panels, strict=False):
+        title, weights, layer_of, *positions = panel
+        weights = square_matrix(weights)
+        groups = order_groups(weights, layer_groups(layer_of, len(weights), n_inputs, n_outputs), *positions)
+        axes.set_title(title, fontsize=FONT + 1, color=INK)
+        if groups:
+            living = np.concatenate([members for _, members in groups])
+            draw_matrix(axes, weights, groups, magnitude_norm(weights[np.ix_(living, living)]))
+            edges = group_edges([len(members) for _, members in groups])
+            names = [f"{name} ({len(members)})" for name, members in groups]
+            axes.set_yticks((edges[:-1] + edges[1:]) / 2, names, fontsize=FONT - 1)
+        axes.set_xticks([])
+        axes.tick_params(length=0)
+    for axes in figure.axes[len(panels) :]:
+        axes.remove()
+    return figure
+
+
+def dial(
+    strengths: Sequence[float],
+    measures: Mapping[str, np.ndarray],
+    *,
+    label: str,
+    logarithmic: Sequence[str] = (),
+    title: str | None = None,
+) -> Figure:
+    """Draw measures against a strength, one below the other: the median over seeds, its range as a band, seeds as dots.
+
+    Parameters
+    ----------
+    strengths : (n,) ascending. A first one of 0 is drawn at the left edge of the logarithmic axis.
+    measures : {name: (n, seeds)}. logarithmic : names of those on a logarithmic axis.
+    label : of the strength.
+    """
+    place = np.array(strengths, dtype=float)
+    if place[0] == 0:
+        place[0] = place[1] ** 2 / place[2] if len(place) > 2 else place[1] / 10
+    figure = new_figure(5.6, 0.9 + 1.9 * len(measures))
+    for axes, (name, values) in zip(
+        figure.subplots(len(measures), 1, sharex=True, squeeze=False).flat, measures.items(), strict=True
+    ):
+        values = np.asarray(values, dtype=float)
+        axes.fill_between(place, np.nanmin(values, 1), np.nanmax(values, 1), alpha=0.2, linewidth=0)
+        axes.plot(place, np.nanmedian(values, 1), linewidth=1.5)
+        axes.plot(place, values, linestyle="none", marker="o", markersize=3, color="C0", alpha=0.6)
+        axes.set(xscale="log", yscale="log" if name in logarithmic else "linear")
+        axes.set_ylabel(name, fontsize=FONT + 1)
+        plain_axes(axes)
+    axes.set_xlabel(label, fontsize=FONT + 1)
+    if strengths[0] == 0:
+        ticks = [(x, f"{s:g}") for x, s in zip(place, strengths, strict=True)]
+        axes.set_xticks([x for x, _ in ticks], [text for _, text in ticks])
+        axes.minorticks_off()
+    if title:
+        figure.suptitle(title, fontsize=FONT + 3, color=INK)
+    return figure

@@ -1,0 +1,220 @@
+"""Trains the arms of a claim over seeds and measures every network, in worker processes, so that nothing is done twice.
+
+A trained network is a run folder, `runs/<scale>/<claim>/<arm>/seed-100`. Networks of up to `LARGE` neurons are
+trained together as a population and written when they are done; larger ones one by one, each resumed where it stopped. What
+was measured lies beside the run and is made anew when the code that measures has changed.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from experiments import claims
+from urn import InputError, Run, TrainConfig, load_run, resume, train, train_population
+from urn.progress import describe
+from urn.runs import RunFolder, save_run
+from urn.tasks import Dataset, task_options
+
+LARGE = 400
+"""Neurons from which a network fills the processor alone."""
+MEASURED = "measured.json"
+SECONDS_BETWEEN_REPORTS = 0.5
+
+
+@dataclass(frozen=True)
+class Job:
+    """Seeds of one arm of a claim, trained by one process. `starts`: the folders whose runs they go on from, or nothing."""
+
+    claim: str
+    arm: str
+    configs: tuple[TrainConfig, ...]
+    folders: tuple[Path, ...]
+    starts: tuple[Path, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What progress calls it."""
+        seeds = [config.seed for config in self.configs]
+        return f"{self.claim} · {self.arm} · " + (f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds")
+
+
+def jobs_of(claim: str, scale: str, seeds: list[int], root: Path) -> list[Job]:
+    """Every job of a claim, in an order that respects what follows what."""
+    module = claims.load(claim)
+    after, found = getattr(module, "AFTER", {}), []
+    for arm, config in module.arms(scale).items():
+        folder = lambda seed, arm=arm: root / claim / slug(arm) / f"seed-{seed}"  # noqa: E731
+        groups = [[seed] for seed in seeds] if config.n_neurons > LARGE else [seeds]
+        for group in groups:
+            starts = tuple(folder(seed, after[arm]) for seed in group) if arm in after else ()
+            configs = tuple(config.replace(seed=seed) for seed in group)
+            found.append(Job(claim, arm, configs, tuple(map(folder, group)), starts))
+    return found
+
+
+def slug(arm: str) -> str:
+    """The folder name of an arm."""
+    return re.sub(r"[^A-Za-z0-9.+-]+", "_", arm).strip("_")
+
+
+# ---- in a worker
+
+
+def perform(job: Job, report: Callable | None = None, stop: Callable[[], bool] | None = None) -> list[dict] | None:
+    """Train what is not trained yet, measure what is not measured yet. Returns a row a seed, or None when stopped."""
+    data = load_data(job.configs[0].task, json.dumps(job.configs[0].to_dict()["task_options"]))
+    begun = time.monotonic()
+    fresh = _train(job, data, report, stop)
+    if fresh is None:
+        return None
+    seconds = (time.monotonic() - begun) / max(len(fresh), 1)
+    return [measured(job, folder, data, seconds if folder in fresh else None) for folder in job.folders]
+
+
+@cache
+def load_data(task: str, options: str) -> Dataset:
+    """The data set of a task, loaded once a process; `options` as JSON."""
+    return task_options(task, json.loads(options)).load()
+
+
+def _train(job: Job, data: Dataset, report, stop) -> list[Path] | None:
+    """The folders that were trained now, or None when stopped before the end."""
+    todo = [k for k, folder in enumerate(job.folders) if not _is_done(folder, job.configs[k])]
+    if not todo:
+        return []
+    starts = {"start": [load_run(job.starts[k]) for k in todo]} if job.starts else {}
+    if job.configs[0].n_neurons > LARGE:
+        for i, k in enumerate(todo):
+            how = {"data": data, "report": report, "stop": stop}
+            if job.folders[k].exists():
+                run = resume(job.folders[k], **how)
+            else:
+                run = train(job.configs[k], job.folders[k], **how, **({"start": starts["start"][i]} if starts else {}))
+            if run.status == "interrupted":
+                return None
+    else:
+        runs = train_population([job.configs[k] for k in todo], data=data, report=report, stop=stop, **starts)
+        if any(run.status == "interrupted" for run in runs):
+            return None
+        for k, run in zip(todo, runs, strict=True):
+            shutil.rmtree(job.folders[k], ignore_errors=True)  # half a run that a kill left
+            save_run(run, job.folders[k])
+    return [job.folders[k] for k in todo]
+
+
+def _is_done(folder: Path, config: TrainConfig) -> bool:
+    """Whether a finished run of this configuration lies there. One of another configuration, or a broken one, is taken away."""
+    if not folder.exists():
+        return False
+    store = RunFolder(folder)
+    with suppress(InputError):
+        if store.config() == config:
+            return store.finished()
+    shutil.rmtree(folder)
+    return False
+
+
+def measured(job: Job, folder: Path, data: Dataset, seconds: float | None) -> dict:
+    """The numbers of one run, from its folder or made now."""
+    path, code = folder / MEASURED, code_of(job.claim)
+    kept = {}
+    with suppress(OSError, ValueError):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    if seconds is None and kept.get("code") == code:
+        return kept["numbers"] | {"seconds": kept["seconds"]}
+    run = load_run(folder)
+    numbers = {"status": run.status} | claims.load(job.claim).measure(job.arm, run, data)
+    kept = {"code": code, "seconds": kept.get("seconds", 0.0) if seconds is None else seconds, "numbers": numbers}
+    RunFolder(folder).write(MEASURED, json.dumps(kept, indent=1).encode())
+    return numbers | {"seconds": kept["seconds"]}
+
+
+@cache
+def code_of(claim: str) -> str:
+    """A fingerprint of the code that measures: the claim's module and the whole of `analysis`."""
+    import analysis
+
+    whole = hashlib.sha256()
+    for path in [Path(claims.load(claim).__file__), *sorted(Path(analysis.__file__).parent.rglob("*.py"))]:
+        whole.update(path.read_bytes())
+    return whole.hexdigest()
+
+
+# ---- the workers
+
+_said = _stop = None  # the worker's end of the line to its parent
+
+
+def _begin(said, stop, parent: int, threads: int) -> None:
+    """Set a worker up: the parent handles interrupts, and no worker outlives it."""
+    global _said, _stop
+    _said, _stop = said, stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(threads)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _work(number: int, job: Job) -> list[dict] | None:
+    last = 0.0
+
+    def report(trainer) -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_BETWEEN_REPORTS:
+            last = time.monotonic()
+            _said.put((number, trainer.step, trainer.config.steps, describe(trainer)))
+
+    _said.put((number, 0, job.configs[0].steps, "..."))
+    return perform(job, report, _stop.is_set)
+
+
+def perform_all(jobs: list[Job], workers: int, tell: Callable[[int, int, int, str], None]) -> Iterator[tuple[Job, list[dict]]]:
+    """Perform jobs in `workers` processes and yield each as it ends. A job waits for the runs that it starts from.
+
+    `tell(number of the job, step, steps, text)` is called with progress. On an interrupt the workers save what can be resumed.
+    """
+    context = multiprocessing.get_context("spawn")
+    said, stop = context.SimpleQueue(), context.Event()
+    threads = max(1, torch.get_num_threads() // workers)
+    pool = ProcessPoolExecutor(workers, context, _begin, (said, stop, os.getpid(), threads))
+    waiting, running, done = dict(enumerate(jobs)), {}, set()
+    try:
+        while waiting or running:
+            for number, job in list(waiting.items()):
+                if len(running) < workers and all(folder in done for folder in job.starts):
+                    running[pool.submit(_work, number, waiting.pop(number))] = job
+            ended, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            while not said.empty():
+                tell(*said.get())
+            for future in ended:
+                job, rows = running.pop(future), future.result()
+                done.update(job.folders)
+                yield job, rows
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def runs_of(claim: str, scale: str, seeds: list[int], root: Path) -> dict[str, list[Run]]:
+    """The trained networks of a claim, by arm."""
+    arms = claims.load(claim).arms(scale)
+    return {arm: [load_run(root / claim / slug(arm) / f"seed-{seed}") for seed in seeds] for arm in arms}
