@@ -23,7 +23,7 @@ def sorted_matrices(panels: Sequence[tuple], *, n_inputs: int, n_outputs: int, c
         raise ValueError("panels must hold at least one")
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    figure = new_figure(3.6 * columns, 3.9 * rows)
+    figure = new_figure(3.6 * columns, 3.4 * rows)
     for axes, panel in zip(figure.subplots(rows, columns, squeeze=False).flat, panels, strict=False):
         title, weights, layer_of, *positions = panel
         weights = square_matrix(weights)
