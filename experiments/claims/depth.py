@@ -26,9 +26,9 @@ CONTROL = "I = 5, no depth, no self"
 
 def arms(scale: str) -> dict[str, TrainConfig]:
     """One arm a depth, alike but for I, and the control."""
-    S, steps = (300, 4000) if scale == "paper" else (200, 2000)
-    config = TrainConfig(task="digits", n_neurons=S, steps=steps, strengths=STRENGTHS, snapshots=0)
-    free = {name: value for name, value in STRENGTHS.items() if name not in ("depth", "self")}
+    S, steps, strengths = (300, 4000, STRENGTHS) if scale == "paper" else (200, 2500, STRENGTHS | {"weight": 4e-4})
+    config = TrainConfig(task="digits", n_neurons=S, steps=steps, strengths=strengths, snapshots=0)
+    free = {name: value for name, value in strengths.items() if name not in ("depth", "self")}
     found = {f"I = {depth + 1}": config.replace(n_iterations=depth + 1) for depth in DEPTHS}
     return found | {CONTROL: config.replace(n_iterations=DEPTHS[-1] + 1, strengths=free)}
 
