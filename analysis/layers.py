@@ -98,10 +98,29 @@ def path_depths(graph):
     -------
     (I,) array that sums to 1, index = number of nonlinear nodes; zeros where nothing is alive.
     """
-    shape = graph.alive.shape
-    n_neurons, n_iterations = shape[1], graph.n_iterations
-    bend = graph.nonlinearity
-    flow = np.zeros((n_neurons, n_iterations))
+    return _flow_by_count(graph, graph.nonlinearity.ravel()[graph.unrolled.target], graph.n_iterations)
+
+
+def steps_on_path(graph):
+    """Path lengths as Veit, Wilber & Belongie (2016) count them: shares of the flow along paths with 0 .. I weighted steps.
+
+    A step is weighted unless a neuron hands on its own value (a positive weight to itself) or a relay hands on another's. A
+    network that only runs forward has all its flow at I; where values are carried, shorter paths remain.
+
+    Returns
+    -------
+    (I + 1,) array that sums to 1, index = number of weighted steps; zeros where nothing is alive.
+    """
+    edges, n = graph.unrolled, graph.n_neurons
+    carried = (edges.source % n == edges.target % n) & (edges.weight > 0)
+    weighted = ~(carried | graph.relay.ravel()[edges.target])
+    return _flow_by_count(graph, weighted.astype(float), graph.n_iterations + 1)
+
+
+def _flow_by_count(graph, counts, n_bins):
+    """(n_bins,) shares of the input -> output flow over paths that count 0, 1, 2, ...; an edge counts with `counts` (M,)."""
+    n_neurons, n_iterations = graph.n_neurons, graph.n_iterations
+    flow = np.zeros((n_neurons, n_bins))
     iteration = graph.unrolled.source // n_neurons
     sources = graph.is_source
     flow[sources[0], 0] = 1.0
@@ -110,9 +129,13 @@ def path_depths(graph):
     for l in range(n_iterations):
         step = np.flatnonzero(iteration == l)
         i, j = graph.unrolled.target[step] % n_neurons, graph.unrolled.source[step] % n_neurons
-        arriving = np.stack([np.bincount(i, size[step] * flow[j, k], minlength=n_neurons) for k in range(n_iterations)], axis=1)
-        flow = arriving * (1 - bend[l + 1])[:, None]
-        flow[:, 1:] += arriving[:, :-1] * bend[l + 1][:, None]
+        passed, counted = size[step] * (1 - counts[step]), size[step] * counts[step]
+        arriving = np.zeros_like(flow)
+        for k in range(n_bins):
+            arriving[:, k] += np.bincount(i, passed * flow[j, k], minlength=n_neurons)
+            if k + 1 < n_bins:
+                arriving[:, k + 1] = np.bincount(i, counted * flow[j, k], minlength=n_neurons)
+        flow = arriving
         largest = flow.max()
         if largest > 0:
             flow /= largest

@@ -18,7 +18,7 @@ from urn.config import TrainConfig, read_toml
 from urn.errors import InputError
 from urn.penalties import TERMS
 from urn.progress import progress
-from urn.runs import Run, RunFolder, resume, train
+from urn.runs import Run, RunFolder, load_run, resume, train
 from urn.tasks import TASKS
 
 
@@ -74,6 +74,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_train)
     parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG.toml", help="fields of the configuration")
     parser.add_argument("--out", type=Path, metavar="DIR", help="run folder to write (default: runs/TASK-SEED)")
+    parser.add_argument("--start", type=Path, metavar="RUN", help="run whose network to start from, of the same size")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     fields = parser.add_argument_group("configuration")
@@ -94,7 +95,7 @@ def _train(arguments: argparse.Namespace) -> int:
     given = {
         name: value for name, value in vars(arguments).items() if value is not None and ("." in name or name.startswith("="))
     }
-    if arguments.resume and (given or arguments.config or arguments.out):
+    if arguments.resume and (given or arguments.config or arguments.out or arguments.start):
         raise InputError("--resume: goes on with the configuration in the run folder; give nothing else with it")
     interrupted = Interrupt()
     if arguments.resume:
@@ -105,9 +106,10 @@ def _train(arguments: argparse.Namespace) -> int:
             print(f"{arguments.resume}: already complete", file=sys.stderr)
     else:
         config = TrainConfig(**_merge(read_toml(arguments.config) if arguments.config else {}, given))
+        start = load_run(arguments.start) if arguments.start else None
         out = arguments.out or Path("runs") / f"{config.task}-{config.seed}"
         with progress(str(out), arguments.quiet) as report, interrupted:
-            run = train(config, out, report=report, stop=interrupted)
+            run = train(config, out, start=start, report=report, stop=interrupted)
     show(run)
     return {"interrupted": 130, "diverged": 1}.get(run.status, 0)
 

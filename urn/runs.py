@@ -18,7 +18,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +85,7 @@ class Run:
 
 
 def train(
-    config: TrainConfig, out: str | Path | None = None, *, data: Dataset | None = None,
+    config: TrainConfig, out: str | Path | None = None, *, data: Dataset | None = None, start: Run | Snapshot | None = None,
     report: Callable[[Trainer], None] | None = None, stop: Callable[[], bool] | None = None,
 ) -> Run:  # fmt: skip
     """Train one network.
@@ -94,6 +94,8 @@ def train(
         config: what to train.
         out: folder for the run, new or empty; nothing is written if left out.
         data: a data set in place of the task's.
+        start: a trained network of the same size to start from: weights, biases and positions of the neurons it kept, with a
+            fresh optimiser. A network can so be followed from task to task.
         report: called with the `Trainer` now and then, for progress.
         stop: asked between steps; once it says True the run is saved as "interrupted" and can be resumed.
 
@@ -101,10 +103,11 @@ def train(
         InputError: for what cannot be; nothing half-written stays behind.
     """
     if out is None:
-        return train_population([config], data=data, report=report, stop=stop)[0]
+        start = None if start is None else [start]
+        return train_population([config], data=data, start=start, report=report, stop=stop)[0]
     RunFolder.check_new(Path(out))
-    trainer = Trainer([config], data)  # first, so that a wrong configuration leaves no folder
-    store = RunFolder.create(Path(out), config)
+    trainer = Trainer([config], data, start=None if start is None else [start])  # first: if it is wrong, no folder is left
+    store = RunFolder.create(Path(out), config, None if start is None else trainer)
     with store.lock():
         return _train_in(store, trainer, report, stop)
 
@@ -136,13 +139,17 @@ def train_population(
     configs: list[TrainConfig],
     *,
     data: Dataset | None = None,
+    start: Sequence[Run | Snapshot] | None = None,
     report: Callable[[Trainer], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> list[Run]:
-    """Train configurations that differ only in seed and strengths together, in one batched computation. Nothing is written."""
+    """Train configurations that differ only in seed and strengths together, in one batched computation. Nothing is written.
+
+    `start` holds a network for each to start from, as for `train`.
+    """
     snapshots: dict[int, list[Snapshot]] = {k: [] for k in range(len(configs))}
 
-    trainer = Trainer(configs, data, lambda member, moment: snapshots[member.index].append(moment))
+    trainer = Trainer(configs, data, lambda member, moment: snapshots[member.index].append(moment), start)
     trainer.run(report=report, stop=stop)
     if trainer.step < trainer.config.steps:
         trainer.finish("interrupted")
@@ -241,8 +248,11 @@ class RunFolder:
             raise InputError(f"{path}: already exists; give another folder, or --resume it")
 
     @classmethod
-    def create(cls, path: Path, config: TrainConfig) -> "RunFolder":
-        """A new run folder, complete with its configuration or not there at all."""
+    def create(cls, path: Path, config: TrainConfig, trainer: Trainer | None = None) -> "RunFolder":
+        """A new run folder, complete with its configuration or not there at all.
+
+        With a trainer whose weights do not follow from the configuration it holds a checkpoint from the first.
+        """
         try:
             cls.check_new(path)
             missing = [folder for folder in path.parents if not folder.exists()]
@@ -251,6 +261,8 @@ class RunFolder:
             try:
                 (draft / CONFIG).write_text(config.to_toml(), encoding="utf-8")
                 (draft / SNAPSHOTS).mkdir()
+                if trainer:
+                    (draft / CHECKPOINT).write_bytes(save(trainer.state_dict()))
                 draft.chmod(0o755)
                 draft.rename(path)
             except BaseException:

@@ -36,6 +36,8 @@ SHARED_FIELDS = tuple(name for name in TrainConfig.model_fields if name not in (
 COPIES = 5
 """Tensors as large as W while training: W, its gradient, two moments, the last good W."""
 PARAMETERS = ("weight", "bias", "positions")
+TAKEN = {"weight": "weights", "bias": "biases", "positions": "positions"}
+"""What a run calls them."""
 
 
 class Trainer:
@@ -45,9 +47,17 @@ class Trainer:
         configs: one for each member; they may differ in `seed` and `strengths`.
         data: the task's data set; loaded if left out.
         on_snapshot: called with (member, snapshot) whenever a snapshot is due.
+        start: a trained network for each member to start from, a `Run` or a `Snapshot`, in place of random weights: weights,
+            biases and positions of the neurons it kept. The optimiser starts afresh, and so do schedules and data order.
     """
 
-    def __init__(self, configs: Sequence[TrainConfig], data: Dataset | None = None, on_snapshot: Callable | None = None):
+    def __init__(
+        self,
+        configs: Sequence[TrainConfig],
+        data: Dataset | None = None,
+        on_snapshot: Callable | None = None,
+        start: Sequence[object] | None = None,
+    ):
         if not configs:
             raise InputError("configs: at least one is needed")
         if data is not None and not isinstance(data, Dataset):
@@ -76,6 +86,8 @@ class Trainer:
         self.batches = Batches(self.data.train, config, [one.config.seed for one in self.members], self.device, self.dtype)
         self.carried: Tensor | None = None  # the state of symbol streams, (K, B, n)
         self.idle_checks = torch.zeros(len(configs), config.n_neurons, dtype=torch.int32, device=self.device)
+        if start is not None:
+            self._start_from(start)
         self.last_good = None
         self._remember()
 
@@ -121,6 +133,31 @@ class Trainer:
                     net, lattice_positions(data.positions, config.channels, n_sites, data.n_outputs), learned=False
                 )
         return net
+
+    @torch.no_grad()
+    def _start_from(self, start: Sequence[object]) -> None:
+        """Take over trained networks, one for each member. Inputs stay where the data put them."""
+        net = self.net
+        if len(start) != len(self.members):
+            raise InputError(f"start: {len(start)} networks for a population of {len(self.members)}")
+        keep = torch.stack([one.kept.to(self.device) for one in start])
+        expect("start.kept", keep, tuple(net.ids.shape), torch.bool)
+        for name in PARAMETERS:
+            for k, one in enumerate(start):
+                value, mine = getattr(one, TAKEN[name]), getattr(net, name)
+                if (value is None) != (mine is None):
+                    raise InputError(f"start.{TAKEN[name]}: must be there if, and only if, hidden_positions are")
+                if value is None:
+                    continue
+                expect(f"start.{TAKEN[name]}", value, tuple(mine.shape[1:]), self.dtype, finite=name != "positions")
+                if name == "positions":  # those not kept need a place if ever they are born
+                    hidden = keep[k].clone()
+                    hidden[: net.n_inputs] = hidden[net.outputs] = False
+                    mine[k, hidden] = value.to(self.device)[hidden]
+                else:
+                    mine[k] = value.to(self.device)
+        if self.config.remove_dead:
+            compaction.compact(net, self.optimiser, self.penalties, keep)
 
     def _n_sites(self) -> int:
         if self.data.sites is None:

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.effective import effective_graph
 from analysis.graph import effective_networkx, unrolled_networkx
-from analysis.layers import carried_edges, carry_and_add, layers, path_depths, share_through
+from analysis.layers import carried_edges, carry_and_add, layers, path_depths, share_through, steps_on_path
 from tests.analysis.test_effective import graph_of, random_weights, wire
 from tests.planted import FAMILIES
 
@@ -60,6 +60,15 @@ def test_each_node_counts_by_how_far_from_linear_it_is():
     bend = graph.nonlinearity[1, 1]
     assert 0 < bend < 1
     np.testing.assert_allclose(path_depths(graph), [1 - bend, bend])
+
+
+def test_a_carried_value_makes_no_step_on_its_path():
+    """1 takes x at l = 1 and keeps half of it; 2 takes what 1 has; 3 reads 1 and 2 at l = 3."""
+    weights = wire(4, (0, 1, 1), (1, 1, 0.5), (1, 2, 1), (1, 3, 1), (2, 3, 1))
+    graph = graph_of(weights, [0, 0, -0.1, 0], n_iterations=3)
+    np.testing.assert_allclose(steps_on_path(graph), [0, 0, 1 / 3, 2 / 3])  # 0-1-1-3 with 0.5, 0-1-2-3 with 1
+    weights[1, 1] = -0.5  # a value turned round is not handed on
+    np.testing.assert_allclose(steps_on_path(graph_of(weights, [0, 0, -0.1, 0], n_iterations=3)), [0, 0, 0, 1])
 
 
 def test_path_depths_do_not_overflow():
