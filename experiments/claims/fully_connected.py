@@ -46,7 +46,9 @@ def measure(arm: str, run: Run, data: Dataset) -> dict:
     report = judge(run, data)
     X, y = Shells(data_seed=1000 + run.config.seed, n_train=1, n_validation=1, n_test=10_000).load().test
     W, b, _ = arrays(run)
-    answers = forward(W, b, X.numpy().astype(float), run.config.n_iterations, n_outputs=data.n_outputs)[1].argmax(1)
+    kept = run.kept.numpy()
+    W, b = W[np.ix_(kept, kept)], b[kept]
+    answers = forward(W, b, X.numpy().astype(float), run.config.n_iterations, n_outputs=data.n_outputs)[-1].argmax(1)
     verdict = report.verdicts["fully_connected"]
     return {
         "accuracy": float(np.mean(answers == y.numpy())),
