@@ -16,6 +16,7 @@ from rich.text import Text
 
 from urn.config import TrainConfig, read_toml
 from urn.errors import InputError
+from urn.growth import Growth
 from urn.penalties import TERMS
 from urn.progress import progress
 from urn.runs import Run, RunFolder, load_run, resume, train
@@ -82,8 +83,10 @@ def add_train(parser: argparse.ArgumentParser) -> None:
         flag = f"--{name.replace('_', '-')}"
         default = getattr(info.default, "value", info.default)
         text = f"{info.description or ''} (default: {default})".strip().replace("%", "%%")
-        if name in ("strengths", "task_options"):
-            keys = TERMS if name == "strengths" else sorted({key for options in TASKS.values() for key in options.model_fields})
+        if name in ("strengths", "task_options", "growth"):
+            keys = {"strengths": TERMS, "growth": Growth.model_fields}.get(name) or sorted(
+                {key for options in TASKS.values() for key in options.model_fields}
+            )
             for key in keys:
                 fields.add_argument(
                     f"{flag}.{key.replace('_', '-')}", dest=f"{name}.{key}", metavar="VALUE", help=f"see {flag}"

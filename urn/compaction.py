@@ -138,6 +138,41 @@ def compact(net: URN, optimiser: ProximalAdam, penalties: Penalties, keep: Tenso
     return size < len(outputs[0])
 
 
+@torch.no_grad()
+def rearrange(net: URN, optimiser: ProximalAdam, carried: Tensor | None, ids: Tensor) -> tuple[Tensor | None, Tensor]:
+    """Hold the neurons `ids` `(K, m)`, ascending, and no others; those not held before come in empty.
+
+    Returns the state of streams `(K, B, m)`, and which neurons are new, `(K, m)` boolean.
+    """
+    K, n = net.ids.shape
+    slot = torch.full((K, net.n_neurons), -1, device=ids.device)
+    slot.scatter_(1, net.ids, torch.arange(n, device=ids.device).expand(K, n))
+    where = slot.gather(1, ids)
+    held, where = where >= 0, where.clamp_min(0)
+
+    def along(T: Tensor, axis: int) -> Tensor:
+        shape = [K] + [1] * (T.dim() - 1)
+        shape[axis] = where.shape[1]
+        expanded = [*T.shape]
+        expanded[axis] = where.shape[1]
+        return T.gather(axis, where.view(shape).expand(expanded)).masked_fill_(~held.view(shape), 0)
+
+    for name, axes in (("weight", (1, 2)), ("bias", (1,)), ("positions", (1,))):
+        if getattr(net, name) is None:
+            continue
+
+        def take(T: Tensor, axes=axes) -> Tensor:
+            for axis in axes:
+                T = along(T, axis)
+            return T
+
+        state = optimiser.state.get(getattr(net, name), {})
+        state = {key: take(T) if isinstance(T, Tensor) else T for key, T in state.items()}
+        optimiser.exchange(net, name, take(getattr(net, name).data), state)
+    net.ids = ids
+    return None if carried is None else along(carried, 2), ~held
+
+
 def _ends(net: URN) -> tuple[Tensor, Tensor]:
     """Masks of the input and of the output neurons, `(1, n)` boolean."""
     neuron = torch.arange(net.weight.shape[1], device=net.weight.device)[None]

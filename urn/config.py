@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from urn.errors import InputError
 from urn.fields import Amount, Count, Number, Positive, Strict, Whole
+from urn.growth import Growth
 from urn.penalties import check_names
 from urn.schedules import Schedule, Scheduled
 from urn.tasks import task_options
@@ -24,7 +25,8 @@ class TrainConfig(Strict):
     """
 
     task: str = Field(
-        "digits", description="name of the task: shells, digits, mnist1d, idx, file, carry, miconi_easy, miconi_hard"
+        "digits",
+        description="name of the task: shells, digits, mnist1d, idx, file, carry, miconi_easy, miconi_hard, miconi_switch",
     )
     task_options: dict = Field({}, description="options of the task, as a table")
     n_neurons: Annotated[Whole, Field(ge=2, le=100_000)] = Field(300, description="S, inputs and outputs included")
@@ -32,12 +34,19 @@ class TrainConfig(Strict):
         4, description="I, how often W is applied (symbol streams: symbols per update)"
     )
     activation: Literal["relu", "tanh"] = "relu"
-    input_mode: Literal["pulse", "clamped"] = Field("pulse", description="input at l = 0 only, or put back every iteration")
+    input_mode: Literal["pulse", "clamped", "elman"] = Field(
+        "pulse",
+        description="input at l = 0 only, or put back every iteration; elman: streams read out from hidden neurons alone",
+    )
     steps: Count = Field(4000, description="updates")
     batch_size: Positive = Field(128, description="samples (symbol streams: streams) in an update")
     learning_rate: Scheduled = Schedule(value=2e-3, milestones=(0.7,), factor=0.2)
-    betas: tuple[Rate, Rate] = Field((0.9, 0.999), description="Adam's")
-    epsilon: Annotated[Number, Field(gt=0, le=1)] = Field(1e-8, description="Adam's")
+    optimiser: Literal["proximal_adam", "rmsprop"] = Field(
+        "proximal_adam", description="rmsprop: changes clipped at `clip`, prices taken off every step as they are (Miconi 2016)"
+    )
+    betas: tuple[Rate, Rate] = Field((0.9, 0.999), description="Adam's; the second is RMSProp's decay")
+    epsilon: Annotated[Number, Field(gt=0, le=1)] = Field(1e-8, description="Adam's; RMSProp has it under the root")
+    clip: Annotated[Number, Field(gt=0)] = Field(1e-2, description="largest change of a weight in a step of rmsprop")
     strengths: dict[str, Scheduled] = Field(
         {"weight": Schedule(value=3e-4)}, description="c of each term, a number or a schedule"
     )
@@ -47,6 +56,7 @@ class TrainConfig(Strict):
     hidden_positions: Literal["none", "learned", "lattice"] = Field("none", description="where hidden neurons sit")
     channels: Count = Field(0, description="hidden channels of the lattice; S = inputs + channels x sites + outputs")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="seed of the weights and of the data order")
+    growth: Growth | None = Field(None, description="a table: start small, neurons are born and die (default: no growth)")
     remove_dead: bool = Field(True, description="drop neurons that can never fire again (exact)")
     remove_dangling: Count = Field(
         0, description="drop neurons that no output hears after so many checks in a row (0: never; not exact)"
@@ -69,6 +79,10 @@ class TrainConfig(Strict):
         if (self.channels > 0) != (self.hidden_positions == "lattice"):
             needs = "at least 1 with" if self.hidden_positions == "lattice" else "0 without"
             raise InputError(f"channels: must be {needs} hidden_positions = lattice, not {self.channels}")
+        if self.growth is not None and self.hidden_positions == "lattice":
+            raise InputError("growth: neurons of a lattice come and go by whole channels; use hidden_positions learned or none")
+        if self.optimiser == "rmsprop" and {"self", "symmetry"} & set(self.strengths):
+            raise InputError("optimiser: rmsprop knows no self and no symmetry term; use proximal_adam")
         if self.betas[0] ** 2 >= self.betas[1]:
             raise InputError(f"betas: {self.betas}: the square of the first must be below the second, or removal is not exact")
         return self
@@ -79,7 +93,7 @@ class TrainConfig(Strict):
 
     def to_dict(self) -> dict:
         """Plain TOML types. Fields at their default are included, so that a run stays what it was when defaults change."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", exclude_none=True)
 
     def to_toml(self) -> str:
         """As the text of a TOML file."""

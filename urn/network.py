@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from urn.elman import ElmanUnroll, used_blocks
 from urn.errors import InputError
 
 ACTIVATIONS = {"relu": torch.relu_, "tanh": torch.tanh_}
@@ -21,7 +22,9 @@ CHAINS = {
 """g phi'(P) into `out`, with phi'(P) in terms of N = phi(P), so that only N is kept for the backward pass."""
 GAINS = {"relu": 2.0, "tanh": 1.0}
 """He (2015) for ReLU, LeCun (1998) for tanh: variance of a weight times its fan-in."""
-INPUT_MODES = ("pulse", "clamped", "stream")
+INPUT_MODES = ("pulse", "clamped", "stream", "elman")
+"""Input at l = 0 only; put back at every iteration; a new symbol at every iteration, read out as all iterations are (stream)
+or from hidden neurons alone at the same symbol (elman)."""
 
 
 class Unroll(torch.autograd.Function):
@@ -124,7 +127,7 @@ class Unroll(torch.autograd.Function):
 class Activity(NamedTuple):
     """What the neurons did: `N` `(K, L, B, n)` holds N(1), N(2), ...; `n` `(K, L, n)` the mean of |N| over the batch.
 
-    L is I - 1, or I in stream mode (the last one is the state to carry). A term that needs the mean only should take
+    L is I - 1, or I where symbols are read (the last one is the state to carry). A term that needs the mean only should take
     `n`: its gradient then never has the size of N.
     """
 
@@ -141,10 +144,10 @@ class URN(nn.Module):
     Args:
         n_neurons: S, the length of the vector, inputs and outputs included.
         n_inputs, n_outputs: d_in and d_out.
-        n_iterations: I, how often the matrix is applied (in stream mode: symbols per call).
+        n_iterations: I, how often the matrix is applied (symbols per call where it reads a stream).
         population: K.
         activation: "relu" or "tanh".
-        input_mode: "pulse", "clamped" or "stream".
+        input_mode: one of INPUT_MODES.
         generator: a `torch.Generator`, or one for each member.
         device, dtype: where and how the parameters are held; the draws do not depend on the device.
 
@@ -193,6 +196,8 @@ class URN(nn.Module):
         W = torch.empty(population, n_neurons, n_neurons)
         for member, member_generator in zip(W, generators, strict=True):
             member.normal_(generator=member_generator).mul_(scale)
+        if input_mode == "elman":
+            used_blocks(W, n_inputs, n_outputs)
         self.weight = nn.Parameter(W.to(device, dtype))
         self.bias = nn.Parameter(torch.zeros(population, n_neurons, device=device, dtype=dtype))
         self.register_buffer("ids", torch.arange(n_neurons, device=device).repeat(population, 1))
@@ -215,6 +220,8 @@ class URN(nn.Module):
         After a pulse the input and output neurons are free like any other. Were they spared by a regulariser, computation
         would move into them (on digits every hidden neuron dies, and the 74 others carry the network).
         """
+        if self.input_mode == "elman":
+            return self.hidden
         return slice(0 if self.input_mode == "pulse" else self.n_inputs, self.weight.shape[1])
 
     @property
@@ -226,14 +233,15 @@ class URN(nn.Module):
         """Run the network and return `(y, activity)`.
 
         Args:
-            x: `(B, d_in)` for all members alike, or `(K, B, d_in)`; in stream mode `(B, I, d_in)` or `(K, B, I, d_in)`.
-            state: `(K, B, n)`, the neurons as an earlier call left them (stream mode only).
+            x: `(B, d_in)` for all members alike, or `(K, B, d_in)`; where symbols are read (stream, elman) `(B, I, d_in)` or
+                `(K, B, I, d_in)`.
+            state: `(K, B, n)`, the neurons as an earlier call left them (symbols only).
 
         Returns:
-            y: `(K, B, d_out)`; in stream mode `(K, B, I, d_out)`.
+            y: `(K, B, d_out)`; with symbols `(K, B, I, d_out)`.
             activity: see `Activity`.
         """
-        stream = self.input_mode == "stream"
+        stream = self.input_mode in ("stream", "elman")
         if not isinstance(x, Tensor) or x.dtype != self.bias.dtype:
             raise InputError(f"x: must be a tensor of {self.bias.dtype}, not {getattr(x, 'dtype', type(x).__name__)}")
         if x.dim() == (4 if stream else 3) - 1:
@@ -243,9 +251,15 @@ class URN(nn.Module):
         if stream and x.shape[2] != self.n_iterations:
             raise InputError(f"x: {x.shape[2]} symbols where n_iterations is {self.n_iterations}")
         if state is not None and not stream:
-            raise InputError("state: only a network in stream mode carries one")
+            raise InputError("state: only a network that reads symbols carries one")
         if state is not None and tuple(state.shape) != (*x.shape[:2], self.bias.shape[1]):
             raise InputError(f"state: must be {(*x.shape[:2], self.bias.shape[1])}, not of shape {tuple(state.shape)}")
+        if self.input_mode == "elman":
+            N, n, y = ElmanUnroll.apply(
+                self.weight, self.bias, x.transpose(1, 2), state,
+                self.n_outputs, ACTIVATIONS[self.activation], CHAINS[self.activation],
+            )  # fmt: skip
+            return y.transpose(1, 2), Activity(N, n)
         N, n, y = Unroll.apply(
             self.weight, self.bias, x.transpose(1, 2) if stream else x, state,
             self.n_iterations, self.n_outputs, self.input_mode, self.activation,

@@ -4,7 +4,8 @@
     W <- soft(W - lr m_hat / d,  lr c / d)                            Yun, Lozano & Yang 2021, adaptive proximal gradient
 
 An entry therefore reaches zero, exactly, when its mean gradient stays below its price c, however small that gradient is.
-This module knows parameters and prices, not networks: it works on an ordinary `nn.Linear` as well.
+`ClippedRMSProp` is there to repeat what others did. This module knows parameters and prices, not networks: it works on an
+ordinary `nn.Linear` as well.
 """
 
 from collections.abc import Callable, Iterable
@@ -131,6 +132,35 @@ class ProximalAdam(torch.optim.Optimizer):
         d = symmetry.spread(metric.of(state["shared_avg_sq"]))
         z = deviation.add_(symmetry.spread(shared)).mul_(d)
         torch.div(_shrink(z, d, metric.lr, l1, _now(group["diagonal"])), d, out=W)
+
+
+class ClippedRMSProp(ProximalAdam):
+    """RMSProp whose changes are clipped, with a price taken off every step (the training of Miconi 2016).
+
+        v <- b2 v + (1 - b2) g^2,   W <- soft(W - clip(lr g / sqrt(v + eps), -clip, clip),  c)
+
+    There is no momentum and no bias correction, and a price is what an entry loses in one step whatever the learning rate.
+    """
+
+    def __init__(self, params: Iterable, lr: float, decay: float, eps: float, clip: float):
+        super().__init__(params, lr, (0.0, decay), eps)
+        if not clip > 0:
+            raise ValueError(f"clip: must be greater than 0, not {clip}")
+        self.clip = clip
+
+    def _update(self, w: Tensor, group: dict) -> None:
+        if group["diagonal"] is not None or group["deviation"] is not None:
+            raise ValueError("diagonal, deviation: prices that RMSProp does not know")
+        state = self.state[w]
+        if not state:  # exp_avg stays zero: there is no momentum that could revive anything
+            state.update(step=0, exp_avg=torch.zeros_like(w), exp_avg_sq=torch.zeros_like(w))
+        state["step"] += 1
+        v, decay = state["exp_avg_sq"], group["betas"][1]
+        v.mul_(decay).addcmul_(w.grad, w.grad, value=1 - decay)
+        w.sub_((w.grad * group["lr"]).div_((v + group["eps"]).sqrt_()).clamp_(-self.clip, self.clip))
+        price = _now(group["l1"])
+        if isinstance(price, Tensor) or price:
+            w.copy_(soft(w, _to(price, w)))
 
 
 class Metric:

@@ -111,7 +111,7 @@ def depth(net: URN, activity: Activity, settings: Settings) -> Tensor:
     n = activity.n[..., net.acting]  # (K, L, acting)
     spoken = n.new_zeros(n.shape[-1])
     spoken[: net.n_inputs - net.acting.start] = 1
-    spoken[-net.n_outputs :] = 1
+    spoken[net.outputs.start - net.acting.start :] = 1
     twice_products = (spoken + n.sum(1)).square() - spoken - n.square().sum(1)  # 2 sum_{l < m} n(l) n(m)
     return ((twice_products.clamp_min(0) + DEPTH_ROUNDING**2).sqrt() - DEPTH_ROUNDING).sum(1)
 
@@ -143,6 +143,18 @@ def symmetry(net: URN, activity: Activity, settings: Settings) -> Tensor:
 def self_loop(net: URN, activity: Activity, settings: Settings) -> Tensor:
     """sum_i |W_ii - w0| over acting neurons: w0 = 0 prices carrying a value in place, w0 = 1 prices change."""
     return (net.weight.diagonal(dim1=1, dim2=2)[:, net.acting] - settings.self_target).abs().sum(1)
+
+
+def _outgoing_cost(net: URN, settings: Settings) -> Tensor:
+    cost = torch.zeros_like(net.weight)
+    cost[:, :, net.hidden] = 1
+    return cost
+
+
+@register("outgoing", shrinks="weight", cost=_outgoing_cost)
+def outgoing(net: URN, activity: Activity, settings: Settings) -> Tensor:
+    """sum_ij |W_ij| over hidden j: what a neuron says costs, what it hears from the input does not (Miconi 2016)."""
+    return net.weight[:, :, net.hidden].abs().sum((1, 2))
 
 
 Strength = float | Tensor

@@ -320,6 +320,27 @@ class MiconiHard(SymbolStream):
             letters[flipped] = "b" if letters[flipped] == "a" else "a"
 
 
+@task("miconi_switch")
+class MiconiSwitch(TaskOptions):
+    """One stream whose grammar changes: equal parts of the easy and the hard language, by turns (Miconi 2016).
+
+    With `length` = symbols per update x updates, training passes through it once. Validation and test speak the last one.
+    """
+
+    parts: Annotated[tuple[Literal["easy", "hard"], ...], Field(min_length=1)] = ("easy", "hard", "easy")
+    length: Size = Field(400_000, description="symbols in the stream")
+    p: Annotated[Number, Field(ge=0, lt=1)] = 0.6
+
+    def load(self) -> Dataset:
+        size = {"data_seed": self.data_seed, "n_streams": 1, "length": -(-self.length // len(self.parts))}
+        grammars = {"easy": MiconiEasy(p=self.p, **size).load(), "hard": MiconiHard(**size).load()}
+        symbols, follow = (
+            torch.cat([grammars[part].train[k] for part in self.parts], 1)[:, : self.length].contiguous() for k in (0, 1)
+        )
+        last = grammars[self.parts[-1]]
+        return Dataset((symbols, follow), last.validation, last.test, len(ALPHABET), "stream")
+
+
 def _shuffle_columns(X: np.ndarray, seed: int) -> np.ndarray:
     return X[:, np.random.default_rng([seed, 1]).permutation(X.shape[1])]
 

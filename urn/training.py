@@ -21,16 +21,19 @@ from urn.checks import check_ids, expect
 from urn.config import TrainConfig
 from urn.errors import InputError, memory_for
 from urn.geometry import attach_positions, lattice_positions, learned_positions
+from urn.growth import Growing
 from urn.members import Member, Snapshot
 from urn.network import URN, Activity
-from urn.optimiser import ProximalAdam
+from urn.optimiser import ClippedRMSProp, ProximalAdam
 from urn.penalties import Penalties, Settings
 from urn.schedules import Schedule
 from urn.symmetry import translations
 from urn.tasks import Dataset, Split, task_options
 
 BASE_COLUMNS = ("step", "loss", "validation_accuracy", "living_neurons", "connections")
-"""Columns of every history; living_l (neurons heard from at iteration l) and R_term follow."""
+"""Columns of every history; living_l (neurons heard from at iteration l), or loss_mean for streams, and R_term follow."""
+MEMORY = 0.99
+"""Of loss_mean, the exponential mean of the task loss over updates: one stretch of symbols says little."""
 SHARED_FIELDS = tuple(name for name in TrainConfig.model_fields if name not in ("seed", "strengths"))
 """What all members of a population have in common."""
 COPIES = 5
@@ -80,11 +83,13 @@ class Trainer:
         with memory_for("n_neurons"):
             self.net = self._build()
         self.penalties = self._penalties()
-        self.optimiser = ProximalAdam(
-            self.penalties.parameter_groups(self.net), lr=config.learning_rate.value, betas=config.betas, eps=config.epsilon
-        )
+        self.optimiser = self._optimiser()
         self.batches = Batches(self.data.train, config, [one.config.seed for one in self.members], self.device, self.dtype)
         self.carried: Tensor | None = None  # the state of symbol streams, (K, B, n)
+        self.loss_mean: Tensor | None = None  # of symbol streams, (K,)
+        self.growing = self.acted_at = None
+        if config.growth is not None:
+            self.growing = Growing(config.growth, self.batches.seeds, self.net, self.optimiser)
         self.idle_checks = torch.zeros(len(configs), config.n_neurons, dtype=torch.int32, device=self.device)
         if start is not None:
             self._start_from(start)
@@ -108,11 +113,13 @@ class Trainer:
         config, data = self.config, self.data
         if self.stream and (shortest := min(part[0].shape[1] for part in data.parts)) < config.n_iterations:
             raise InputError(f"n_iterations: {config.n_iterations} symbols an update from streams of {shortest}")
+        if config.input_mode == "elman" and not self.stream:
+            raise InputError(f"input_mode: elman reads streams of symbols, and the task {config.task} has none")
         generators = [torch.Generator().manual_seed(member.config.seed) for member in self.members]
         net = URN(
             config.n_neurons, data.n_inputs, data.n_outputs, config.n_iterations,
             population=len(self.members), activation=config.activation,
-            input_mode="stream" if self.stream else config.input_mode,
+            input_mode="stream" if self.stream and config.input_mode != "elman" else config.input_mode,
             generator=generators, device=self.device, dtype=self.dtype,
         )  # fmt: skip
         if config.hidden_positions != "none":
@@ -175,6 +182,12 @@ class Trainer:
         self._schedule(penalties, names)
         return penalties
 
+    def _optimiser(self) -> ProximalAdam:
+        config, groups = self.config, self.penalties.parameter_groups(self.net)
+        if config.optimiser == "rmsprop":
+            return ClippedRMSProp(groups, config.learning_rate.value, config.betas[1], config.epsilon, config.clip)
+        return ProximalAdam(groups, lr=config.learning_rate.value, betas=config.betas, eps=config.epsilon)
+
     def _schedule(self, penalties: Penalties, names) -> None:
         """Give every term the schedules of the members in training; a member without a term has it at strength 0."""
         off = Schedule(value=0)
@@ -214,6 +227,9 @@ class Trainer:
     def _update(self) -> tuple[Activity | None, Tensor | None]:
         """One step. Returns the activity and the task losses, or None if a member had to leave."""
         net, optimiser, penalties = self.net, self.optimiser, self.penalties
+        if self.growing and self.step > 0 and self.acted_at != self.step:
+            self.carried = self.growing.act(net, optimiser, self.carried, self.step)
+            self.acted_at = self.step
         penalties.set_step(self.step)
         for group in optimiser.param_groups:
             group["lr"] = self.config.learning_rate.at(self.step, self.config.steps)
@@ -227,7 +243,8 @@ class Trainer:
             self._dismiss(finite)
             return None, None
         if self.stream:
-            self.carried = activity.N[:, -1].detach()
+            self.carried, now = activity.N[:, -1].detach(), losses.detach()
+            self.loss_mean = now.clone() if self.loss_mean is None else self.loss_mean.lerp_(now, 1 - MEMORY)
         optimiser.step()
         return Activity(*(T.detach() for T in activity)), losses.detach()
 
@@ -249,14 +266,25 @@ class Trainer:
                 count = torch.where(idle, self.idle_checks.gather(1, net.ids) + 1, 0).to(torch.int32)
                 self.idle_checks = torch.zeros_like(self.idle_checks).scatter_(1, net.ids, count)
                 keep &= count < config.remove_dangling
-            before = net.ids
-            if not keep.all():
-                self.last_good = None  # nothing fails from here to its renewal, and its memory serves the change of size
-            if compaction.compact(net, self.optimiser, self.penalties, keep) and self.carried is not None:
-                where = torch.stack([torch.searchsorted(old, new) for old, new in zip(before, net.ids, strict=True)])
-                self.carried = torch.stack([state[:, i] for state, i in zip(self.carried, where, strict=True)])
+            self._remove(keep)
+        if self.growing:
+            self.carried = self.growing.trim(net, self.optimiser, self.carried)
         self._remember()
         return finite
+
+    def _remove(self, keep: Tensor) -> None:
+        """Drop all but these neurons `(K, n)`; of a network that grows, free their slots."""
+        net = self.net
+        if self.growing:
+            dead = self.growing.living(net) & ~keep
+            self.carried = self.growing.bury(net, self.optimiser, self.carried, dead)
+            return
+        before = net.ids
+        if not keep.all():
+            self.last_good = None  # nothing fails from here to its renewal, and its memory serves the change of size
+        if compaction.compact(net, self.optimiser, self.penalties, keep) and self.carried is not None:
+            where = torch.stack([torch.searchsorted(old, new) for old, new in zip(before, net.ids, strict=True)])
+            self.carried = torch.stack([state[:, i] for state, i in zip(self.carried, where, strict=True)])
 
     def _finite(self) -> Tensor:
         """Which members hold finite numbers only, `(K,)`."""
@@ -295,6 +323,9 @@ class Trainer:
                 state = {key: moment[finite] if isinstance(moment, Tensor) else moment for key, moment in state.items()}
                 self.optimiser.exchange(self.net, name, value.data[finite], state)
         self.net.ids, self.idle_checks = self.net.ids[finite], self.idle_checks[finite]
+        self.loss_mean = None if self.loss_mean is None else self.loss_mean[finite]
+        if self.growing:
+            self.growing.dismiss(finite)
         self.last_good = tuple(None if T is None else T[finite] for T in self.last_good)
         self.carried = None if self.carried is None else self.carried[finite]
         self.batches.seeds = [member.config.seed for member in self.training]
@@ -313,13 +344,15 @@ class Trainer:
         connections = [int(torch.count_nonzero(W)) for W in net.weight]  # over dimensions it would copy W as int64
         for k, member in enumerate(self.training):
             row = [self.step, float(losses[k]), float(accuracy[k]), int(neurons[k]), connections[k]]
-            row += [] if self.stream else [int(count) for count in fires[k].sum(1)]
+            row += [float(self.loss_mean[k])] if self.stream else [int(count) for count in fires[k].sum(1)]
             row += [float(values[k]) for values in terms.values()]
             member.history.append(dict(zip(self.columns(), row, strict=True)))
 
     @torch.no_grad()
     def living_neurons(self) -> Tensor:
-        """Hidden neurons that can fire or learn, `(K,)`."""
+        """Hidden neurons that can fire or learn (of a network that grows, those that live), `(K,)`."""
+        if self.growing:
+            return self.growing.living(self.net).sum(1)
         return compaction.living(self.net, self.optimiser, self.penalties)[:, self.net.hidden].sum(1)
 
     def evaluate(self, split: Split) -> Tensor:
@@ -336,7 +369,8 @@ class Trainer:
 
     def _one(self, k: int, held: tuple[Tensor, ...] | None = None) -> list[Tensor]:
         """A copy of the k-th of what is held, on the CPU."""
-        return [None if T is None else T[k].to("cpu", copy=True) for T in held or self._held()]
+        one = [None if T is None else T[k].to("cpu", copy=True) for T in held or self._held()]
+        return _living_only(one, self.net.n_inputs, self.net.n_outputs) if self.growing else one
 
     def _settle(self, k: int, status: str, held: tuple[Tensor, ...] | None = None) -> None:
         """Write the k-th network in training into its member."""
@@ -371,7 +405,7 @@ class Trainer:
 
     def columns(self) -> list[str]:
         """The columns of the history of a member."""
-        layers = [] if self.stream else [f"living_{l}" for l in range(1, self.config.n_iterations)]
+        layers = ["loss_mean"] if self.stream else [f"living_{l}" for l in range(1, self.config.n_iterations)]
         return [*BASE_COLUMNS, *layers, *(f"R_{name}" for name in self.penalties.schedules)]
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -379,7 +413,10 @@ class Trainer:
         tensors = {"step": torch.tensor(self.step), "members": torch.tensor([member.index for member in self.training])}
         tensors |= {"data": self.fingerprint, "ids": self.net.ids, "idle_checks": self.idle_checks}
         if self.carried is not None:
-            tensors["carried"] = self.carried
+            tensors |= {"carried": self.carried, "loss_mean": self.loss_mean}
+        if self.growing:
+            tensors["born"] = self.growing.born
+            tensors |= {} if self.growing.will is None else {"will": self.growing.will}
         for name in PARAMETERS:
             value = getattr(self.net, name)
             if value is None:
@@ -392,6 +429,15 @@ class Trainer:
                 f"good.{name}": T for name, T in zip(("ids", *PARAMETERS), self.last_good, strict=True) if T is not None
             }
         return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+    def _check_born(self, born: Tensor, ids: Tensor) -> None:
+        """Hold the ages of neurons against the neurons that are held."""
+        expect("born", born, (len(ids), self.config.n_neurons), torch.int64)
+        lives = born >= 0
+        held = torch.zeros_like(lives).scatter_(1, ids.cpu(), True)
+        hidden = slice(self.net.n_inputs, self.config.n_neurons - self.net.n_outputs)
+        if (lives & ~held).any() or lives[:, : hidden.start].any() or lives[:, hidden.stop :].any():
+            raise InputError("born: a neuron lives that is not held, or is no hidden one")
 
     def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
         """Continue from a `state_dict` of a trainer with the same configurations.
@@ -407,7 +453,11 @@ class Trainer:
         self.step = int(tensors["step"])
         self.training = [self.members[k] for k in tensors["members"].tolist()]
         self.net.ids, self.idle_checks = tensors["ids"], tensors["idle_checks"]
-        self.carried = tensors.get("carried")
+        self.carried, self.loss_mean = tensors.get("carried"), tensors.get("loss_mean")
+        if self.growing:
+            self.growing.dismiss(torch.tensor([member in self.training for member in self.members]))
+            self.growing.born = tensors["born"].cpu()
+            self.growing.will = tensors["will"].cpu() if "will" in tensors else None
         group = self.penalties.settings.group
         if group is not None:
             self.penalties.settings = replace(self.penalties.settings, group=group.restrict(self.net.ids[0]))
@@ -443,14 +493,20 @@ class Trainer:
         expect("idle_checks", tensors["idle_checks"], (K, S), torch.int32)
         if self.stream and step > 0:
             expect("carried", tensors["carried"], (K, self.batches.size, n), self.dtype)
+            expect("loss_mean", tensors["loss_mean"], (K,), self.dtype)
+        if self.growing:
+            self._check_born(tensors["born"], ids)
+            if self.growing.will is not None:
+                expect("will", tensors["will"], (K, S), self.dtype)
+        good = tensors.get("good.ids", ids).shape[-1]  # growth may have changed the size since
         for name in PARAMETERS:
             value = getattr(net, name)
             if value is None:
                 continue
-            shape = (K, n, *((n,) if name == "weight" else value.shape[2:]))
+            shape, good_shape = ((K, m, *((m,) if name == "weight" else value.shape[2:])) for m in (n, good))
             expect(name, tensors[name], shape, self.dtype, finite=name != "positions")
             if "good.ids" in tensors:
-                expect(f"good.{name}", tensors[f"good.{name}"], shape, self.dtype, finite=name != "positions")
+                expect(f"good.{name}", tensors[f"good.{name}"], good_shape, self.dtype, finite=name != "positions")
             if step > 0 and isinstance(value, torch.nn.Parameter):
                 expect(f"{name}.step", tensors[f"{name}.step"], (), torch.int64)
                 for moment in ("exp_avg", "exp_avg_sq"):
@@ -458,6 +514,14 @@ class Trainer:
         if step > 0 and "symmetry" in self.penalties.schedules:
             for moment in ("weight.shared_avg", "weight.shared_avg_sq"):
                 expect(moment, tensors[moment], (K, *tensors[moment].shape[1:]), self.dtype, finite=False)
+
+
+def _living_only(one: list[Tensor], n_inputs: int, n_outputs: int) -> list[Tensor]:
+    """Of one network that grows (see `Trainer._held`) the neurons that are wired, without empty slots."""
+    ids, W, b, positions = one
+    kept = (W != 0).any(0) | (W != 0).any(1) | (b != 0)
+    kept[:n_inputs] = kept[len(kept) - n_outputs :] = True
+    return [ids[kept], W[kept][:, kept], b[kept], None if positions is None else positions[kept]]
 
 
 def _all_finite(T: Tensor) -> Tensor:

@@ -1,0 +1,263 @@
+"""Births and deaths: what they leave untouched, what bounds them, and that an interruption does not show."""
+
+import pytest
+import torch
+
+from tests.conftest import after
+from urn import URN, InputError, TrainConfig, load_run, resume, train, train_population
+from urn.optimiser import ClippedRMSProp
+from urn.training import Trainer
+
+LIVELY = {"cap": 12, "reserve": 2, "add_probability": 0.1, "delete_probability": 0.3, "spontaneous_probability": 0.1}
+"""Many births and deaths in few updates."""
+
+
+def symbols(**changes) -> TrainConfig:
+    """The recurrent network of the paper, short."""
+    fields = {
+        "task": "miconi_easy", "task_options": {"n_streams": 4, "length": 400}, "input_mode": "elman", "activation": "tanh",
+        "n_neurons": 30, "n_iterations": 10, "batch_size": 1, "steps": 120, "learning_rate": 1e-2, "optimiser": "rmsprop",
+        "betas": (0, 0.99), "strengths": {"outgoing": 1e-4}, "growth": LIVELY, "dtype": "float64",
+        "check_every": 10, "log_every": 20, "snapshots": 2,
+    }  # fmt: skip
+    return TrainConfig(**{**fields, **changes})
+
+
+def shells(**changes) -> TrainConfig:
+    """A feed-forward network of ReLU neurons with places, short."""
+    fields = {
+        "task": "digits", "n_neurons": 64 + 40 + 10, "n_iterations": 3, "batch_size": 16, "steps": 120,
+        "hidden_positions": "learned", "strengths": {"weight": 1e-3, "activity": 1e-3, "locality": 1e-3},
+        "growth": {**LIVELY, "newborn_scale": 0.3, "newborn_norm": 0.9, "inherit": True, "spare": "gradient", "youth": 5},
+        "dtype": "float64", "check_every": 10, "log_every": 20, "snapshots": 2,
+    }  # fmt: skip
+    return TrainConfig(**{**fields, **changes})
+
+
+CONFIGS = {"streams": symbols(), "pulse": shells(), "young": symbols(growth={**LIVELY, "spare": "young"})}
+
+
+@pytest.fixture(params=CONFIGS)
+def config(request) -> TrainConfig:
+    return CONFIGS[request.param]
+
+
+def by_id(trainer: Trainer, k: int) -> dict[str, torch.Tensor]:
+    """Everything known of the k-th network at full size, so that slots do not matter."""
+    net, held = trainer.net, {}
+    for name in ("weight", "bias"):
+        parameter = getattr(net, name)
+        for key, T in {"": parameter.data, **trainer.optimiser.state[parameter]}.items():
+            if isinstance(T, torch.Tensor):
+                whole = T.new_zeros(net.n_neurons, *([net.n_neurons] if name == "weight" else []))
+                i = net.ids[k]
+                whole[(i[:, None], i) if name == "weight" else i] = T[k]
+                held[f"{name}.{key}"] = whole
+    return held
+
+
+def trained(config: TrainConfig, steps: int = 40) -> Trainer:
+    trainer = Trainer([config.replace(seed=seed) for seed in (1, 2, 3)])
+    trainer.run(until=steps)
+    return trainer
+
+
+def test_an_elman_network_equals_its_formula_and_its_gradients(generator):
+    """Against plain loops and autograd, state carried in, gradients into everything there is."""
+    K, S, d_in, d_out, I, B = 2, 9, 3, 2, 5, 4
+    net = URN(S, d_in, d_out, I, population=K, activation="tanh", input_mode="elman", generator=generator, dtype=torch.float64)
+    x = torch.rand(K, B, I, d_in, generator=generator, dtype=torch.float64, requires_grad=True)
+    state = torch.rand(K, B, S, generator=generator, dtype=torch.float64, requires_grad=True)
+    weigh = torch.rand(K, B, I, d_out, generator=generator, dtype=torch.float64)
+
+    y, activity = net.unroll(x, state)
+    loss = (y * weigh).sum() + activity.n.square().sum() + (activity.N[:, -1] ** 3).sum()
+    inputs = (net.weight, net.bias, x, state)
+    ours = torch.autograd.grad(loss, inputs)
+
+    hidden, h, outputs, spoken = net.hidden, state[..., net.hidden], [], []
+    for t in range(I):
+        heard = x[:, :, t] @ net.weight[:, hidden, :d_in].mT + h @ net.weight[:, hidden, hidden].mT
+        h = torch.tanh(heard + net.bias[:, None, hidden])
+        outputs.append(h @ net.weight[:, net.outputs, hidden].mT + net.bias[:, None, net.outputs])
+        spoken.append(h)
+    plain = (torch.stack(outputs, 2) * weigh).sum() + (h**3).sum()
+    plain = plain + torch.stack([h.abs().mean(1) for h in spoken], 1).square().sum()
+    torch.testing.assert_close(y, torch.stack(outputs, 2))
+    for one, other in zip(ours, torch.autograd.grad(plain, inputs), strict=True):
+        torch.testing.assert_close(one, other)
+    assert not net.weight.detach()[:, :d_in].any()
+
+
+def test_clipped_rmsprop_step_by_hand():
+    w = torch.nn.Parameter(torch.tensor([1.0, 0.5, -0.5, 0.001]))
+    optimiser = ClippedRMSProp([{"params": [w], "l1": 1e-2}], lr=0.1, decay=0.9, eps=1e-2, clip=0.05)
+    w.grad = torch.tensor([1.0, 0.1, -0.1, 0.0])
+    optimiser.step()
+    # v = 0.1, 0.001, 0.001, 0; steps 0.1 / sqrt(0.11) = 0.30 -> 0.05, 0.01 / sqrt(0.011) = 0.0953 -> 0.05; then 0.01 off.
+    torch.testing.assert_close(w.detach(), torch.tensor([0.94, 0.44, -0.44, 0.0]))
+    w.grad = torch.tensor([0.0, 0.001, 0.0, 0.0])
+    optimiser.step()
+    step = 0.1 * 0.001 / (0.9 * 0.001 + 0.1 * 1e-6 + 1e-2) ** 0.5
+    torch.testing.assert_close(w.detach(), torch.tensor([0.93, 0.43 - step, -0.43, 0.0]))
+
+
+def test_it_starts_with_one_neuron_grows_and_members_differ_in_size(config):
+    trainer = Trainer([config.replace(seed=seed) for seed in range(4)])
+    assert trainer.living_neurons().tolist() == [1] * 4
+    sizes, differed = set(), False
+    while trainer.step < config.steps:
+        trainer.run(until=trainer.step + 1)
+        now = trainer.living_neurons()
+        sizes |= set(now.tolist())
+        differed |= len(set(now.tolist())) > 1
+        assert int(now.max()) <= config.growth.cap
+    assert len(sizes) > 3
+    assert differed
+    grown = trainer.members[0].history
+    assert grown[-1]["living_neurons"] > 1
+
+
+def test_the_cap_holds_and_is_reached():
+    greedy = symbols(growth={"cap": 5, "add_probability": 1.0, "spontaneous_probability": 1.0, "delete_probability": 0.0})
+    trainer = trained(greedy)
+    assert trainer.living_neurons().tolist() == [5, 5, 5]
+    full = symbols(n_neurons=8 + 3, growth={"spontaneous_probability": 1.0, "delete_probability": 0.0})
+    assert trained(full).living_neurons().tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize("norm", [0.0, 1e-3, 1.0])
+def test_a_newborn_leaves_the_function_unchanged_up_to_its_threshold_weight(config, norm):
+    growth = {**config.to_dict()["growth"], "newborn_norm": norm, "add_probability": 0.0, "spontaneous_probability": 0.0}
+    trainer = trained(config.replace(growth=growth))
+    net, growing = trainer.net, trainer.growing
+    x, _, _ = trainer.batches.at(trainer.step)
+    before = net.unroll(x)[0].detach()
+    growing.rule = growing.rule.model_copy(update={"spontaneous_probability": 1.0, "delete_probability": 0.0})
+    sizes = trainer.living_neurons()
+    trainer.carried = growing.act(net, trainer.optimiser, trainer.carried, trainer.step)
+    assert torch.equal(trainer.living_neurons(), sizes + 1)
+    change = (net.unroll(x)[0].detach() - before).abs().max()
+    assert change <= 50 * norm * growing.rule.threshold
+    assert change > 0 or norm == 0
+    # As loud as asked: the outgoing norm of a newborn is newborn_norm thresholds.
+    living = growing.living(net)
+    newborn = growing.born.gather(1, net.ids) == trainer.step
+    loud = growing.outgoing(net, net.weight.data, living)[newborn]
+    torch.testing.assert_close(loud, torch.full_like(loud, norm * growing.rule.threshold))
+
+
+def test_births_and_deaths_keep_every_survivor_and_its_optimiser_state(config):
+    trainer = trained(config)
+    for _ in range(20):
+        trainer.run(until=trainer.step + 1)  # so that something changes before the next decision
+        before = [by_id(trainer, k) for k in range(3)]
+        lived = trainer.growing.born.clone() >= 0
+        trainer.carried = trainer.growing.act(trainer.net, trainer.optimiser, trainer.carried, trainer.step)
+        trainer.acted_at = trainer.step
+        lives = trainer.growing.born >= 0
+        for k in range(3):
+            now, ends = by_id(trainer, k), torch.ones(trainer.net.n_neurons, dtype=torch.bool)
+            ends[trainer.net.n_inputs : -trainer.net.n_outputs] = False
+            stayed, gone = ends | (lived[k] & lives[k]), lived[k] & ~lives[k]
+            for name, T in now.items():
+                both = stayed[:, None] & stayed if T.dim() == 2 else stayed
+                assert torch.equal(T[both], before[k][name][both])
+                assert not T[gone].any()
+                if name != "weight.":
+                    newborn = lives[k] & ~lived[k]
+                    assert not T[newborn].any()
+
+
+def test_empty_slots_stay_empty(config):
+    trainer = trained(config, 60)
+    free = ~trainer.growing.living(trainer.net)
+    free[:, : trainer.net.n_inputs] = free[:, trainer.net.outputs] = False
+    assert free.any()
+    for k in range(3):
+        assert not trainer.net.weight[k, free[k]].any()
+        assert not trainer.net.weight[k][:, free[k]].any()
+        assert not trainer.net.bias[k, free[k]].any()
+
+
+def test_a_member_grows_as_it_would_alone(config):
+    together = train_population([config.replace(seed=seed) for seed in (1, 2, 3)])
+    for member in together:
+        alone = train_population([member.config])[0]
+        assert torch.equal(member.kept, alone.kept)
+        torch.testing.assert_close(member.weights, alone.weights, rtol=0, atol=1e-8)
+        assert [row["living_neurons"] for row in member.history] == [row["living_neurons"] for row in alone.history]
+
+
+def test_resuming_in_the_midst_of_growth_is_bit_identical(tmp_path, config):
+    whole = train(config, tmp_path / "whole")
+    train(config, tmp_path / "broken", stop=after(37))
+    assert load_run(tmp_path / "broken").status == "interrupted"
+    train_again = resume(tmp_path / "broken", stop=after(25))
+    assert train_again.steps_done == 62
+    broken = resume(tmp_path / "broken")
+    for name in ("weights", "biases", "kept"):
+        assert torch.equal(getattr(whole, name), getattr(broken, name))
+    assert (tmp_path / "whole" / "history.csv").read_bytes() == (tmp_path / "broken" / "history.csv").read_bytes()
+    assert whole.kept.sum() == whole.config.n_neurons - (~whole.kept).sum()
+    assert whole.kept.sum() < config.n_neurons  # empty slots are not part of the result
+
+
+def test_fixed_size_is_growth_without_births_and_deaths():
+    none = {"start": 7, "add_probability": 0, "delete_probability": 0, "spontaneous_probability": 0}
+    assert trained(symbols(growth=none)).living_neurons().tolist() == [7, 7, 7]
+
+
+def test_newborns_hear_what_the_last_dead_heard():
+    rule = {**LIVELY, "inherit": True, "newborn_scale": 0.0}
+    trainer = trained(symbols(growth=rule), 30)
+    net, growing = trainer.net, trainer.growing
+    dead = growing.living(net) & (torch.cumsum(growing.living(net), 1) == 1)
+    heard = [net.weight.data[k][dead[k]][0, : net.n_inputs].clone() for k in range(3)]
+    growing.bury(net, trainer.optimiser, None, dead)
+    growing.rule = growing.rule.model_copy(update={"spontaneous_probability": 1.0, "delete_probability": 0.0})
+    growing.act(net, trainer.optimiser, None, trainer.step)
+    newborn = growing.born.gather(1, net.ids) == trainer.step
+    for k in range(3):
+        assert torch.equal(net.weight.data[k][newborn[k]][0, : net.n_inputs], heard[k])
+
+
+@pytest.mark.parametrize(
+    ("changes", "culprit"),
+    [
+        ({"growth": {"reserv": 1}}, r"growth\.reserv: unknown key"),
+        ({"growth": {"add_probability": 1.5}}, r"growth\.add_probability"),
+        ({"growth": {"start": 0}}, r"growth\.start"),
+        ({"growth": {"spare": "best"}}, r"growth\.spare"),
+        ({"growth": 3}, "growth"),
+        ({"clip": 0}, "clip"),
+        ({"strengths": {"self": 1.0}}, "optimiser: rmsprop"),
+    ],
+)
+def test_a_wrong_table_is_refused(changes, culprit):
+    with pytest.raises(InputError, match=culprit):
+        symbols(**changes)
+
+
+@pytest.mark.parametrize(
+    ("config", "culprit"),
+    [
+        (symbols(growth={"cap": 23}), r"growth\.cap: 23 hidden neurons where n_neurons leaves 22"),
+        (symbols(growth={"start": 9, "cap": 8}), r"growth\.start: 9"),
+        (shells(input_mode="elman"), "input_mode: elman reads streams"),
+    ],
+)
+def test_what_does_not_fit_the_task_is_refused(config, culprit):
+    with pytest.raises(InputError, match=culprit):
+        Trainer([config])
+
+
+def test_a_checkpoint_with_foreign_ages_is_refused():
+    trainer = trained(symbols(), 20)
+    state = trainer.state_dict()
+    born = state["born"].clone()
+    born[:, 0] = 3
+    fresh = Trainer([symbols(seed=seed) for seed in (1, 2, 3)])
+    with pytest.raises(InputError, match="born"):
+        fresh.load_state_dict(state | {"born": born})
+    fresh.load_state_dict(state)
