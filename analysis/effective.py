@@ -111,7 +111,7 @@ def effective_graph(
     wiring.eliminate_zeros()
     sizes = (wiring.shape[0], n_inputs, n_outputs, n_iterations)
     source = source_mask(sizes[0], n_inputs, n_iterations, input_mode)
-    reached, bias = _reach(wiring, biases, source, activation)
+    reached, bias = reach(wiring, biases, source, activation)
     spread, computing = np.ones(reached.shape), np.ones(reached.shape)
     if inputs is None:
         # a positive weight from a rectified node, and no negative bias: linear whatever the input
@@ -122,7 +122,7 @@ def effective_graph(
         linear = (lowest >= 0) if activation == "relu" else np.zeros_like(reached)
     linear[-1] = False
     linear &= ~source
-    unrolled = _unroll(wiring, reached, source, n_outputs)
+    unrolled = unroll(wiring, reached, source, n_outputs)
     if inputs is not None and len(unrolled):
         unrolled = _without_echoes(unrolled, source, spread)
     if faint > 0 and len(unrolled):
@@ -148,9 +148,11 @@ def effective_graph(
     )
 
 
-def _reach(wiring, biases, source, activation):
+def reach(wiring, biases, source, activation, fixed=None):
     """Nodes whose value can depend on the input, and the bias of each node with the constant nodes folded in; both
     (I + 1, S).
+
+    Holds for every input, unless `fixed` (I + 1, S) says what more is constant: a value, or NaN where nothing is known.
     """
     (i, j), w = wiring.coords, wiring.data
     n_neurons = wiring.shape[0]
@@ -166,8 +168,10 @@ def _reach(wiring, biases, source, activation):
             varies = can_rise | ((np.bincount(i[live], minlength=n_neurons) > 0) & (bias[l + 1] > 0))
         else:
             varies = np.bincount(i[live], minlength=n_neurons) > 0
-        reached[l + 1] |= varies
+        held = np.isfinite(fixed[l + 1]) & ~source[l + 1] if fixed is not None else np.zeros(n_neurons, dtype=bool)
+        reached[l + 1] |= varies & ~held
         constant = np.where(reached[l + 1], 0.0, PHI[activation](bias[l + 1]))
+        constant[held] = fixed[l + 1][held] if fixed is not None else 0.0
     return reached, bias
 
 
@@ -205,7 +209,7 @@ def _observe(wiring, biases, inputs, sizes, input_mode, activation):
     )
 
 
-def _unroll(wiring, reached, source, n_outputs):
+def unroll(wiring, reached, source, n_outputs):
     """Edges between reached nodes that lie on a path to an output at the last iteration."""
     (i, j), w = wiring.coords, wiring.data
     n_neurons, n_iterations = wiring.shape[0], len(reached) - 1

@@ -30,8 +30,10 @@ from torch import Tensor
 from urn.checks import check_ids, expect
 from urn.config import TrainConfig, read_toml
 from urn.errors import InputError
+from urn.living import Living, living_part, network_of
 from urn.members import Member, Snapshot
-from urn.tasks import Dataset
+from urn.network import INPUT_MODES, URN
+from urn.tasks import Dataset, task_options
 from urn.training import BASE_COLUMNS, Trainer
 
 try:
@@ -48,6 +50,7 @@ CONFIG, WEIGHTS, HISTORY, SNAPSHOTS, CHECKPOINT, STRUCTURE = (
     "structure.json",
 )
 
+ENDS = ("n_inputs", "n_outputs", "input_mode")
 STATUSES = ("ok", "disconnected", "diverged", "interrupted")
 
 
@@ -64,6 +67,8 @@ class Run:
             last good ones) or "interrupted".
         test_accuracy: on the test set; R^2 for regression; NaN unless training ended well.
         steps_done: updates made.
+        n_inputs, n_outputs: d_in and d_out.
+        input_mode: "pulse", "clamped", or "stream" where the data are symbol streams.
         folder: where it lies, or None.
     """
 
@@ -77,7 +82,24 @@ class Run:
     status: str
     test_accuracy: float
     steps_done: int
+    n_inputs: int
+    n_outputs: int
+    input_mode: str
     folder: Path | None = None
+
+    def network(self) -> URN:
+        """The trained network, ready to be called."""
+        return network_of(self.weights, self.biases, **self.form)
+
+    def compact(self) -> Living:
+        """The part of it that can matter for any input, and how many parameters and multiply-adds that saves."""
+        return living_part(self.weights, self.biases, **self.form)
+
+    @property
+    def form(self) -> dict:
+        """What beside weights and biases makes the network."""
+        form = {name: getattr(self, name) for name in ENDS}
+        return form | {"n_iterations": self.config.n_iterations, "activation": self.config.activation}
 
     def __repr__(self) -> str:
         where = f", {self.folder}" if self.folder else ""
@@ -153,7 +175,7 @@ def train_population(
     trainer.run(report=report, stop=stop)
     if trainer.step < trainer.config.steps:
         trainer.finish("interrupted")
-    return [_run(member, snapshots[member.index]) for member in trainer.members]
+    return [_run(trainer, member, snapshots[member.index]) for member in trainer.members]
 
 
 def load_run(folder: str | Path) -> Run:
@@ -168,7 +190,7 @@ def load_run(folder: str | Path) -> Run:
     try:
         run = Run(
             config, tensors["weights"], tensors["biases"], tensors.get("positions"), tensors["kept"], [], [],
-            about["status"], float(about["test_accuracy"]), int(about["steps_done"]), store.path,
+            about["status"], float(about["test_accuracy"]), int(about["steps_done"]), *_ends(about, config), store.path,
         )  # fmt: skip
     except (KeyError, ValueError) as error:
         raise InputError(f"{store.path / WEIGHTS}: not the weights of a run (no valid {error})") from None
@@ -177,6 +199,8 @@ def load_run(folder: str | Path) -> Run:
         expect("weights", run.weights, (S, S), dtype)
         expect("biases", run.biases, (S,), dtype)
         expect("kept", run.kept, (S,), torch.bool)
+        if min(run.n_inputs, run.n_outputs) < 1 or run.n_inputs + run.n_outputs > S or run.input_mode not in INPUT_MODES:
+            raise InputError(f"{run.n_inputs} inputs, {run.n_outputs} outputs, {run.input_mode} of {S} neurons")
         if run.positions is not None:
             expect("positions", run.positions, (S, run.positions.shape[-1]), dtype, finite=False)
     except InputError as error:
@@ -199,11 +223,19 @@ def save_run(run: Run, folder: str | Path) -> Run:
     return load_run(folder)
 
 
-def _run(member: Member, snapshots: list[Snapshot], folder: Path | None = None) -> Run:
-    final = member.final
+def _ends(about: dict[str, str], config: TrainConfig) -> tuple[int, int, str]:
+    """Inputs, outputs and input mode of a run; one that was written before they were kept asks its task."""
+    if "n_inputs" in about:
+        return int(about["n_inputs"]), int(about["n_outputs"]), about["input_mode"]
+    data = task_options(config.task, config.task_options).load()
+    return data.n_inputs, data.n_outputs, "stream" if data.kind == "stream" else config.input_mode
+
+
+def _run(trainer: Trainer, member: Member, snapshots: list[Snapshot], folder: Path | None = None) -> Run:
+    final, net = member.final, trainer.net
     return Run(
         member.config, final.weights, final.biases, final.positions, final.kept, member.history, snapshots,
-        member.status, member.test_accuracy, final.step, folder,
+        member.status, member.test_accuracy, final.step, *(getattr(net, name) for name in ENDS), folder,
     )  # fmt: skip
 
 
@@ -227,7 +259,7 @@ def _train_in(store: "RunFolder", trainer: Trainer, report: Callable | None, sto
     if trainer.step < trainer.config.steps and trainer.training:
         store.save_checkpoint(trainer)
         trainer.finish("interrupted")
-    store.save_run(_run(member, [], store.path))
+    store.save_run(_run(trainer, member, [], store.path))
     return load_run(store.path)
 
 
@@ -388,6 +420,7 @@ class RunFolder:
         if run.positions is not None:
             tensors["positions"] = run.positions
         about = {"status": run.status, "test_accuracy": repr(run.test_accuracy), "steps_done": str(run.steps_done)}
+        about |= {name: str(getattr(run, name)) for name in ENDS}
         self.write(WEIGHTS, save({name: tensor.contiguous() for name, tensor in tensors.items()}, about))
         if run.status != "interrupted":
             self.tidy()
