@@ -12,7 +12,7 @@ from safetensors.numpy import save
 from torch import Tensor, nn
 
 from analysis import StructureReport
-from analysis.export import FORMATS, Exported, Portable, exact_graph, layered_source, plan, recurrent_source
+from analysis.export import FORMATS, Exported, Plan, Portable, exact_graph, layered_source, plan, recurrent_source
 from analysis.export.lattice import integer_coordinates
 from analysis.export.portable import SETTINGS
 from experiments import judging
@@ -81,6 +81,9 @@ def export(
         back = Portable.read(content, to, **settings)
         W, b = (torch.tensor(T, dtype=run.weights.dtype) for T in (back.weights, back.biases))
         answer = network_of(W, b, **{key: getattr(back, key) for key in run.form})
+    elif to == "onnx":
+        files = {f"{name}.onnx": onnx_model(run, data, report, on_data=on_data)}
+        answer = read_onnx(files[f"{name}.onnx"])
     else:
         code = module_source(run, data, report, name=name, on_data=on_data)
         files = {f"{name}.py": code.source.encode(), f"{name}.safetensors": save(code.tensors)}
@@ -88,9 +91,6 @@ def export(
             for file, content in files.items():
                 (Path(folder) / file).write_bytes(content)
             answer = read_module(Path(folder) / f"{name}.py")
-        if to == "onnx":
-            files = {f"{name}.onnx": to_onnx(answer, _inputs(run, data.validation))}
-            answer = read_onnx(files[f"{name}.onnx"])
     parts = {"training": data.train, "validation": data.validation} if on_data else {"validation": data.validation}
     differs = {part: _difference(answer, run, _inputs(run, split)) for part, split in parts.items()}
     first, error = next(iter(differs.items()))
@@ -115,19 +115,41 @@ def _difference(answer: Callable, run: Run, x: Tensor) -> float:
 
 def module_source(run: Run, data: Dataset, report: StructureReport, *, name: str = "network", on_data: bool = False) -> Exported:
     """The living network as source code and arrays: layers as they emerged, of the kinds that were found."""
-    living, dtype = run.compact(), run.config.dtype
-    W, b, ids = living.weights.numpy().astype(float), living.biases.numpy().astype(float), living.ids.numpy()
-    title = report.summary
+    about = {"title": report.summary, "dtype": run.config.dtype, "name": name}
     if run.input_mode == "stream":
-        sizes = {"n_inputs": run.n_inputs, "n_outputs": run.n_outputs, "activation": run.config.activation}
-        return recurrent_source(W, b, **sizes, title=title, name=name, dtype=dtype)
+        living, form = _living(run), run.form
+        sizes = {key: form[key] for key in ("n_inputs", "n_outputs", "activation")}
+        return recurrent_source(*living, **sizes, **about)
+    return layered_source(layers(run, data, report, on_data=on_data), **about)
+
+
+def onnx_model(run: Run, data: Dataset, report: StructureReport, *, on_data: bool = False) -> bytes:
+    """The same layers as an ONNX model."""
+    try:
+        from analysis.export.onnx import layered_onnx, recurrent_onnx
+    except ImportError:
+        raise InputError("--to onnx: needs the extra onnx (pip install 'urn[onnx]')") from None
+    if run.input_mode == "stream":
+        model = recurrent_onnx(module_source(run, data, report).tensors, run.config.activation, report.summary)
+    else:
+        model = layered_onnx(layers(run, data, report, on_data=on_data), report.summary)
+    return model.SerializeToString()
+
+
+def layers(run: Run, data: Dataset, report: StructureReport, *, on_data: bool = False) -> Plan:
+    """The layers of a run's living network; receptive fields and kernels where the verdicts say that there are some."""
+    ids = run.compact().ids.numpy()
     inputs = data.train[0].numpy().astype(float) if on_data else None
-    graph = exact_graph(W, b, **living.form, inputs=inputs)
+    graph = exact_graph(*_living(run), **run.form, inputs=inputs)
     local_layers = report.verdicts["locally_connected"].evidence["local_layers"]
     local = [place for place, i in enumerate(ids.tolist()) if report.layer_of.get(i) in local_layers]
     coordinates = _coordinates(run, data) if report.verdicts["convolutional"].present else None
-    layers = plan(graph, local=local, coordinates=None if coordinates is None else coordinates[ids])
-    return layered_source(layers, title=title, name=name, dtype=dtype)
+    return plan(graph, local=local, coordinates=None if coordinates is None else coordinates[ids])
+
+
+def _living(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    living = run.compact()
+    return living.weights.numpy().astype(float), living.biases.numpy().astype(float)
 
 
 def portable(run: Run, data: Dataset, report: StructureReport) -> Portable:
@@ -162,22 +184,16 @@ def _coordinates(run: Run, data: Dataset) -> np.ndarray | None:
     return None if run.positions is None else integer_coordinates(run.positions.numpy(), data.n_inputs)
 
 
-def to_onnx(module: nn.Module, x: Tensor) -> bytes:
-    """A module as ONNX, for batches of any size."""
-    try:
-        import onnxscript  # noqa: F401
-    except ImportError:
-        raise InputError("--to onnx: needs the extra onnx (pip install 'urn[onnx]')") from None
-    program = torch.onnx.export(
-        module, (x[:2],), dynamo=True, input_names=["x"], output_names=["y"], verbose=False,
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-    )  # fmt: skip
-    return program.model_proto.SerializeToString()
-
-
 def read_onnx(content: bytes) -> Callable[[Tensor], Tensor]:
-    """A function that runs the first output of an ONNX network in onnxruntime."""
+    """A function that runs the first output of an ONNX network in onnxruntime, from a state of zeros where it has one."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    return lambda x: torch.from_numpy(session.run(None, {"x": x.numpy()})[0])
+
+    def answer(x: Tensor) -> Tensor:
+        feed = {"x": x.float().numpy()}
+        for extra in session.get_inputs()[1:]:
+            feed[extra.name] = np.zeros((1, len(x), extra.shape[2]), np.float32)
+        return torch.from_numpy(session.run(None, feed)[0])
+
+    return answer

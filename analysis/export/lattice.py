@@ -1,8 +1,11 @@
-"""Whether a layer's weights are exactly a convolution on a lattice, and which: kernel, channels, padding. Judges nothing else.
+"""Which of a layer's weights are a convolution on a lattice: kernel, channels, padding, and what is left over.
 
 Nodes of a lattice layer are ordered channel by channel, site by site. A kernel is read off one target at a time, as
-weights by (source channel, offset between sites). Targets with the same kernel are one channel, if there is just one at
-every site. The lattice may close on itself (offsets modulo its size) or end (kernels are cut off at its border).
+weights by (source channel, offset between sites). Targets with nearly the same kernel are one channel, if there is just
+one at every site; the others are left to be written in another way. The kernel of a channel is the median of theirs, and
+where weights differ from it the difference is kept, so that nothing is lost: a price on length measured along a line, say,
+leaves other weights at its ends. The lattice may close on itself (offsets modulo its size) or end (kernels are cut off at
+its border).
 """
 
 from dataclasses import dataclass
@@ -11,7 +14,9 @@ from itertools import product
 import numpy as np
 
 EXACT = 1e-6
-"""Largest difference between repeats of a weight, relative to the largest weight."""
+"""A difference between weights that is rounding, relative to the largest weight."""
+ALIKE = 0.05
+"""Largest difference between the kernels of a channel, relative to the largest weight."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ class Lattice:
 class Convolution:
     """kernel (C_out, C_in, *sizes), `pad` (before, after) of each axis, and the lattice it makes.
 
-    `order` (T,): which target comes at each place of the new layer.
+    `order`: which target comes at each place of the lattice it makes; those of no whole channel are not in it.
+    `rest` (T', N): what the weights of those targets are beside the convolution.
     """
 
     kernel: np.ndarray
@@ -41,6 +47,7 @@ class Convolution:
     circular: bool
     lattice: Lattice
     order: np.ndarray
+    rest: np.ndarray
 
 
 def integer_coordinates(positions, n_inputs):
@@ -76,23 +83,24 @@ def as_lattice(coordinates):
 
 
 def as_convolution(weights, source, coordinates):
-    """The Convolution that a block of weights is, or None.
+    """The Convolution that a block of weights holds, with as many channels as there are; None if there is none.
 
     Parameters
     ----------
     weights : (T, N) array from the nodes of the Lattice `source`, in its order, to T targets.
     coordinates : (T, dim) whole coordinates of the targets.
     """
-    if not np.isfinite(coordinates).all() or coordinates.shape[1] != len(source.sites):
-        return None
-    target = as_lattice(coordinates)
-    if target is None:
+    if not len(weights) or not np.isfinite(coordinates).all() or coordinates.shape[1] != len(source.sites):
         return None
     places = coordinates.astype(int)
+    origin, sites = places.min(axis=0), np.ptp(places, axis=0) + 1
+    if sites.prod(dtype=float) > len(places):
+        return None
+    target = Lattice(0, tuple(origin.tolist()), tuple(sites.tolist()))
     for circular in (True, False):
-        if circular and (target[0].sites != source.sites or target[0].origin != source.origin):
+        if circular and (target.sites != source.sites or target.origin != source.origin):
             continue
-        found = _fit(weights, source, target[0], places, circular)
+        found = _fit(weights, source, target, places, circular)
         if found is not None:
             return found
     return None
@@ -119,40 +127,43 @@ def _fit(weights, source, target, places, circular):
     kernels = np.zeros((len(weights), source.channels, int(extent.prod())))
     known = np.zeros((len(weights), int(extent.prod())), dtype=bool)
     kernels[rows, :, taps], known[rows, taps] = blocks[rows, :, columns], True
-    channel = _channels(kernels, known, places, target)
-    if channel is None:
-        return None
-    kernel = np.stack([_mean(kernels[channel == c], known[channel == c]) for c in range(target.channels)])
     site = np.ravel_multi_index(tuple((places - target.origin).T), target.sites)
-    order = np.lexsort((site, channel))
+    members = _channels(kernels, known, site, int(np.prod(target.sites)))
+    if not len(members):
+        return None
+    order, channel = np.concatenate(members), np.repeat(np.arange(len(members)), len(members[0]))
+    kernel = np.stack([_median(kernels[ones], known[ones]) for ones in members])
+    rest = kernels[order] - kernel[channel]
+    rest[np.abs(rest) <= EXACT * np.abs(kernels).max()] = 0
+    place = np.empty(len(weights), dtype=int)
+    place[order] = np.arange(len(order))
+    mine = np.isin(rows, order)
+    left = np.zeros((len(order), *blocks.shape[1:]))
+    left[place[rows[mine]], :, columns[mine]] = rest[place[rows[mine]], :, taps[mine]]
+    target = Lattice(len(members), target.origin, target.sites)
     start = np.array(target.origin) - source.origin + low  # the first tap of the first target, in source sites
     end = start + target.sites + extent - 2 - (sizes - 1)
     pad = tuple((int(-a), int(b)) for a, b in zip(start, end, strict=True))
-    return Convolution(kernel.reshape(*kernel.shape[:2], *extent), pad, circular, target, order)
+    return Convolution(kernel.reshape(*kernel.shape[:2], *extent), pad, circular, target, order, left.reshape(len(order), -1))
 
 
-def _mean(kernels, known):
-    """Mean kernel (C, taps) over targets (T, C, taps), of those that have a source there."""
-    return (kernels * known[:, None]).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+def _median(kernels, known):
+    """Median kernel (C, taps) over targets (T, C, taps), of those that have a source there."""
+    whole = np.where(known[:, None], kernels, np.nan)
+    whole[:, :, ~known.any(axis=0)] = 0.0
+    return np.nanmedian(whole, axis=0)
 
 
-def _channels(kernels, known, places, target):
-    """(T,) channel of each target, so that targets of a channel agree wherever both have sources; None if impossible."""
-    scale = EXACT * np.abs(kernels).max()
-    first, taken, channel = [], [], np.empty(len(kernels), dtype=int)
+def _channels(kernels, known, site, n_sites):
+    """The targets of each whole channel, site by site: they agree wherever both have sources."""
+    alike = ALIKE * np.abs(kernels).max()
+    first, taken = np.zeros(0, dtype=int), []
     for t in np.argsort(-known.sum(axis=1), kind="stable"):  # whole kernels before those cut off at the border
-        here = tuple(places[t])
-        for c, u in enumerate(first):
-            both = known[t] & known[u]
-            agree = np.abs(kernels[t] - kernels[u])[:, both].max(initial=0) <= scale
-            if agree and here not in taken[c]:
-                break
-        else:
-            c = len(first)
-            if c == target.channels:
-                return None
-            first.append(t)
-            taken.append(set())
-        taken[c].add(here)
-        channel[t] = c
-    return channel if len(first) == target.channels else None
+        both = known[first] & known[t]
+        apart = np.where(both[:, None], np.abs(kernels[first] - kernels[t]), 0.0).max(axis=(1, 2), initial=0.0)
+        c = next((c for c in np.flatnonzero(apart <= alike) if site[t] not in taken[c]), len(first))
+        if c == len(first):
+            first = np.append(first, t)
+            taken.append({})
+        taken[c][site[t]] = t
+    return [np.array([one[place] for place in range(n_sites)]) for one in taken if len(one) == n_sites]

@@ -1,13 +1,14 @@
 """From an exact computation graph to layers that can be written as modules: which block of weights is of which kind.
 
-Layer of a node = longest path from the inputs. Each layer is the sum of a block of weights from every layer it reads; the
-one from the layer just before it carries the bias. A block is a dense matrix unless what was found says otherwise:
+Depth of a node = longest path from the inputs. Nodes of a depth are one layer, or two where some of them are the channels
+of a convolution and others are not. Each layer is the sum of a block of weights from every layer it reads; the first block
+carries the bias. A block is a dense matrix unless what was found says otherwise:
 
     local   few sources for each target; asked for by neuron
-    conv    exactly a convolution on a lattice (analysis/export/lattice.py), and smaller than the matrix
+    conv    a convolution on a lattice (analysis/export/lattice.py), beside a block for what it leaves, if they are smaller
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -30,17 +31,19 @@ class Block:
 
 @dataclass(frozen=True)
 class Layer:
-    """Nodes of a layer: neuron (T,) and iteration (T,) of each, bias (T,), and the blocks that feed it."""
+    """Nodes of a layer: number (T,) and bias (T,) of each, and the blocks that feed it. `name` is its depth, and "b" for
+    those beside a convolution.
+    """
 
-    neurons: np.ndarray
-    iterations: np.ndarray
+    name: str
+    nodes: np.ndarray
     bias: np.ndarray
     blocks: tuple = ()
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Layers of an exact network; the first is the input, the last the read-out."""
+    """Layers of an exact network, in the order of computation; the first is the input, the last the read-out."""
 
     activation: str
     layers: tuple = field(repr=False)
@@ -48,7 +51,7 @@ class Plan:
     @property
     def widths(self):
         """Nodes in each layer, inputs and outputs included."""
-        return tuple(len(layer.neurons) for layer in self.layers)
+        return tuple(len(layer.nodes) for layer in self.layers)
 
 
 def plan(graph: ExactGraph, *, local=(), coordinates=None):
@@ -72,52 +75,75 @@ def plan(graph: ExactGraph, *, local=(), coordinates=None):
     if not len(graph.source):
         raise ValueError("weights join no input to an output in the iterations there are")
     n, last = graph.n_neurons, graph.n_iterations
-    depth_of = _layer_of(graph)
-    depth = int(depth_of.max())
-    inputs = np.arange(graph.n_inputs)
-    nodes, lattices, found = [inputs], [None if coordinates is None else as_lattice(coordinates[inputs])], []
+    depth_of = _depth_of(graph)
+    depth, inputs = int(depth_of.max()), np.arange(graph.n_inputs)
+    found = [Layer("0", inputs, np.zeros(len(inputs)))]
+    source, frame = 0, None if coordinates is None else as_lattice(coordinates[inputs])  # the latest layer on a lattice
     for k in range(1, depth + 1):
         members = last * n + np.arange(n - graph.n_outputs, n) if k == depth else np.flatnonzero(depth_of == k)
         members = members[np.lexsort((members // n, members % n))]  # by neuron, then by iteration
-        bias = graph.bias.ravel()[members]
-        readers = {s: _matrix(graph, nodes[s], members) for s in range(k)}
-        readers = {s: matrix for s, matrix in readers.items() if matrix.any()}
-        convolution, frame = None, lattices[k - 1]
-        if frame is not None and k < depth and k - 1 in readers:
-            lattice, order = frame
-            convolution = as_convolution(readers[k - 1][:, order], lattice, coordinates[members % n])
-        if convolution is not None and convolution.kernel.size < np.count_nonzero(readers[k - 1]):
-            moved = convolution.order
-            members, bias, readers = members[moved], bias[moved], {s: matrix[moved] for s, matrix in readers.items()}
-            lattices.append((convolution.lattice, np.arange(len(members))))
-        else:
-            convolution = None
-            lattices.append(None if coordinates is None else as_lattice(coordinates[members % n]))
-        blocks = []
-        for s in sorted(readers, reverse=True):
-            if convolution is not None and s == k - 1:
-                order = None if np.array_equal(frame[1], np.arange(len(frame[1]))) else frame[1]
-                blocks.append(Block(s, "conv", convolution.kernel, None, convolution, frame[0], order))
-            else:
-                blocks.append(_block(s, readers[s], np.isin(members % n, local).mean() >= 0.5))
-        found.append(Layer(members % n, members // n, bias, tuple(blocks)))
-        nodes.append(members)
-    return Plan(graph.activation, (Layer(inputs, np.zeros_like(inputs), np.zeros(len(inputs))), *found))
+        layers, rest = list(found), members
+        if frame is not None and k < depth:
+            convolution = _convolution(graph, found[source].nodes[frame[1]], frame[0], members, coordinates)
+            if convolution is not None:
+                nodes, order = members[convolution.order], frame[1]
+                order = None if np.array_equal(order, np.arange(len(order))) else order
+                block = Block(source, "conv", convolution.kernel, None, convolution, frame[0], order)
+                found.append(_layer(graph, str(k), nodes, layers, local, block))
+                rest = members[~np.isin(members, nodes)]
+                source, frame = len(found) - 1, (convolution.lattice, np.arange(len(nodes)))
+        if len(rest) == len(members):
+            source, frame = len(found), None if coordinates is None else as_lattice(coordinates[members % n])
+        if len(rest):
+            found.append(_layer(graph, str(k) if rest is members else f"{k}b", rest, layers, local))
+    return Plan(graph.activation, tuple(found))
 
 
-def _layer_of(graph):
+def _convolution(graph, sources, lattice, members, coordinates):
+    """The Convolution of most channels from nodes on a lattice to some of the nodes `members`, `order` among these; or None."""
+    neurons = members % graph.n_neurons
+    placed = np.isfinite(coordinates[neurons]).all(axis=1)
+    best = None
+    for some in (np.flatnonzero(placed & (neurons >= graph.n_inputs)), np.flatnonzero(placed)):
+        matrix = _matrix(graph, sources, members[some])
+        found = as_convolution(matrix, lattice, coordinates[neurons[some]])
+        if found is None:
+            continue
+        left = len(found.order) * np.count_nonzero(found.rest, axis=1).max()
+        if found.kernel.size + left >= np.count_nonzero(matrix[found.order]):
+            continue
+        if best is None or found.lattice.channels > best.lattice.channels:
+            best = replace(found, order=some[found.order])
+    return best
+
+
+def _layer(graph, name, nodes, layers, local, first=None):
+    """A Layer of these nodes: the block `first`, if there is one, and a block from every other layer that they read."""
+    wanted_local = np.isin(nodes % graph.n_neurons, local).mean() >= 0.5
+    blocks = [] if first is None else [first]
+    for s in sorted(range(len(layers)), key=lambda s: (int(layers[s].name.rstrip("b")), -s), reverse=True):
+        matrix = _matrix(graph, layers[s].nodes, nodes)
+        if first is not None and s == first.source:
+            matrix = np.zeros_like(matrix)
+            matrix[:, slice(None) if first.order is None else first.order] = first.convolution.rest
+        if matrix.any():
+            blocks.append(_block(s, matrix, wanted_local or s == getattr(first, "source", None)))
+    return Layer(name, nodes, graph.bias.ravel()[nodes], tuple(blocks))
+
+
+def _depth_of(graph):
     """(nodes,) longest path from the inputs; -1 for nodes that take no part; outputs lie behind all."""
     n = graph.n_neurons
-    layer = np.full(graph.bias.size, -1)
-    layer[: graph.n_inputs] = 0
+    depth = np.full(graph.bias.size, -1)
+    depth[: graph.n_inputs] = 0
     iteration = graph.target // n
     for l in range(1, graph.n_iterations + 1):
         step = iteration == l
-        np.maximum.at(layer, graph.target[step], layer[graph.source[step]] + 1)
-    hidden = layer[: graph.n_iterations * n]
-    layer[graph.n_iterations * n :] = -1
-    layer[(graph.n_iterations + 1) * n - graph.n_outputs :] = hidden.max() + 1
-    return layer
+        np.maximum.at(depth, graph.target[step], depth[graph.source[step]] + 1)
+    hidden = depth[: graph.n_iterations * n]
+    depth[graph.n_iterations * n :] = -1
+    depth[(graph.n_iterations + 1) * n - graph.n_outputs :] = hidden.max() + 1
+    return depth
 
 
 def _matrix(graph, sources, targets):
@@ -132,9 +158,9 @@ def _matrix(graph, sources, targets):
 
 
 def _block(source, matrix, wanted_local):
-    """A block as receptive fields where that is wanted and saves half of the products, else as a matrix."""
+    """A block as receptive fields where that is wanted and half of the weights are zero, else as a matrix."""
     size = int((matrix != 0).sum(axis=1).max())
-    if not wanted_local or 2 * size > matrix.shape[1]:
+    if not wanted_local or 2 * np.count_nonzero(matrix) > matrix.size or size == matrix.shape[1]:
         return Block(source, "linear", matrix)
     index = np.argsort(matrix == 0, axis=1, kind="stable")[:, :size]
     return Block(source, "local", np.take_along_axis(matrix, index, axis=1), index)

@@ -71,6 +71,8 @@ def layered_source(plan, *, title, name="network", dtype="float32"):
     biases = {}  # of each block's weights, every bias it is used with: one is the module's own
     for k, block, first in blocks:
         biases.setdefault(_key(block), set()).add(layers[k].bias.tobytes() if first else None)
+    names = [f"layer{layer.name}" for layer in layers[:-1]] + ["readout"]
+    values = ["x", *(f"h{layer.name}" for layer in layers[1:])]
     known, init, tensors, cost = {}, [], {}, 0
     forward, terms = [], []
     phi = {"relu": "F.relu", "tanh": "torch.tanh"}[plan.activation]
@@ -78,22 +80,22 @@ def layered_source(plan, *, title, name="network", dtype="float32"):
         layer, key = layers[k], _key(block)
         if key not in known:
             own = biases[key] == {layer.bias.tobytes()} and (block.kind != "conv" or _by_channel(block, layer.bias) is not None)
-            known[key] = ("readout" if k == last else f"layer{k}") if first else f"skip{block.source}_{k}"
-            code, arrays = _module(block, layer, len(layers[block.source].neurons), own)
+            known[key] = names[k] if first else f"from{layers[block.source].name}_to_{names[k]}"
+            code, arrays = _module(block, layer, len(layers[block.source].nodes), own)
             init.append(f"self.{known[key]} = {code}")
             tensors |= {f"{known[key]}.{part}": array for part, array in arrays.items()}
-        terms.append(f"self.{known[key]}({_argument(block, tensors, init)}){'.flatten(1)' if block.kind == 'conv' else ''}")
+        terms.append(f"self.{known[key]}({_argument(block, values[block.source], tensors, init)}){'.flatten(1)' if block.kind == 'conv' else ''}")
         if first and f"{known[key]}.bias" not in tensors and layer.bias.any():
-            init.append(f"self.bias{k} = nn.Parameter(torch.zeros({len(layer.bias)}))")
-            tensors[f"bias{k}"] = layer.bias
-            terms.append(f"self.bias{k}")
-        cost += len(layer.neurons) * int(np.prod(block.weight.shape[1:]))
+            init.append(f"self.bias_of_{names[k]} = nn.Parameter(torch.zeros({len(layer.bias)}))")
+            tensors[f"bias_of_{names[k]}"] = layer.bias
+            terms.append(f"self.bias_of_{names[k]}")
+        cost += len(layer.nodes) * int(np.prod(block.weight.shape[1:]))
         if block is layer.blocks[-1]:
             total = " + ".join(terms)
-            forward.append(f"return {total}" if k == last else f"h{k} = {phi}({total})")
+            forward.append(f"return {total}" if k == last else f"{values[k]} = {phi}({total})")
             terms = []
     tensors = {key: np.ascontiguousarray(T, dtype if T.dtype.kind == "f" else np.int64) for key, T in tensors.items()}
-    n_in, n_out = len(layers[0].neurons), len(layers[-1].neurons)
+    n_in, n_out = plan.widths[0], plan.widths[-1]
     shapes = f"x (B, {n_in}) -> y (B, {n_out})"
     about = f"{shapes}; nodes in each layer: {'-'.join(map(str, plan.widths))}.\n"
     head = HEADER.format(title=title, about=about, name=name, use=f"y = net(x)  # x (B, {n_in})")
@@ -110,7 +112,7 @@ def _key(block):
 
 def _module(block, layer, n_sources, with_bias):
     """(constructor call, {name: array}) of a block."""
-    n, arrays = len(layer.neurons), {"weight": block.weight}
+    n, arrays = len(layer.nodes), {"weight": block.weight}
     ending, bias = "" if with_bias else ", bias=False", layer.bias
     if block.kind == "conv":
         (n_to, n_from), kernel, bias = block.weight.shape[:2], block.weight.shape[2:], _by_channel(block, bias)
@@ -129,13 +131,12 @@ def _by_channel(block, bias):
     return bias[:, 0] if np.ptp(bias, axis=1).max() <= EXACT * np.abs(block.weight).max() else None
 
 
-def _argument(block, tensors, init):
+def _argument(block, value, tensors, init):
     """What a block is called with: the layer it reads, laid out and padded where it is a convolution."""
-    value = f"h{block.source}" if block.source else "x"
     if block.kind != "conv":
         return value
     if block.order is not None:
-        name = f"order{block.source}"
+        name = f"order_of_{value}"
         line = f'self.register_buffer("{name}", torch.zeros({len(block.order)}, dtype=torch.int64))'
         if line not in init:
             init.append(line)
