@@ -19,7 +19,7 @@ CLAIM = "A URN of S = 5000, I = 4 trained on 10-dimensional shells ends as an ML
 SOURCE = "Golkar 2019 (arXiv 1911.11691), the fully connected experiment"
 PAPER = "100 % accuracy, about 120 active neurons, W block sub-diagonal: an MLP with 3 hidden layers"
 
-PRICES = {"weight": 3e-4, "activity": 3e-3, "bias": 3e-3}
+PRICES = {"weight": 1e-4, "activity": 1e-3, "bias": 3e-3}
 MAX_HIDDEN, MEDIAN_HIDDEN, MIN_ACCURACY, MIN_MASS = 120, 60, 0.999, 0.95
 CONTROL = "no depth, no self"
 
@@ -36,7 +36,7 @@ def arms(scale: str) -> dict[str, TrainConfig]:
 
     S, steps = (5000, 6000) if scale == "paper" else (400, 3000)
     return {
-        "layered": config(S, steps, self=1.0, depth={"value": 1e-2, "warmup": steps // 4}),
+        "layered": config(S, steps, self=1.0, depth={"value": 0.1, "warmup": steps // 4, "milestones": [0.5], "factor": 5}),
         CONTROL: config(400, 3000),
     }
 
