@@ -125,8 +125,10 @@ class ProximalAdam(torch.optim.Optimizer):
             means = symmetry.mean(W)
             state.update(shared_avg=torch.zeros_like(means), shared_avg_sq=torch.zeros_like(means))
         shared, shared_gradient = symmetry.mean(W), symmetry.mean(g)
-        deviation = W - symmetry.spread(shared)
-        metric.update(deviation, g - symmetry.spread(shared_gradient), m, v, _to(price, W))
+        gradient, deviation = symmetry.spread(shared_gradient), symmetry.spread(shared)
+        torch.sub(g, gradient, out=gradient)
+        torch.sub(W, deviation, out=deviation)
+        metric.update(deviation, gradient, m, v, _to(price, W))
         metric.update(shared, shared_gradient, state["shared_avg"], state["shared_avg_sq"], 0.0)
         # The metric of what is shared, the same over an orbit, so that what is shared stays shared.
         d = symmetry.spread(metric.of(state["shared_avg_sq"]))

@@ -169,6 +169,7 @@ class MNIST1D(TaskOptions):
     """
 
     shuffled: bool = Field(False, description="control: one fixed permutation of the positions destroys the geometry")
+    ring: bool = Field(False, description="inputs on a ring, which cyclic translations leave as it is, instead of a line")
 
     def load(self) -> Dataset:
         from mnist1d.data import get_dataset_args, make_dataset
@@ -185,7 +186,8 @@ class MNIST1D(TaskOptions):
         order = np.random.default_rng(self.data_seed).permutation(n)
         parts = order[n // 10 :], order[: n // 10], np.arange(n, len(X))
         train, validation, test = (_tensors(X[rows], y[rows]) for rows in parts)
-        return Dataset(train, validation, test, 10, positions=geometry.line(40), sites=(40,))
+        positions = geometry.ring(40) if self.ring else geometry.line(40)
+        return Dataset(train, validation, test, 10, positions=positions, sites=(40,))
 
 
 @task("idx")
