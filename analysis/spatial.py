@@ -6,6 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.stats import spearmanr
 
+MIN_RING = 5  # places; the corners of any rectangle lie on a circle
 
 def field_spread(weights, positions):
     """Receptive-field spread: root mean square distance of a neuron's sources from their centre, weighted by
@@ -31,6 +32,21 @@ def field_spread(weights, positions):
     variance = moments[..., dim] - (moments[..., :dim] ** 2).sum(axis=2)
     spread = np.sqrt(np.maximum(variance, 0.0)).T
     return spread if positions.ndim == 3 else spread[0]
+
+
+def unrolled(positions):
+    """Positions (S, 2) that lie on one circle as angles (S, 1), so that a ring is the cyclic lattice it is; others as
+    they are. NaN rows stay NaN.
+    """
+    placed = np.isfinite(positions).all(axis=1)
+    places = np.unique(positions[placed].round(6), axis=0)
+    if positions.shape[1] != 2 or len(places) < MIN_RING:
+        return positions
+    centred = positions - places.mean(axis=0)
+    radius = np.linalg.norm(centred[placed], axis=1)
+    if radius.min() <= 0 or np.ptp(radius) > 1e-4 * radius.max():
+        return positions
+    return np.arctan2(centred[:, 1], centred[:, 0])[:, None]
 
 
 def morans_i(values, positions, n_neighbours=4):

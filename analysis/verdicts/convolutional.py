@@ -16,6 +16,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from analysis.nulls import empirical_p, permute_along_orbit
+from analysis.spatial import unrolled
 from analysis.verdicts import ALPHA, Verdict
 from analysis.verdicts.locally_connected import receptive_fields
 
@@ -31,6 +32,7 @@ def convolutional(graph, lay, positions, local_layers, *, n_null, rng):
     """Verdict on the local layers of a layered EffectiveGraph; effect and p are of the layer with the most sharing."""
     channel = np.zeros(graph.n_neurons, dtype=int)
     results = []
+    positions = positions if positions is None else unrolled(positions)
     for k in local_layers:
         fields = receptive_fields(graph, lay, k, positions)
         # a lattice may end or close on itself: the reading under which more is shared counts, p doubled for the choice

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from analysis.spatial import distance_correlation, field_spread, morans_i
+from analysis.spatial import distance_correlation, field_spread, morans_i, unrolled
 
 
 def test_spread_by_hand():
@@ -67,3 +67,16 @@ def test_weights_that_fall_off_with_distance_correlate_negatively_and_shuffled_p
     positions[0] = np.nan
     assert distance_correlation(weights, positions) == pytest.approx(-1)
     assert np.isnan(distance_correlation(np.zeros((60, 60)), positions))
+
+
+def test_a_ring_is_unrolled_and_nothing_else_is():
+    angle = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    ring = np.column_stack([3 + np.cos(angle), np.sin(angle)])
+    placed = np.vstack([ring, ring, [np.nan, np.nan]])  # two channels, and a neuron without a place
+    flat = unrolled(placed)
+    assert flat.shape == (25, 1) and np.isnan(flat[24, 0])
+    np.testing.assert_allclose(np.diff(np.sort(flat[:12, 0])), 2 * np.pi / 12)
+    np.testing.assert_array_equal(flat[:12], flat[12:24])
+    grid = np.stack(np.meshgrid(np.arange(4.0), np.arange(4.0)), -1).reshape(-1, 2)
+    for other in (grid, ring * [1, 2], grid[[0, 3, 12, 15]], np.arange(5.0)[:, None]):
+        assert unrolled(other) is other

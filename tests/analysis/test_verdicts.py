@@ -181,6 +181,9 @@ def test_a_ring_convolution_with_one_strong_tap():
     found = analyse(weights, **arguments).verdicts["convolutional"]
     assert found.present
     assert found.evidence["layers"][0]["cyclic"]
+    ring = 0.5 * np.column_stack([np.cos(site * np.pi / 20), np.sin(site * np.pi / 20)])  # the same, drawn as what it is
+    ring = np.concatenate([np.tile(ring, (4, 1)), np.full((4, 2), np.nan)])
+    assert analyse(weights, **arguments | {"positions": ring}).verdicts["convolutional"].present
     moved = weights.copy()  # the same taps in another order at each site: local still, shared no more
     for i in range(40, 160):
         taps = np.flatnonzero(weights[i, :40])
