@@ -8,6 +8,7 @@ from scipy.stats import spearmanr
 
 MIN_RING = 5  # places; the corners of any rectangle lie on a circle
 
+
 def field_spread(weights, positions):
     """Receptive-field spread: root mean square distance of a neuron's sources from their centre, weighted by
     abs(weight).

@@ -74,7 +74,8 @@ def test_a_ring_is_unrolled_and_nothing_else_is():
     ring = np.column_stack([3 + np.cos(angle), np.sin(angle)])
     placed = np.vstack([ring, ring, [np.nan, np.nan]])  # two channels, and a neuron without a place
     flat = unrolled(placed)
-    assert flat.shape == (25, 1) and np.isnan(flat[24, 0])
+    assert flat.shape == (25, 1)
+    assert np.isnan(flat[24, 0])
     np.testing.assert_allclose(np.diff(np.sort(flat[:12, 0])), 2 * np.pi / 12)
     np.testing.assert_array_equal(flat[:12], flat[12:24])
     grid = np.stack(np.meshgrid(np.arange(4.0), np.arange(4.0)), -1).reshape(-1, 2)
