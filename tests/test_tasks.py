@@ -151,6 +151,14 @@ def test_the_shuffled_control_has_the_same_columns_in_another_order(name):
     assert torch.equal(control.positions, data.positions)
 
 
+def test_a_ring_is_the_same_data_with_cyclic_distances():
+    line, ring = load("mnist1d"), load("mnist1d", ring=True)
+    assert torch.equal(ring.train[0], line.train[0])
+    distance = torch.cdist(ring.positions, ring.positions)
+    torch.testing.assert_close(distance, distance.roll((1, 1), (0, 1)))  # a shift is a rigid motion
+    assert distance.max() == pytest.approx(1, abs=1e-6)
+
+
 # ---- carry
 
 
