@@ -11,7 +11,7 @@ from urn.training import Trainer
 
 PLACED = SMALL.replace(
     task="digits", task_options={}, n_neurons=90, hidden_positions="learned", strengths={"weight": 1e-2, "bias": 1e-2}, steps=40
-)  # fmt: skip
+)
 """Loses neurons, and has positions that learn."""
 
 

@@ -158,3 +158,5 @@ def test_snapshots_are_evenly_spread_and_end_at_the_result(digits):
     assert [moment.step for moment in run.snapshots] == [25, 50, 75, 100]
     assert torch.equal(run.snapshots[-1].weights, run.weights)
     assert run.snapshots[0].weights.shape == (120, 120)
+    odd = train_population([config(snapshots=3, steps=100)], data=digits)[0]
+    assert [moment.step for moment in odd.snapshots] == [34, 67, 100]

@@ -361,7 +361,7 @@ class Trainer:
 
     def _is_snapshot_step(self) -> bool:
         n, steps = self.config.snapshots, self.config.steps
-        return n > 0 and self.step == -(-steps * -(-self.step * n // steps) // n)
+        return self.step * n // steps > (self.step - 1) * n // steps
 
     def _snapshot(self) -> None:
         for k, member in enumerate(self.training):
