@@ -155,6 +155,7 @@ def analyse(
     seed=0,
     threshold=None,
     activation="relu",
+    sweep=True,
 ):
     """Judge the structure of any recurrently applied matrix.
 
@@ -172,6 +173,7 @@ def analyse(
     n_null : draws per null model, at least 200. seed : of the draws; the same seed gives the same report.
     threshold : weights of at most this size count as zero; None applies the rule of threshold.py.
     activation : "relu" or "tanh".
+    sweep : whether to judge at other thresholds too, where one above 0 is used.
 
     Returns
     -------
@@ -204,7 +206,7 @@ def analyse(
     }
     chosen = choose_threshold(weights, threshold)
     graph, lay, verdicts = _judge(weights, biases, chosen.value, positions, settings, n_null, seed)
-    if chosen.value > 0:
+    if sweep and chosen.value > 0:
         sweeps = {name: [] for name in VERDICTS}
         for factor in SWEEP:
             value = factor * chosen.value

@@ -29,19 +29,18 @@ from analysis.trophic import trophic_incoherence
 from experiments import judging
 from experiments.baselines import train_masked
 from experiments.judging import arrays, judge, samples
+from experiments.report import page
 from urn import InputError, Run, load_run
 from urn.runs import STRUCTURE, RunFolder
 from urn.tasks import Dataset, task_options
 
-FIGURES = "figures"
+FIGURES, PAGE = "figures", "report.html"
 
 
 class Inspection:
     """A run with its data, its report and what was measured beside it."""
 
     def __init__(self, run: Run, n_null: int = 1000, seed: int = 0):
-        if not np.isfinite(run.weights.numpy()).all() or not run.weights.any():
-            raise InputError(f"{run.folder}: holds no weights to inspect (status {run.status})")
         self.run, self.seed = run, seed
         self.data: Dataset = task_options(run.config.task, run.config.task_options).load()
         self.W, self.b, self.positions = arrays(run)
@@ -108,6 +107,7 @@ def add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="RUN", help="run folder")
     parser.add_argument("--json", action="store_true", help="print structure.json and nothing else")
     parser.add_argument("--figures", action="store_true", help="also write figures/*.png")
+    parser.add_argument("--html", action="store_true", help="also write report.html, a page to look around in")
     parser.add_argument("--baseline", action="store_true", help="also train a random mask of equal density the same way")
     parser.add_argument("--nulls", type=int, default=1000, metavar="N", help="draws from each null model (default: 1000)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the draws (default: 0)")
@@ -138,6 +138,9 @@ def _inspect(arguments: argparse.Namespace) -> int:
             path = arguments.folder / FIGURES / f"{name}.png"
             figure.savefig(path, dpi=150)
             print(f"figure {path}", file=sys.stderr)
+    if arguments.html:
+        store.write(PAGE, page(seen, found).encode())
+        print(f"page {arguments.folder / PAGE}", file=sys.stderr)
     return 0
 
 

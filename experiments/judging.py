@@ -25,15 +25,18 @@ def samples(data: Dataset) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
     return data.validation[0][:MAX_SAMPLES].numpy().astype(float), data.validation[1][:MAX_SAMPLES].numpy()
 
 
-def judge(run: Run, data: Dataset, n_null: int = 1000, seed: int = 0) -> StructureReport:
-    """`analyse` on the weights of a run and the validation samples of its task."""
+def judge(
+    run: Run, data: Dataset, n_null: int = 1000, seed: int = 0, *, threshold: float | None = None, sweep: bool = True
+) -> StructureReport:
+    """`analyse` on the weights of a run and the validation samples of its task. A `threshold` takes the place of the rule."""
     W, b, positions = arrays(run)
     # Where a price pulls weights to zero, zeros are exact and every weight that is left is meant.
     priced = any(schedule.value > 0 for name, schedule in run.config.strengths.items() if TERMS[name].shrinks == "weight")
     return analyse(
         W, b, n_inputs=data.n_inputs, n_outputs=data.n_outputs, n_iterations=run.config.n_iterations, positions=positions,
         inputs=samples(data)[0], input_mode="clamped" if data.kind == "stream" else run.config.input_mode,
-        activation=run.config.activation, n_null=n_null, seed=seed, threshold=0.0 if priced else None,
+        activation=run.config.activation, n_null=n_null, seed=seed,
+        threshold=0.0 if priced and threshold is None else threshold, sweep=sweep,
     )  # fmt: skip
 
 

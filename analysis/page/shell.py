@@ -1,0 +1,41 @@
+"""The shell of every page: one template, one style sheet, scripts inlined, all values escaped. Knows no networks.
+
+Scripts are named in the page's content security policy by their hash, so that nothing but our own code can run and nothing
+can be loaded, whatever a user's texts hold.
+"""
+
+import base64
+import hashlib
+import json
+from functools import cache, partial
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+
+def render(template: str, *, scripts: tuple[str, ...] = (), **values: object) -> str:
+    """The page that a template of templates/ gives, as the text of one HTML file.
+
+    `scripts` are names in static/, run in that order as one script after the shell's own; `values` fill the template and are
+    escaped. `{{ embed(x) }}` writes plain values as JSON for scripts.
+    """
+    code = "\n".join(["(() => {", '"use strict";', *(_static(name) for name in ("shell.js", *scripts)), "})();"])
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    shell = {"css": Markup(_static("page.css")), "script": Markup(code), "digest": digest}  # noqa: S704 (our own files)
+    return _environment().get_template(template).render(**shell, **values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("analysis.page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    dumps = partial(json.dumps, allow_nan=False, separators=(",", ":"))
+    environment.globals["embed"] = partial(htmlsafe_json_dumps, dumps=dumps)
+    return environment
+
+
+def _static(name: str) -> str:
+    return resources.files("analysis.page").joinpath("static", name).read_text(encoding="utf-8")

@@ -1,0 +1,60 @@
+// What every page has: the theme, printing in light colours, and small helpers. `redraws` holds what must be drawn anew when
+// colours or sizes change.
+const root = document.documentElement;
+const redraws = [];
+const $ = (id) => document.getElementById(id);
+
+function redrawAll() {
+  for (const redraw of redraws) redraw();
+}
+
+function isDark() {
+  return getComputedStyle(root).colorScheme === "dark";
+}
+
+/** A custom property of the style sheet, such as colour("positive"). */
+function colour(name) {
+  return getComputedStyle(root).getPropertyValue(`--${name}`).trim();
+}
+
+/** An element with attributes and children; texts become text nodes, so nothing is ever read as HTML. */
+function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key === "style") Object.assign(node.style, value);
+    else if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else node.setAttribute(key, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
+}
+
+$("theme").addEventListener("click", () => {
+  root.dataset.theme = isDark() ? "light" : "dark";
+  redrawAll();
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
+
+let themeOnScreen = null;
+function printing(on) {
+  if (on === (themeOnScreen !== null)) return;
+  if (on) {
+    themeOnScreen = root.dataset.theme ?? "";
+    root.dataset.theme = "light";
+  } else {
+    if (themeOnScreen) root.dataset.theme = themeOnScreen;
+    else delete root.dataset.theme;
+    themeOnScreen = null;
+  }
+  redrawAll();
+}
+addEventListener("beforeprint", () => printing(true));
+addEventListener("afterprint", () => printing(false));
+matchMedia("print").addEventListener("change", (event) => printing(event.matches));
