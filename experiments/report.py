@@ -22,6 +22,7 @@ MAX_MOMENTS = 16  # on the training slider
 KEPT = (0.8, 0.6, 0.4, 0.3, 0.2, 0.1, 0.05)  # shares of the weights on the slider of the strongest
 MAX_JUDGED = 100_000  # weights: a network that holds more is drawn but not judged while it trains
 DRAWS = 200  # from each null model, for all but the network of the end
+SILENT = "No path of weights that carries anything leads from an input to an output in the iterations there are."
 STATUS = {
     "disconnected": "No path of weights leads from an input to an output in the iterations there are: the strengths were too high.",
     "diverged": "Training diverged (NaN or Inf came up). The last moment holds the last good weights.",
@@ -38,7 +39,7 @@ def page(seen: "Inspection", found: dict) -> str:
         headline=report.summary,
         lead=_lead(seen),
         facts=_facts(seen),
-        warning=STATUS["disconnected"] if report.status != "ok" and run.status == "ok" else STATUS.get(run.status),
+        warning=STATUS.get(run.status, SILENT if report.status != "ok" else None),
         moments=_moments(seen),
         **seen.sizes,
         score_name=f"validation {seen.score_name}",
@@ -46,6 +47,8 @@ def page(seen: "Inspection", found: dict) -> str:
         history=run.history,
         strengths=_strengths(run),
         tables=list(_tables(seen, found)),
+        measures=_measures(seen, found),
+        configuration=_configuration(run),
     )
 
 
@@ -147,7 +150,7 @@ def _schedule(schedule) -> str:
 
 
 def _tables(seen: "Inspection", found: dict) -> Iterator[dict]:
-    """What `urn inspect` measured beside the verdicts, and the configuration."""
+    """What the lesions of `urn inspect` cost."""
     cuts = found.get("lesions", {}).get("cuts", [])
     if cuts:
         whole = found["lesions"]["score"]
@@ -157,12 +160,16 @@ def _tables(seen: "Inspection", found: dict) -> Iterator[dict]:
             for cut in cuts
         ]  # fmt: skip
         note = f"Validation {seen.score_name} lost when a structure is cut ({whole:.3f} before), next to random cuts of its size."
-        yield {"title": "What the task needs", "note": note, "columns": ["cut", "size", "lost", "random"], "rows": rows}
-    rows = [[name.replace("_", " "), f"{value:.3f}"] for name, value in found.get("measures", {}).items()]
+        yield {"title": "What the task needs, at the end", "note": note, "columns": ["cut", "size", "lost", "random"], "rows": rows}
+
+
+def _measures(seen: "Inspection", found: dict) -> dict[str, str]:
+    measures = {name.replace("_", " "): f"{value:.3f}" for name, value in found.get("measures", {}).items()}
     if "random_mask" in found:
-        rows.append([f"random mask, test {seen.score_name}", f"{found['random_mask']['test_accuracy']:.4f}"])
-    if rows:
-        yield {"title": "Measures", "note": "No verdict rests on these.", "columns": ["measure", "value"], "rows": rows}
-    config = seen.run.config.to_dict()
-    rows = [[key, value if isinstance(value, str) else json.dumps(value)] for key, value in config.items() if key != "strengths"]
-    yield {"title": "Configuration", "note": "", "columns": ["field", "value"], "rows": rows}
+        measures[f"random mask, test {seen.score_name}"] = f"{found['random_mask']['test_accuracy']:.4f}"
+    return measures
+
+
+def _configuration(run: Run) -> list[tuple[str, str]]:
+    config = run.config.to_dict() | {"learning_rate": _schedule(run.config.learning_rate)}
+    return [(key, value if isinstance(value, str) else json.dumps(value)) for key, value in config.items() if key != "strengths"]

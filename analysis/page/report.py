@@ -26,6 +26,8 @@ def report_page(
     history: Sequence[Mapping[str, float]] = (),
     strengths: Sequence[Mapping] = (),
     tables: Sequence[Mapping] = (),
+    measures: Mapping[str, str] | None = None,
+    configuration: Sequence[tuple[str, str]] = (),
 ) -> str:
     """The report page as the text of one HTML file.
 
@@ -38,7 +40,8 @@ def report_page(
     input_positions : (n_inputs, dim) places of the inputs, or None.
     history : rows with "step" and other numbers.
     strengths : {"name", "text", "values"} of each regulariser, its strength at every row of the history.
-    tables : {"title", "note", "columns", "rows"} to show below, cells being texts.
+    tables : {"title", "note", "columns", "rows"} to show below the verdicts, cells being texts.
+    measures : {name: value} to show below the matrix. configuration : (field, value) of the run.
     """
     places = None if input_positions is None else np.asarray(input_positions, dtype=float)
     data = {
@@ -52,5 +55,6 @@ def report_page(
         "history": plain({key: [row.get(key) for row in history] for key in (history[0] if history else ())}),
         "strengths": plain(list(strengths)),
     }
-    texts = {"name": name, "headline": headline, "lead": lead, "facts": facts, "warning": warning, "tables": tables}
-    return render("report.html", scripts=SCRIPTS, data=data, score_name=score_name, n_moments=len(moments), **texts)
+    texts = {"name": name, "headline": headline, "lead": lead, "facts": facts, "warning": warning}
+    lists = {"tables": tables, "measures": measures or {}, "configuration": configuration}
+    return render("report.html", scripts=SCRIPTS, data=data, n_moments=len(moments), **texts, **lists)

@@ -12,18 +12,19 @@ function ticks(low, high, n, log) {
   const rough = (high - low) / n || 1, unit = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((k) => k * unit).find((k) => k >= rough);
   const found = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) found.push(k * step);
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) found.push(k * step + 0);
   return found;
 }
 
 /** A small chart of `series` [{name, values, hue}] over the steps of the history. */
-function lineChart(title, series, { log = false, small = false } = {}) {
-  const steps = data.history.step, W = 320, H = small ? 74 : 170, left = 46, right = 6, top = 8, bottom = small ? 6 : 20;
-  const flat = series.flatMap((line) => line.values).filter((y) => Number.isFinite(y) && (!log || y > 0));
-  if (!flat.length) flat.push(log ? 1 : 0);
-  let low = Math.min(...flat), high = Math.max(...flat);
+function lineChart(title, series, { log: decades = false, small = false } = {}) {
+  const steps = data.history.step, W = 320, H = small ? 48 : 170, left = 46, right = 6, top = 8, bottom = small ? 8 : 20;
+  const finite = series.flatMap((line) => line.values).filter(Number.isFinite);
+  const positive = finite.filter((y) => y > 0);
+  const log = decades && Math.max(...positive) > 5 * Math.min(...positive); // logarithmic where it spans something
+  let low = Math.min(...(log ? positive : finite)), high = Math.max(...finite);
   if (!log && low > 0 && low < 0.6 * high) low = 0;
-  if (low === high) [low, high] = log ? [low / 2, high * 2] : [Math.min(low, 0), high || 1];
+  if (!(low < high)) [low, high] = finite.length ? [Math.min(low, 0), Math.max(high, 0) || 1] : [0, 1];
   const f = log ? Math.log10 : (y) => y;
   const x = (step) => left + ((W - left - right) * (step - steps[0])) / (steps.at(-1) - steps[0] || 1);
   const y = (value) => top + (H - top - bottom) * (1 - (f(value) - f(low)) / (f(high) - f(low)));
@@ -31,7 +32,7 @@ function lineChart(title, series, { log = false, small = false } = {}) {
   for (const value of ticks(low, high, small ? 2 : 4, log)) {
     picture.append(svg("line", { x1: left, x2: W - right, y1: y(value), y2: y(value), stroke: "var(--line)" }));
     const label = svg("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" });
-    label.textContent = number(value, 2);
+    label.textContent = number(value);
     picture.append(label);
   }
   if (!small) {
@@ -61,7 +62,8 @@ function lineChart(title, series, { log = false, small = false } = {}) {
   });
   picture.addEventListener("pointerleave", hideTip);
   const keys = series.length > 1 ? series.map((line) => el("span", { style: { color: line.hue } }, line.name)) : [];
-  return el("figure", {}, el("figcaption", {}, el("span", {}, title), ...keys), picture);
+  const caption = small ? [] : [el("figcaption", {}, el("span", {}, title), ...keys)];
+  return el("figure", {}, ...caption, picture);
 }
 
 function drawHistory() {
@@ -87,9 +89,10 @@ function drawStrengths() {
   const body = el("tbody");
   for (const { name, text, values } of data.strengths) {
     const R = h[`R_${name}`], hue = "var(--positive)", some = values.length > 0;
-    const chart = (series, log) => (some ? lineChart(`${name} over training`, [{ name, values: series, hue }], { small: true, log }) : "");
+    const chart = (title, series, log) => lineChart(`${name}, ${title} over training`, [{ name, values: series, hue }], { small: true, log });
     const cost = some && R ? values.at(-1) * R.at(-1) : null;
-    const cells = [el("td", {}, name), el("td", {}, text), el("td", {}, chart(values, false)), el("td", {}, R ? chart(R, true) : ""), el("td", { class: "n" }, number(cost))];
+    const strength = values.some((value) => value !== values[0]) ? chart("strength", values, false) : "constant";
+    const cells = [el("td", {}, name), el("td", {}, text), el("td", {}, strength), el("td", {}, some && R ? chart("term", R, true) : ""), el("td", { class: "n" }, number(cost))];
     body.append(el("tr", {}, ...cells));
   }
   const head = el("tr", {}, ...heads.map((text, k) => el("th", k === 4 ? { scope: "col", class: "n" } : { scope: "col" }, text)));

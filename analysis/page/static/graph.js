@@ -108,9 +108,9 @@ const graph = (() => {
       c.stroke();
       if (times.get(g.neuron[v]) > 1 && !end) {
         c.beginPath();
-        c.arc(x[v], y[v], radius + 1.5, 0, 7);
+        c.arc(x[v], y[v], radius * 1.3, 0, 7);
         c.strokeStyle = fills.again;
-        c.lineWidth = 2;
+        c.lineWidth = Math.min(2, radius * 0.6);
         c.stroke();
       }
     }
@@ -132,8 +132,15 @@ const graph = (() => {
     }
     strokeAll(c, now.edges, 0.08, Math.min(1, Math.sqrt(CROWD / Math.max(1, now.edges.length))));
     dots(c, now.columns.flat());
+    const total = now.g.total, drawn = now.g.weight.length;
+    const cut = total > drawn ? `, from the ${count(drawn)} strongest of ${count(total)}` : "";
+    $("graph-note").textContent = `${count(now.edges.length)} edges drawn${cut}`;
+    drawOver();
+  }
+
+  function drawNames(c) {
+    const height = now.height, crowded = now.last > 9;
     c.fillStyle = colour("muted");
-    const crowded = now.last > 9;
     now.columns.forEach((column, k) => {
       if (!column.length || (crowded && k % Math.ceil(now.last / 9) && k !== now.last)) return;
       const name = k === 0 ? "inputs" : k === now.last ? "outputs" : crowded ? `${k}` : `layer ${k}`;
@@ -144,10 +151,6 @@ const graph = (() => {
       c.fillText(count(column.length), x + shift, height - 7);
     });
     c.textAlign = "left";
-    const total = now.g.total, drawn = now.g.weight.length;
-    const cut = total > drawn ? ` of the ${count(drawn)} strongest of ${count(total)}` : "";
-    $("graph-note").textContent = `${count(now.edges.length)} edges${cut}`;
-    drawOver();
   }
 
   /** The nodes and edges on the paths through a node. */
@@ -183,6 +186,7 @@ const graph = (() => {
     const { context: c } = over.begin();
     const lit = hovered >= 0 ? hovered : selectedNode();
     base.canvas.style.opacity = lit >= 0 ? 0.16 : 1;
+    if (now) drawNames(c);
     if (lit < 0) return;
     const { nodes, edges } = paths(lit);
     strokeAll(c, edges, 0.25, Math.min(1, Math.sqrt((2 * CROWD) / Math.max(1, edges.length))));

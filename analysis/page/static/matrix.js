@@ -2,7 +2,7 @@
 const matrix = (() => {
   const host = $("matrix");
   const base = layerOf(host), over = layerOf(host);
-  const LEFT = 92, TOP = 66, EDGE = 8;
+  const LEFT = 92, TOP = 66, EDGE = 52; // room for names
   const SMALLEST_GROUP = 0.045; // of the side: room for the name of a layer of two neurons
   const SMALLEST_CELL = 2.6; // pixels: a lone weight that a reader still finds
   let groups = [], start, cell, order; // by neuron: where its row begins and how wide it is, on a side of length 1
@@ -74,7 +74,7 @@ const matrix = (() => {
 
   function draw() {
     const { context: c, width, height } = base.begin();
-    side = Math.max(40, Math.min(width - LEFT, height - TOP) - EDGE);
+    side = Math.max(40, Math.min(width - LEFT - EDGE, height - TOP - 4));
     ramp = shades();
     drawRamp();
     c.save();
@@ -86,6 +86,7 @@ const matrix = (() => {
     const groupOf = new Map(groups.flatMap((group) => group.members.map((member) => [member, group])));
     const blocks = new Map();
     for (let e = 0; e < n; e++) {
+      if (moment().graph && !used[e]) continue;
       const row = groupOf.get(to[e]), column = groupOf.get(from[e]);
       blocks.set(row.from * 1e6 + column.from, [row, column]);
     }
@@ -109,10 +110,15 @@ const matrix = (() => {
       }
     }
     c.globalAlpha = 1;
+    c.restore();
+    c.save();
+    c.beginPath();
+    c.rect(LEFT - 1, TOP - 1, side + 2, side + 2);
+    c.clip();
     c.strokeStyle = colour("grid");
     c.lineWidth = 1;
     c.beginPath();
-    for (const u of [0, ...groups.map((group) => group.to)]) {
+    for (const u of groups.length ? [0, ...groups.map((group) => group.to)] : []) {
       const x = Math.round(toX(u)) + 0.5, y = Math.round(toY(u)) + 0.5;
       c.moveTo(x, TOP), c.lineTo(x, TOP + side), c.moveTo(LEFT, y), c.lineTo(LEFT + side, y);
     }

@@ -54,6 +54,16 @@ function printing(on) {
     themeOnScreen = null;
   }
   redrawAll();
+  if (on) document.querySelectorAll("canvas").forEach(flatten);
+}
+
+/** Make a picture of a canvas out of what was drawn: Chromium prints a canvas stroke by stroke, and drops the long ones. */
+function flatten(canvas) {
+  if (!canvas.width || !canvas.height) return;
+  const context = canvas.getContext("2d");
+  const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
+  canvas.width = canvas.width; // forgets the strokes
+  context.putImageData(pixels, 0, 0);
 }
 addEventListener("beforeprint", () => printing(true));
 addEventListener("afterprint", () => printing(false));

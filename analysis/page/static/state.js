@@ -79,9 +79,9 @@ const count = (n) => n.toLocaleString("en-US");
 
 function number(x, digits = 3) {
   if (x === null || !Number.isFinite(x)) return "–";
-  if (Number.isInteger(x)) return count(x).replace("-", "−");
+  if (Number.isInteger(x)) return count(x + 0).replace("-", "−"); // + 0: no minus zero
   const size = Math.abs(x);
-  const text = size >= 1e5 || size < 1e-3 ? x.toExponential(digits - 1) : Number(x.toPrecision(digits)).toString();
+  const text = size >= 1e5 || size < 1e-4 ? x.toExponential(digits - 1) : Number(x.toPrecision(digits)).toString();
   return text.replace("-", "−");
 }
 

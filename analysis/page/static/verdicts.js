@@ -30,7 +30,7 @@ function drawVerdicts() {
         el("td", { class: "n" }, wasJudged(name, verdict) ? number(verdict.effect) : "–"),
         el("td", { class: "n" }, verdict.p === null ? "–" : number(verdict.p, 2))),
     );
-    if (wasJudged(name, verdict)) chips.append(el("span", { class: present ? "chip yes" : "chip" }, `${present ? "✓ " : "no "}${NAMES[name] ?? name}`));
+    if (wasJudged(name, verdict)) chips.append(el("span", { class: present ? "chip yes" : "chip" }, `${present ? "✓ " : "not "}${NAMES[name] ?? name}`));
   }
 }
 
