@@ -64,6 +64,19 @@ def interrupted_run(_runs, place):
     return shutil.copytree(_runs / "interrupted", place / "run")
 
 
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium, driven by playwright; the test is skipped where either is missing."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e .[test]")
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
 @pytest.fixture
 def refused(place, capsys):
     """A function that runs a command line and holds it to the rules for bad input.

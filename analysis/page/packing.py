@@ -12,6 +12,8 @@ def packed(array, dtype: str) -> dict:
         limits = np.iinfo(dtype)
         if array.min() < limits.min or array.max() > limits.max:
             raise ValueError(f"values from {array.min()} to {array.max()} do not fit {dtype}")
+    if dtype[0] == "f":
+        array = np.clip(array, np.finfo(dtype).min, np.finfo(dtype).max)
     return {"type": dtype, "data": base64.b64encode(array.astype(f"<{dtype}").tobytes()).decode()}
 
 

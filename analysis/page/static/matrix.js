@@ -61,56 +61,61 @@ const matrix = (() => {
   const toX = (u) => LEFT + (u - view.x) * view.zoom * side;
   const toY = (u) => TOP + (u - view.y) * view.zoom * side;
 
+  const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.trim().slice(k, k + 2), 16));
+  const mix = (a, b, t) => a.map((x, i) => Math.round(x + (b[i] - x) * t));
+
   function shades() {
-    const stops = colour("ramp").split(",").map((hex) => [1, 3, 5].map((k) => parseInt(hex.trim().slice(k, k + 2), 16)));
+    const stops = colour("ramp").split(",").map(rgb);
     return Array.from({ length: 48 }, (_, k) => {
       const t = (k / 47) * (stops.length - 1), low = Math.min(Math.floor(t), stops.length - 2);
-      return `rgb(${stops[low].map((c, i) => Math.round(c + (stops[low + 1][i] - c) * (t - low))).join(" ")})`;
+      return mix(stops[low], stops[low + 1], t - low);
     });
   }
 
   /** Shade of a weight: logarithmic over three decades below the largest of all moments. */
   const shade = (size) => Math.max(0, Math.min(47, Math.round(47 * (1 + Math.log10(size / data.largest) / 3))));
 
-  function draw() {
-    const { context: c, width, height } = base.begin();
-    side = Math.max(40, Math.min(width - LEFT - EDGE, height - TOP - 4));
-    ramp = shades();
-    drawRamp();
-    c.save();
-    c.beginPath();
-    c.rect(LEFT, TOP, side, side);
-    c.clip();
-    c.fillStyle = colour("tint");
-    const { to, from, value, used } = moment().weights, n = shown();
+  /** The blocks and weights as pixels: twenty thousand rectangles of a canvas would take ten times as long. */
+  function paint(ratio, n) {
+    const P = Math.max(1, Math.round(side * ratio)), image = new ImageData(P, P), pixels = new Uint32Array(image.data.buffer);
+    const { to, from, value, used } = moment().weights, scale = view.zoom * P, graph = moment().graph;
+    const packed = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+    const fill = (x0, y0, x1, y1, shade) => {
+      const left = Math.max(0, Math.round(x0)), right = Math.min(P, Math.max(Math.round(x1), Math.round(x0) + 1));
+      const bottom = Math.min(P, Math.max(Math.round(y1), Math.round(y0) + 1));
+      if (left >= right) return;
+      for (let y = Math.max(0, Math.round(y0)); y < bottom; y++) pixels.fill(shade, y * P + left, y * P + right);
+    };
+    const x = (u) => (u - view.x) * scale, y = (u) => (u - view.y) * scale;
     const groupOf = new Map(groups.flatMap((group) => group.members.map((member) => [member, group])));
     const blocks = new Map();
     for (let e = 0; e < n; e++) {
-      if (moment().graph && !used[e]) continue;
+      if (graph && !used[e]) continue;
       const row = groupOf.get(to[e]), column = groupOf.get(from[e]);
-      blocks.set(row.from * 1e6 + column.from, [row, column]);
+      blocks.set(row.key * 1e8 + column.key, [row, column]);
     }
-    for (const [row, column] of blocks.values()) {
-      const scale = view.zoom * side;
-      c.fillRect(toX(column.from), toY(row.from), (column.to - column.from) * scale, (row.to - row.from) * scale);
-    }
-    const pixels = side * side * view.zoom * view.zoom;
-    const mean = n ? Math.sqrt(pixels / Math.max(1, order.length * order.length)) : 0;
-    const least = n > 0.3 * order.length * order.length ? mean + 0.4 : SMALLEST_CELL;
+    const tint = packed(rgb(colour("tint"))), card = rgb(colour("card"));
+    for (const [row, column] of blocks.values()) fill(x(column.from), y(row.from), x(column.to), y(row.to), tint);
+    const mean = scale / Math.max(1, order.length), least = n > 0.3 * order.length ** 2 ? mean : SMALLEST_CELL * ratio;
     for (const pass of [0, 1]) { // weights that no path uses lie below, paler
-      c.globalAlpha = pass ? 1 : moment().graph ? 0.28 : 1;
-      let last = -1;
+      const inks = ramp.map((ink) => packed(pass || !graph ? ink : mix(card, ink, 0.28)));
       for (let e = n - 1; e >= 0; e--) {
         if (used[e] !== pass) continue;
-        const s = shade(Math.abs(value[e]));
-        if (s !== last) c.fillStyle = ramp[(last = s)];
-        const w = cell[from[e]] * view.zoom * side, h = cell[to[e]] * view.zoom * side;
-        const W = Math.max(w, least), H = Math.max(h, least);
-        c.fillRect(toX(start[from[e]]) + (w - W) / 2, toY(start[to[e]]) + (h - H) / 2, W, H);
+        const w = cell[from[e]] * scale, h = cell[to[e]] * scale;
+        const X = x(start[from[e]]) - Math.max(0, least - w) / 2, Y = y(start[to[e]]) - Math.max(0, least - h) / 2;
+        fill(X, Y, X + Math.max(w, least), Y + Math.max(h, least), inks[shade(Math.abs(value[e]))]);
       }
     }
-    c.globalAlpha = 1;
-    c.restore();
+    return image;
+  }
+
+  function draw() {
+    const { context: c, width, height, ratio } = base.begin();
+    side = Math.max(40, Math.min(width - LEFT - EDGE, height - TOP - 4));
+    ramp = shades();
+    drawRamp();
+    const n = shown();
+    c.putImageData(paint(ratio, n), Math.round(LEFT * ratio), Math.round(TOP * ratio));
     c.save();
     c.beginPath();
     c.rect(LEFT - 1, TOP - 1, side + 2, side + 2);
@@ -133,17 +138,16 @@ const matrix = (() => {
     const now = moment(), total = now.weights.total;
     if (!order.length) return "No weights are left.";
     const parts = [`${count(order.length)} neurons; row: to, column: from.`];
-    if (n === value0().length && total > n) parts.push(`The ${count(n)} strongest of ${count(total)} weights are drawn.`);
+    if (n === now.weights.value.length && total > n) parts.push(`The ${count(n)} strongest of ${count(total)} weights are drawn.`);
     if (now.graph) parts.push("Pale: weights that no path from an input to an output uses.");
     else if (looking.moment < data.moments.length - 1) parts.push("Neurons that are in use at the end.");
     return parts.join(" ");
   }
-  const value0 = () => moment().weights.value;
 
   function drawRamp() {
     const c = $("ramp").getContext("2d");
-    ramp.forEach((style, k) => {
-      c.fillStyle = style;
+    ramp.forEach((ink, k) => {
+      c.fillStyle = `rgb(${ink.join(" ")})`;
       c.fillRect(k * 2, 0, 2, 10);
     });
     $("ramp-text").textContent = `|weight| ${number(data.largest, 2)}`;
@@ -296,7 +300,7 @@ const matrix = (() => {
     zoom(Math.exp(-event.deltaY / 300), (x - LEFT) / scale + view.x, (y - TOP) / scale + view.y);
   }, { passive: false });
   host.addEventListener("pointerdown", (event) => {
-    dragged = { x: event.clientX, y: event.clientY, far: false, ...{ fromX: view.x, fromY: view.y } };
+    dragged = { x: event.clientX, y: event.clientY, far: false, fromX: view.x, fromY: view.y };
     host.setPointerCapture(event.pointerId);
   });
   host.addEventListener("pointermove", (event) => {

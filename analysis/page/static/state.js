@@ -112,7 +112,7 @@ function layerOf(host) {
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, width, height);
       context.font = "12px system-ui, sans-serif";
-      return { context, width, height };
+      return { context, width, height, ratio };
     },
   };
 }
