@@ -24,7 +24,7 @@ MAX_JUDGED = 100_000  # weights: a network that holds more is drawn but not judg
 DRAWS = 200  # from each null model, for all but the network of the end
 SILENT = "No path of weights that carries anything leads from an input to an output in the iterations there are."
 STATUS = {
-    "disconnected": "No path of weights leads from an input to an output in the iterations there are: the strengths were too high.",
+    "disconnected": "No path of weights leads from an input to an output: the strengths were too high.",
     "diverged": "Training diverged (NaN or Inf came up). The last moment holds the last good weights.",
     "interrupted": "Training was interrupted. The last moment is where it stopped.",
 }
@@ -159,8 +159,15 @@ def _tables(seen: "Inspection", found: dict) -> Iterator[dict]:
              f"{whole - np.median(cut['random_scores']):.3f}" if cut["random_scores"] else ""]
             for cut in cuts
         ]  # fmt: skip
-        note = f"Validation {seen.score_name} lost when a structure is cut ({whole:.3f} before), next to random cuts of its size."
-        yield {"title": "What the task needs, at the end", "note": note, "columns": ["cut", "size", "lost", "random"], "rows": rows}
+        note = (
+            f"Validation {seen.score_name} lost when a structure is cut ({whole:.3f} before), next to random cuts of its size."
+        )
+        yield {
+            "title": "What the task needs, at the end",
+            "note": note,
+            "columns": ["cut", "size", "lost", "random"],
+            "rows": rows,
+        }
 
 
 def _measures(seen: "Inspection", found: dict) -> dict[str, str]:
@@ -172,4 +179,6 @@ def _measures(seen: "Inspection", found: dict) -> dict[str, str]:
 
 def _configuration(run: Run) -> list[tuple[str, str]]:
     config = run.config.to_dict() | {"learning_rate": _schedule(run.config.learning_rate)}
-    return [(key, value if isinstance(value, str) else json.dumps(value)) for key, value in config.items() if key != "strengths"]
+    return [
+        (key, value if isinstance(value, str) else json.dumps(value)) for key, value in config.items() if key != "strengths"
+    ]

@@ -1,4 +1,4 @@
-"""The page of one network: its verdicts, weights, graph and training, on one screen with two sliders. Judges and reads nothing."""
+"""The page of one network: its verdicts, weights, graph and training under two sliders. Judges and reads nothing."""
 
 from collections.abc import Mapping, Sequence
 
@@ -33,7 +33,8 @@ def report_page(
 
     Parameters
     ----------
-    name : of the run. headline, lead : what came out, in a few words and in a sentence. facts : {label: value}, the key figures.
+    name : of the run. headline, lead : what came out, in a few words and in a sentence.
+    facts : {label: value}, the key figures.
     warning : shown on top when something went wrong, else None.
     moments : `Moment`s by step, at least one. n_inputs, n_outputs : sizes of the two ends.
     score_name : what the score of levels and `validation_accuracy` of the history is.

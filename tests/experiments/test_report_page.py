@@ -1,4 +1,4 @@
-"""The report page in headless Chromium: it opens from disk, loads nothing, says nothing is wrong, and follows mouse and keys."""
+"""The report page in headless Chromium: it opens from disk, loads nothing, makes no complaint, follows mouse and keys."""
 
 import time
 from pathlib import Path
@@ -305,5 +305,7 @@ def test_large_networks_load_within_two_seconds_and_follow_the_mouse(tmp_path, b
 
 
 def processor_time(browser) -> float:
-    """Seconds that all processes of the browser have used: what one idle core would have needed, however busy this machine is."""
-    return sum(process["cpuTime"] for process in browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"])
+    """Seconds that all processes of the browser have used: what an idle core would have needed, however busy this one is."""
+    return sum(
+        process["cpuTime"] for process in browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    )

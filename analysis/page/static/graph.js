@@ -2,7 +2,8 @@
 const graph = (() => {
   const host = $("graph");
   const base = layerOf(host), over = layerOf(host);
-  const CROWD = 1500; // edges from which on each gets less ink
+  const MANY = 1500; // edges from which on they are poured, not stroked
+  const CROWD = 300; // edges between two layers from which on each gets less ink, or they would make a solid bar
   let now = null; // arrays of the present moment and level, see `prepare`
   let hovered = -1;
 
@@ -61,35 +62,75 @@ const graph = (() => {
     Object.assign(now, { columns, x, y, radius: Math.min(6, Math.max(1.6, (0.42 * room) / fullest)), width, height, room, top });
   }
 
-  /** One edge as part of the current path: a soft curve, a bow round the layers between for a skip. */
+  /** How far a skip bows out, round the layers between. */
+  function bow(e) {
+    const { g, y, top, room } = now, s = g.source[e], t = g.target[e], span = g.layer[t] - g.layer[s];
+    return span <= 1 ? 0 : (y[s] + y[t] < 2 * top + room ? -1 : 1) * (24 + 14 * span);
+  }
+
+  /** One edge as part of the current path: a soft curve. */
   function trace(c, e) {
-    const { g, x, y, width, last, top, room } = now, s = g.source[e], t = g.target[e];
-    const span = g.layer[t] - g.layer[s], third = ((width - 52) / Math.max(last, 1)) * 0.42;
+    const { g, x, y } = now, s = g.source[e], t = g.target[e], third = (x[t] - x[s]) / 3, out = bow(e);
     c.moveTo(x[s], y[s]);
-    if (span <= 1) return c.bezierCurveTo(x[s] + third, y[s], x[t] - third, y[t], x[t], y[t]);
-    const middle = (y[s] + y[t]) / 2, up = middle < top + room / 2 ? -1 : 1;
-    const bow = up * (24 + 14 * span);
-    c.bezierCurveTo(x[s] + third, y[s] + bow, x[t] - third, y[t] + bow, x[t], y[t]);
+    c.bezierCurveTo(x[s] + third, y[s] + out, x[t] - third, y[t] + out, x[t], y[t]);
   }
 
   const strength = (e) => Math.tanh(Math.abs(now.g.weight[e]) / now.scale);
 
-  /** Edges drawn in few strokes: by sign and strength, weak ones first. */
-  function strokeAll(c, edges, floor, ink) {
+  /** Edges drawn, weak ones down to the share `floor` of the ink of strong ones. */
+  function drawEdges({ context, width, height, ratio }, edges, floor) {
+    if (edges.length > MANY) pour(context, Math.round(width * ratio), Math.round(height * ratio), ratio, edges, floor);
+    else stroke(context, edges, floor);
+  }
+
+  /** Many edges: ink is added up pixel by pixel, some ten times as fast as strokes, and no order hides one sign under another. */
+  function pour(c, W, H, ratio, edges, floor) {
+    const { g, x, y } = now, density = [new Float32Array(W * H), new Float32Array(W * H)];
+    const between = (e) => g.layer[g.source[e]] * (now.last + 1) + g.layer[g.target[e]];
+    const ink = new Float64Array((now.last + 1) ** 2);
+    for (const e of edges) ink[between(e)]++;
+    ink.forEach((n, k) => (ink[k] = Math.min(1, (CROWD / n) ** 0.75)));
+    for (const e of edges) {
+      const s = g.source[e], t = g.target[e], w = ink[between(e)] * (floor + (1 - floor) * strength(e)), buffer = density[g.weight[e] > 0 ? 0 : 1];
+      const first = Math.round(x[s] * ratio), n = Math.max(1, Math.round(x[t] * ratio) - first);
+      const from = y[s] * ratio - 0.5, rise = (y[t] - y[s]) * ratio, out = 3 * bow(e) * ratio;
+      let before = from;
+      for (let k = 1; k <= n; k++) {
+        const u = k / n, at = from + rise * u * u * (3 - 2 * u) + out * u * (1 - u); // the same curve as `trace`
+        const a = Math.max(0, before < at ? before : at), b = Math.min(H - 1, (before < at ? at : before) + 1);
+        let place = Math.floor(a) * W + first + k - 1;
+        for (let row = Math.floor(a); row < b; row++, place += W) {
+          buffer[place] += w * ((row + 1 < b ? row + 1 : b) - (row > a ? row : a));
+        }
+        before = at;
+      }
+    }
+    const image = new ImageData(W, H), pixels = image.data;
+    const [P, N] = ["positive", "negative"].map((name) => [1, 3, 5].map((k) => parseInt(colour(name).slice(k, k + 2), 16)));
+    for (let k = 0; k < W * H; k++) {
+      const sum = density[0][k] + density[1][k];
+      if (!sum) continue;
+      const share = density[0][k] / sum;
+      for (let i = 0; i < 3; i++) pixels[4 * k + i] = N[i] + (P[i] - N[i]) * share;
+      pixels[4 * k + 3] = 255 * (1 - Math.exp(-sum));
+    }
+    c.putImageData(image, 0, 0);
+  }
+
+  /** Few edges: by sign and strength, weak ones first. */
+  function stroke(c, edges, floor) {
     const BINS = 7, bins = Array.from({ length: 2 * BINS }, () => []);
     for (const e of edges) bins[2 * Math.min(BINS - 1, Math.floor(strength(e) * BINS)) + (now.g.weight[e] > 0 ? 1 : 0)].push(e);
     const hues = [colour("negative"), colour("positive")];
     bins.forEach((bin, k) => {
       if (!bin.length) return;
       const s = (Math.floor(k / 2) + 0.5) / BINS;
-      c.globalAlpha = Math.min(1, (floor + (1 - floor) * s) * ink);
+      c.globalAlpha = floor + (1 - floor) * s;
       c.lineWidth = 0.5 + 1.3 * s;
       c.strokeStyle = hues[k % 2];
-      for (let from = 0; from < bin.length; from += 250) { // long paths fill slowly
-        c.beginPath();
-        for (let k = from; k < Math.min(from + 250, bin.length); k++) trace(c, bin[k]);
-        c.stroke();
-      }
+      c.beginPath();
+      for (const e of bin) trace(c, e);
+      c.stroke();
     });
     c.globalAlpha = 1;
   }
@@ -118,7 +159,7 @@ const graph = (() => {
 
   function draw() {
     if (now) place();
-    const { context: c, width, height } = base.begin();
+    const surface = base.begin(), { context: c, width, height } = surface;
     const status = level().status;
     if (!now) {
       c.fillStyle = colour("muted");
@@ -130,7 +171,7 @@ const graph = (() => {
       $("graph-note").textContent = "";
       return drawOver();
     }
-    strokeAll(c, now.edges, 0.08, Math.min(1, Math.sqrt(CROWD / Math.max(1, now.edges.length))));
+    drawEdges(surface, now.edges, 0.08);
     dots(c, now.columns.flat());
     const total = now.g.total, drawn = now.g.weight.length;
     const cut = total > drawn ? `, from the ${count(drawn)} strongest of ${count(total)}` : "";
@@ -183,13 +224,13 @@ const graph = (() => {
   }
 
   function drawOver() {
-    const { context: c } = over.begin();
+    const surface = over.begin(), c = surface.context;
     const lit = hovered >= 0 ? hovered : selectedNode();
     base.canvas.style.opacity = lit >= 0 ? 0.16 : 1;
-    if (now) drawNames(c);
-    if (lit < 0) return;
+    if (lit < 0) return now && drawNames(c);
     const { nodes, edges } = paths(lit);
-    strokeAll(c, edges, 0.25, Math.min(1, Math.sqrt((2 * CROWD) / Math.max(1, edges.length))));
+    drawEdges(surface, edges, 0.25);
+    drawNames(c);
     dots(c, nodes);
     const { g, x, y, radius, alive } = now;
     c.lineWidth = 2;
