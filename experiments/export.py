@@ -17,7 +17,7 @@ from analysis.export.lattice import integer_coordinates
 from analysis.export.portable import SETTINGS
 from experiments import judging
 from urn import InputError, Run, load_run
-from urn.living import network_of
+from urn.living import SYMBOL_MODES, network_of
 from urn.runs import RunFolder
 from urn.tasks import Dataset, task_options
 
@@ -95,14 +95,16 @@ def export(
     differs = {part: _difference(answer, run, _inputs(run, split)) for part, split in parts.items()}
     first, error = next(iter(differs.items()))
     if not error <= TOLERANCE:
-        raise InputError(f"--to {to}: outputs on {first} data differ by {error:.1e}, more than {TOLERANCE:g}; nothing is written")
+        raise InputError(
+            f"--to {to}: outputs on {first} data differ by {error:.1e}, more than {TOLERANCE:g}; nothing is written"
+        )
     return files, differs
 
 
 def _inputs(run: Run, split: tuple[Tensor, Tensor]) -> Tensor:
     """X of a split as the network takes it; of streams the first symbols."""
     x = split[0].to(run.weights.dtype)
-    return x[: judging.MAX_SAMPLES, : run.config.n_iterations] if run.input_mode == "stream" else x
+    return x[: judging.MAX_SAMPLES, : run.config.n_iterations] if run.input_mode in SYMBOL_MODES else x
 
 
 @torch.no_grad()
@@ -113,12 +115,14 @@ def _difference(answer: Callable, run: Run, x: Tensor) -> float:
     return float((y - true).abs().max() / true.abs().max().clamp_min(1))
 
 
-def module_source(run: Run, data: Dataset, report: StructureReport, *, name: str = "network", on_data: bool = False) -> Exported:
+def module_source(
+    run: Run, data: Dataset, report: StructureReport, *, name: str = "network", on_data: bool = False
+) -> Exported:
     """The living network as source code and arrays: layers as they emerged, of the kinds that were found."""
     about = {"title": report.summary, "dtype": run.config.dtype, "name": name}
-    if run.input_mode == "stream":
+    if run.input_mode in SYMBOL_MODES:
         living, form = _living(run), run.form
-        sizes = {key: form[key] for key in ("n_inputs", "n_outputs", "activation")}
+        sizes = {key: form[key] for key in ("n_inputs", "n_outputs", "input_mode", "activation")}
         return recurrent_source(*living, **sizes, **about)
     return layered_source(layers(run, data, report, on_data=on_data), **about)
 
@@ -129,8 +133,8 @@ def onnx_model(run: Run, data: Dataset, report: StructureReport, *, on_data: boo
         from analysis.export.onnx import layered_onnx, recurrent_onnx
     except ImportError:
         raise InputError("--to onnx: needs the extra onnx (pip install 'urn[onnx]')") from None
-    if run.input_mode == "stream":
-        model = recurrent_onnx(module_source(run, data, report).tensors, run.config.activation, report.summary)
+    if run.input_mode in SYMBOL_MODES:
+        model = recurrent_onnx(module_source(run, data, report).tensors, run.input_mode, run.config.activation, report.summary)
     else:
         model = layered_onnx(layers(run, data, report, on_data=on_data), report.summary)
     return model.SerializeToString()
@@ -157,7 +161,7 @@ def portable(run: Run, data: Dataset, report: StructureReport) -> Portable:
     living = run.compact()
     ids = living.ids.numpy()
     activity = None
-    if run.input_mode != "stream":
+    if run.input_mode not in SYMBOL_MODES:
         activity = np.abs(judging.activity(run, data)).mean(axis=(0, 1))[ids]
     return Portable(
         living.weights.numpy().astype(float), living.biases.numpy().astype(float), **living.form, ids=ids,

@@ -58,6 +58,10 @@ KINDS = {
         "task": "miconi_easy", "task_options": {"n_streams": 10, "length": 400}, "n_neurons": 24, "n_iterations": 10,
         "activation": "tanh", "steps": 150, "strengths": {"weight": 1e-3},
     }),
+    "recurrent with hidden read-out": ("recurrent", None, {
+        "task": "miconi_easy", "task_options": {"n_streams": 10, "length": 400}, "n_neurons": 24, "n_iterations": 10,
+        "input_mode": "elman", "activation": "tanh", "steps": 150, "strengths": {"weight": 1e-3},
+    }),
 }  # fmt: skip
 """kind -> (the verdict it is to show, data or None for the task's, configuration)."""
 

@@ -1,7 +1,9 @@
 """Simulate Unstructured Recursive Networks: the network, its general loss, the optimiser, tasks and runs."""
 
+from urn.callbacks import TensorBoard
 from urn.config import TrainConfig
 from urn.errors import InputError
+from urn.estimators import URNClassifier, URNRegressor
 from urn.members import Snapshot
 from urn.network import URN
 from urn.optimiser import ProximalAdam
@@ -19,7 +21,10 @@ __all__ = [
     "Run",
     "Schedule",
     "Snapshot",
+    "TensorBoard",
     "TrainConfig",
+    "URNClassifier",
+    "URNRegressor",
     "load_run",
     "register",
     "resume",

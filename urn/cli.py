@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from urn.callbacks import TensorBoard
 from urn.config import TrainConfig, read_toml
 from urn.errors import InputError
 from urn.growth import Growth
@@ -74,9 +75,12 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     --strengths.depth "{value = 1e-2, warmup = 1000}", --task-options.radii "[1, 2, 3]"."""
     parser.set_defaults(run=_train)
     parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG.toml", help="fields of the configuration")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="run folder to write (default: runs/TASK-SEED)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="run folder to write (default: runs/TASK-SEED or FILE-SEED)")
     parser.add_argument("--start", type=Path, metavar="RUN", help="run whose network to start from, of the same size")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="your own .npz or .csv: short for --task file and its path")
+    parser.add_argument("--target", metavar="COLUMN", help="the column of a .csv to predict (default: y)")
+    parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="also write the history for TensorBoard")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     fields = parser.add_argument_group("configuration")
     for name, info in TrainConfig.model_fields.items():
@@ -98,23 +102,39 @@ def _train(arguments: argparse.Namespace) -> int:
     given = {
         name: value for name, value in vars(arguments).items() if value is not None and ("." in name or name.startswith("="))
     }
-    if arguments.resume and (given or arguments.config or arguments.out or arguments.start):
+    others = (arguments.config, arguments.out, arguments.start, arguments.data, arguments.target)
+    if arguments.resume and (given or any(others)):
         raise InputError("--resume: goes on with the configuration in the run folder; give nothing else with it")
+    callbacks = [TensorBoard(arguments.tensorboard)] if arguments.tensorboard else []
     interrupted = Interrupt()
     if arguments.resume:
         complete = RunFolder(arguments.resume).finished()
         with progress(str(arguments.resume), arguments.quiet) as report, interrupted:
-            run = resume(arguments.resume, report=report, stop=interrupted)
+            run = resume(arguments.resume, callbacks=callbacks, report=report, stop=interrupted)
         if complete:
             print(f"{arguments.resume}: already complete", file=sys.stderr)
     else:
-        config = TrainConfig(**_merge(read_toml(arguments.config) if arguments.config else {}, given))
+        fields = _merge(read_toml(arguments.config) if arguments.config else {}, given)
+        config = TrainConfig(**_with_data(fields, arguments.data, arguments.target))
         start = load_run(arguments.start) if arguments.start else None
-        out = arguments.out or Path("runs") / f"{config.task}-{config.seed}"
+        name = arguments.data.stem if arguments.data else config.task
+        out = arguments.out or Path("runs") / f"{name}-{config.seed}"
         with progress(str(out), arguments.quiet) as report, interrupted:
-            run = train(config, out, start=start, report=report, stop=interrupted)
+            run = train(config, out, start=start, callbacks=callbacks, report=report, stop=interrupted)
     show(run)
     return {"interrupted": 130, "diverged": 1}.get(run.status, 0)
+
+
+def _with_data(fields: dict, data: Path | None, target: str | None) -> dict:
+    """The fields of a configuration, with --data and --target laid over them."""
+    if data is None:
+        if target is not None:
+            raise InputError("--target: goes with --data")
+        return fields
+    if "task" in fields:
+        raise InputError("--data: stands for --task file; give one of the two")
+    options = {**fields.get("task_options", {}), "path": str(data), **({} if target is None else {"target": target})}
+    return {**fields, "task": "file", "task_options": options}
 
 
 def _merge(fields: dict, flags: dict[str, str]) -> dict:

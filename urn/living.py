@@ -7,6 +7,9 @@ from torch import Tensor
 
 from urn.network import URN
 
+SYMBOL_MODES = ("stream", "elman")
+"""A new symbol at every iteration, and a state that is carried on."""
+
 
 @dataclass(frozen=True)
 class Living:
@@ -17,7 +20,7 @@ class Living:
         weights, biases: `(n, n)` and `(n,)`.
         connections: weights that are not zero.
         neurons, parameters, multiply_adds: of the whole network and of this one. Parameters are all weights and biases held,
-            multiply-adds those of one sample (of one symbol in stream mode) when the matrices are taken as dense.
+            multiply-adds those of one sample (of one symbol, where symbols are read) when the matrices are taken as dense.
     """
 
     ids: Tensor
@@ -38,7 +41,9 @@ class Living:
         return network_of(self.weights, self.biases, **self.form)
 
     def __str__(self) -> str:
-        sizes = zip(("neurons", "parameters", "multiply-adds"), (self.neurons, self.parameters, self.multiply_adds), strict=True)
+        sizes = zip(
+            ("neurons", "parameters", "multiply-adds"), (self.neurons, self.parameters, self.multiply_adds), strict=True
+        )
         return ", ".join(f"{name} {before:,} -> {after:,}" for name, (before, after) in sizes)
 
 
@@ -46,13 +51,13 @@ def living_part(weights: Tensor, biases: Tensor, **form) -> Living:
     """The `Living` part of a network with weights `(S, S)` and biases `(S,)`.
 
     A neuron stays if at some iteration it may be other than zero and still has a way to an output in exactly the
-    iterations that are left (in stream mode: any way). Inputs and outputs always stay. `form` is as for `network_of`.
+    iterations that are left (where a state is carried: any way). Inputs and outputs always stay. `form` is as for `network_of`.
     """
     S, d_in, d_out = len(biases), form["n_inputs"], form["n_outputs"]
     linked, neuron, steps = weights != 0, torch.arange(S), form["n_iterations"]
     inputs, outputs = neuron < d_in, neuron >= S - d_out
     own = biases > 0 if form["activation"] == "relu" else biases != 0
-    stream = form["input_mode"] == "stream"
+    stream = form["input_mode"] in SYMBOL_MODES
     held = torch.zeros_like(inputs) if form["input_mode"] == "pulse" else inputs
     active, heard = [inputs], [outputs]
     for _ in range(S if stream else steps):

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from urn.errors import InputError
 from urn.geometry import wire_cost
@@ -218,11 +218,15 @@ class Penalties:
                     total = total + strength * torch.einsum("kij,kij->k", net.weight.detach().abs(), cost)
         return total
 
-    def __call__(self, net: URN, activity: Activity) -> Tensor:
+    def __call__(self, net: URN | nn.Module, activity: Activity | None = None) -> Tensor:
         """sum_r c_r R_r, summed over members, as a number to add to a loss.
 
-        Its value is the whole penalty; its gradient is that of the smooth part, for the proximal step does the rest.
+        Its value is the whole penalty; its gradient is that of the smooth part, for the proximal step does the rest. On a
+        module that is no URN there is no activity, and no gradient: all that can be priced there is the proximal step's.
         """
+        if not isinstance(net, URN):
+            kinds = self._module_parameters(net)
+            return sum(c * p.detach().abs().sum() for name, c in self.current.items() for p in kinds[name])
         self._fit(net)
         smooth = self.smooth(net, activity)
         with torch.no_grad():
@@ -254,8 +258,19 @@ class Penalties:
                 raise InputError(f"strengths.{name}: its cost must be a tensor of shape {tuple(price.shape)}")
         return cost
 
-    def parameter_groups(self, net: URN) -> list[dict]:
-        """Parameter groups for `ProximalAdam`. The strengths are looked up at every step, so schedules are followed."""
+    def parameter_groups(self, net: URN | nn.Module) -> list[dict]:
+        """Parameter groups for `ProximalAdam`. The strengths are looked up at every step, so schedules are followed.
+
+        Of a module that is no URN, `weight` prices parameters with two axes or more (matrices, kernels) and `bias` those of
+        that name; others have no price. The terms that speak of neurons and iterations are refused.
+        """
+        if not isinstance(net, URN):
+            kinds = self._module_parameters(net)
+            return [
+                {"params": parameters, "l1": lambda name=name: self.current.get(name, 0.0)}
+                for name, parameters in kinds.items()
+                if parameters
+            ]
         self._fit(net)
         weights = {"params": [net.weight], "l1": lambda: self.l1("weight", net)}
         if any(TERMS[name].shrinks == "diagonal" for name in self.current):
@@ -266,6 +281,22 @@ class Penalties:
         if isinstance(net.positions, torch.nn.Parameter):
             groups.append({"params": [net.positions]})
         return groups
+
+    def _module_parameters(self, module: nn.Module) -> dict[str, list[nn.Parameter]]:
+        """The parameters of a module that is no URN by the term that prices them, "" where none does."""
+        if not isinstance(module, nn.Module):
+            raise InputError(f"net: must be a torch.nn.Module, not {type(module).__name__}")
+        for name, strength in self.current.items():
+            if name not in ("weight", "bias"):
+                raise InputError(
+                    f"strengths.{name}: speaks of a URN's neurons; of another module only weight and bias are priced"
+                )
+            if isinstance(strength, Tensor) and strength.dim():
+                raise InputError(f"strengths.{name}: must be one number for a module that is no population")
+        kinds: dict[str, list[nn.Parameter]] = {"weight": [], "bias": [], "": []}
+        for path, parameter in module.named_parameters():
+            kinds["weight" if parameter.dim() > 1 else "bias" if path.split(".")[-1] == "bias" else ""].append(parameter)
+        return kinds
 
 
 def check_names(strengths: Mapping[str, object]) -> None:

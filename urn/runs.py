@@ -27,6 +27,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from urn.callbacks import Callback, notifying
 from urn.checks import check_ids, expect
 from urn.config import TrainConfig, read_toml
 from urn.errors import InputError
@@ -68,7 +69,7 @@ class Run:
         test_accuracy: on the test set; R^2 for regression; NaN unless training ended well.
         steps_done: updates made.
         n_inputs, n_outputs: d_in and d_out.
-        input_mode: "pulse", "clamped", or "stream" where the data are symbol streams.
+        input_mode: "pulse", "clamped", or "stream" or "elman" where the data are symbol streams.
         folder: where it lies, or None.
     """
 
@@ -108,6 +109,7 @@ class Run:
 
 def train(
     config: TrainConfig, out: str | Path | None = None, *, data: Dataset | None = None, start: Run | Snapshot | None = None,
+    callbacks: Sequence[Callback] = (),
     report: Callable[[Trainer], None] | None = None, stop: Callable[[], bool] | None = None,
 ) -> Run:  # fmt: skip
     """Train one network.
@@ -118,6 +120,7 @@ def train(
         data: a data set in place of the task's.
         start: a trained network of the same size to start from: weights, biases and positions of the neurons it kept, with a
             fresh optimiser. A network can so be followed from task to task.
+        callbacks: called with every row of history, see `urn.callbacks`.
         report: called with the `Trainer` now and then, for progress.
         stop: asked between steps; once it says True the run is saved as "interrupted" and can be resumed.
 
@@ -126,18 +129,19 @@ def train(
     """
     if out is None:
         start = None if start is None else [start]
-        return train_population([config], data=data, start=start, report=report, stop=stop)[0]
+        return train_population([config], data=data, start=start, callbacks=callbacks, report=report, stop=stop)[0]
     RunFolder.check_new(Path(out))
     trainer = Trainer([config], data, start=None if start is None else [start])  # first: if it is wrong, no folder is left
     store = RunFolder.create(Path(out), config, None if start is None else trainer)
     with store.lock():
-        return _train_in(store, trainer, report, stop)
+        return _train_in(store, trainer, notifying(callbacks, trainer, report), stop)
 
 
 def resume(
     folder: str | Path,
     *,
     data: Dataset | None = None,
+    callbacks: Sequence[Callback] = (),
     report: Callable[[Trainer], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Run:
@@ -154,7 +158,7 @@ def resume(
             return run
         trainer = Trainer([config], data)
         store.restore(trainer)
-        return _train_in(store, trainer, report, stop)
+        return _train_in(store, trainer, notifying(callbacks, trainer, report), stop)
 
 
 def train_population(
@@ -162,6 +166,7 @@ def train_population(
     *,
     data: Dataset | None = None,
     start: Sequence[Run | Snapshot] | None = None,
+    callbacks: Sequence[Callback] = (),
     report: Callable[[Trainer], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> list[Run]:
@@ -172,7 +177,7 @@ def train_population(
     snapshots: dict[int, list[Snapshot]] = {k: [] for k in range(len(configs))}
 
     trainer = Trainer(configs, data, lambda member, moment: snapshots[member.index].append(moment), start)
-    trainer.run(report=report, stop=stop)
+    trainer.run(report=notifying(callbacks, trainer, report), stop=stop)
     if trainer.step < trainer.config.steps:
         trainer.finish("interrupted")
     return [_run(trainer, member, snapshots[member.index]) for member in trainer.members]
@@ -228,7 +233,8 @@ def _ends(about: dict[str, str], config: TrainConfig) -> tuple[int, int, str]:
     if "n_inputs" in about:
         return int(about["n_inputs"]), int(about["n_outputs"]), about["input_mode"]
     data = task_options(config.task, config.task_options).load()
-    return data.n_inputs, data.n_outputs, "stream" if data.kind == "stream" else config.input_mode
+    stream = data.kind == "stream" and config.input_mode != "elman"
+    return data.n_inputs, data.n_outputs, "stream" if stream else config.input_mode
 
 
 def _run(trainer: Trainer, member: Member, snapshots: list[Snapshot], folder: Path | None = None) -> Run:

@@ -36,9 +36,7 @@ class ExactGraph:
     computing: np.ndarray
 
 
-def exact_graph(
-    weights, biases, *, n_inputs, n_outputs, n_iterations, input_mode="pulse", activation="relu", inputs=None
-):
+def exact_graph(weights, biases, *, n_inputs, n_outputs, n_iterations, input_mode="pulse", activation="relu", inputs=None):
     """The exact computation graph of a recurrently applied matrix.
 
     Parameters

@@ -74,7 +74,7 @@ def _block(graph, block, value, n_targets):
     return graph.add("Reshape", graph.add("Conv", value, block.weight), np.array([-1, n_targets]))
 
 
-def recurrent_onnx(tensors, activation, title) -> ModelProto:
+def recurrent_onnx(tensors, input_mode, activation, title) -> ModelProto:
     """The arrays of `recurrent_source` as a model of x (batch, time, d_in), state (1, batch, n) -> y (batch, time, d_out)."""
     graph = _Graph()
     W, R = (tensors[f"cell.weight_{part}_l0"][None] for part in ("ih", "hh"))
@@ -84,7 +84,8 @@ def recurrent_onnx(tensors, activation, title) -> ModelProto:
     states = graph.add("RNN", steps, W, R, bias, "", "state", hidden_size=n, activations=[activation.capitalize()])
     states = graph.add("Squeeze", states, np.array([1]))
     earlier = graph.add("Slice", states, np.array([0]), np.array([-1]), np.array([0]))
-    seen = graph.add("Concat", steps, graph.add("Concat", "state", earlier, axis=0), axis=2)
+    before = graph.add("Concat", "state", earlier, axis=0)
+    seen = states if input_mode == "elman" else graph.add("Concat", steps, before, axis=2)
     y = graph.add("Add", graph.add("MatMul", seen, tensors["readout.weight"].T), tensors["readout.bias"])
     graph.add("Transpose", y, perm=[1, 0, 2], name="y")
     graph.add("Slice", states, np.array([-1]), np.array([2**31]), np.array([0]), name="next_state")

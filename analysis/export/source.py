@@ -84,7 +84,9 @@ def layered_source(plan, *, title, name="network", dtype="float32"):
             code, arrays = _module(block, layer, len(layers[block.source].nodes), own)
             init.append(f"self.{known[key]} = {code}")
             tensors |= {f"{known[key]}.{part}": array for part, array in arrays.items()}
-        terms.append(f"self.{known[key]}({_argument(block, values[block.source], tensors, init)}){'.flatten(1)' if block.kind == 'conv' else ''}")
+        terms.append(
+            f"self.{known[key]}({_argument(block, values[block.source], tensors, init)}){'.flatten(1)' if block.kind == 'conv' else ''}"
+        )
         if first and f"{known[key]}.bias" not in tensors and layer.bias.any():
             init.append(f"self.bias_of_{names[k]} = nn.Parameter(torch.zeros({len(layer.bias)}))")
             tensors[f"bias_of_{names[k]}"] = layer.bias
@@ -150,10 +152,11 @@ def _argument(block, value, tensors, init):
     return value
 
 
-def recurrent_source(weights, biases, *, n_inputs, n_outputs, activation, title, name="network", dtype="float32"):
+def recurrent_source(weights, biases, *, n_inputs, n_outputs, input_mode, activation, title, name="network", dtype="float32"):
     """A network that gets a new symbol at every iteration, as an `nn.RNN` and a linear read-out.
 
-    The state is made of the neurons that are no inputs, may be other than zero, and are heard by an output.
+    The state is made of the neurons that are no inputs, may be other than zero, and are heard by an output. The read-out
+    sees the symbol and the state that it met ("stream"), or the state that the symbol left ("elman").
     """
     n = len(weights)
     linked, free, out = weights != 0, np.arange(n) >= n_inputs, np.arange(n) >= n - n_outputs
@@ -165,7 +168,7 @@ def recurrent_source(weights, biases, *, n_inputs, n_outputs, activation, title,
             break
         fed, heard = fed_now, heard_now
     state = np.flatnonzero(fed & heard & free)
-    sources = np.concatenate([np.arange(n_inputs), state])
+    sources = state if input_mode == "elman" else np.concatenate([np.arange(n_inputs), state])
     tensors = {"readout.weight": weights[np.ix_(out, sources)], "readout.bias": biases[out]}
     size = max(1, len(state))
     cell = {
@@ -179,15 +182,21 @@ def recurrent_source(weights, biases, *, n_inputs, n_outputs, activation, title,
     tensors = {key: np.ascontiguousarray(array, dtype=dtype) for key, array in tensors.items()}
     init = [
         f'self.cell = nn.RNN({n_inputs}, {size}, nonlinearity="{activation}", batch_first=True)',
-        f"self.readout = nn.Linear({n_inputs + size}, {n_outputs})",
+        f"self.readout = nn.Linear({tensors['readout.weight'].shape[1]}, {n_outputs})",
     ]
     forward = [
         "if state is None:",
         f"    state = x.new_zeros(1, x.shape[0], {size})",
         "h, last = self.cell(x, state)",
-        "before = torch.cat([state.transpose(0, 1), h[:, :-1]], 1)  # the read-out sees the symbol and the state it met",
-        "return self.readout(torch.cat([x, before], 2)), last",
     ]
+    forward += (
+        ["return self.readout(h), last"]
+        if input_mode == "elman"
+        else [
+            "before = torch.cat([state.transpose(0, 1), h[:, :-1]], 1)  # the read-out sees the symbol and the state it met",
+            "return self.readout(torch.cat([x, before], 2)), last",
+        ]
+    )
     shapes = f"x (B, T, {n_inputs}) -> y (B, T, {n_outputs}), and the state (1, B, {size}) to carry on."
     head = HEADER.format(title=title, about=f"{shapes}\n", name=name, use=f"y, state = net(x)  # x (B, T, {n_inputs})")
     head = head.replace("from torch.nn import functional as F\n", "")
