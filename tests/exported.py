@@ -1,4 +1,4 @@
-"""Small runs of every kind of structure, three seeds each, trained in seconds as one population; what tests of exports share."""
+"""Small runs of every kind of structure, three seeds each, trained in seconds as one population, for the tests of exports."""
 
 from functools import cache
 

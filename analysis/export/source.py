@@ -1,4 +1,4 @@
-"""A network as the source code of a plain `torch.nn.Module` and the arrays of its state dict. Nothing of ours is imported there."""
+"""A network as the source code of a plain `torch.nn.Module`, which imports nothing of ours, and the arrays it loads."""
 
 from dataclasses import dataclass
 

@@ -36,13 +36,13 @@ def run_code(exported, x):
 
 
 @pytest.mark.parametrize("family", [name for name in FAMILIES if not name.startswith("disconnected")])
-def test_code_computes_what_the_network_computes(family, rng=7):
+def test_code_computes_what_the_network_computes(family):
     network = one(family)
     found = layers_of(network)
     if network.widths is not None and len(found.layers) == len(network.widths) + 2:
         assert found.widths[1:-1] == network.widths
     arguments = {key: value for key, value in network.arguments.items() if key != "positions"}
-    x = 3 * np.random.default_rng(rng).normal(size=(50, arguments.pop("n_inputs")))
+    x = 3 * np.random.default_rng(7).normal(size=(50, arguments.pop("n_inputs")))
     true = forward(network.weights, network.biases, x, arguments.pop("n_iterations"), **arguments)[2]
     y = run_code(layered_source(found, title=family, dtype="float64"), x)
     np.testing.assert_allclose(y, true, atol=1e-11 * np.abs(true).max())
@@ -69,8 +69,8 @@ def test_a_clipped_relay_is_no_relay():
     assert exact_graph(W, b, n_inputs=1, n_outputs=1, n_iterations=3).computing.sum() == 2
 
 
-def test_a_lattice_that_ends_is_padded_with_zeros_and_odd_weights_are_kept(rng=11):
-    rng, n = np.random.default_rng(rng), 12
+def test_a_lattice_that_ends_is_padded_with_zeros_and_odd_weights_are_kept():
+    rng, n = np.random.default_rng(11), 12
     W = np.zeros((2 * n + 1, 2 * n + 1))
     kernel = np.array([0.5, -1.0, 2.0])
     for i in range(n):
