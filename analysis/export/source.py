@@ -84,9 +84,8 @@ def layered_source(plan, *, title, name="network", dtype="float32"):
             code, arrays = _module(block, layer, len(layers[block.source].nodes), own)
             init.append(f"self.{known[key]} = {code}")
             tensors |= {f"{known[key]}.{part}": array for part, array in arrays.items()}
-        terms.append(
-            f"self.{known[key]}({_argument(block, values[block.source], tensors, init)}){'.flatten(1)' if block.kind == 'conv' else ''}"
-        )
+        argument = _argument(block, values[block.source], tensors, init)
+        terms.append(f"self.{known[key]}({argument})" + ".flatten(1)" * (block.kind == "conv"))
         if first and f"{known[key]}.bias" not in tensors and layer.bias.any():
             init.append(f"self.bias_of_{names[k]} = nn.Parameter(torch.zeros({len(layer.bias)}))")
             tensors[f"bias_of_{names[k]}"] = layer.bias
