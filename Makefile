@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: run test lint benchmarks clean
+.PHONY: run test lint benchmarks docs clean
 
 # The main job: a URN trained on real handwritten digits, the layers that emerged, and pictures in results/.
 run: .venv/ready
@@ -18,10 +18,15 @@ lint: .venv/ready
 benchmarks: .venv/ready
 	for name in training planted census analysis; do $(BIN)/python -m experiments.benchmarks $$name; done
 
+# The documentation as a site, in site/.
+docs: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .[docs]
+	$(BIN)/mkdocs build --strict
+
 .venv/ready: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .[test]
 	touch $@
 
 clean:
-	rm -rf .venv build *.egg-info results
+	rm -rf .venv build *.egg-info results site
