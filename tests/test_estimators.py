@@ -20,7 +20,7 @@ def test_scikit_learns_own_checks(estimator, check):
 
 
 def test_in_a_pipeline_cross_validated():
-    X, y = load_iris(return_X_y=True, as_frame=True)
+    X, y = load_iris(return_X_y=True)
     model = make_pipeline(StandardScaler(), URNClassifier(n_hidden=20, steps=150, random_state=0))
     scores = cross_val_score(model, X, y, cv=3)
     assert scores.min() > 0.9
