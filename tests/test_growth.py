@@ -203,6 +203,21 @@ def test_resuming_in_the_midst_of_growth_is_bit_identical(tmp_path, config):
     assert whole.kept.sum() < config.n_neurons  # empty slots are not part of the result
 
 
+def test_growth_goes_on_from_a_trained_network_and_can_be_interrupted_there_too(tmp_path, config):
+    """From task to task: the neurons it kept live on, and a resumed run ends with the same bits."""
+    first = train_population([config])[0]
+    trainer = Trainer([config], start=[first])
+    assert int(trainer.living_neurons()) == int(first.kept.sum()) - trainer.net.n_inputs - trainer.net.n_outputs
+    W, b = trainer.net.full()
+    assert torch.equal(W[0], first.weights)
+    assert torch.equal(b[0], first.biases)
+    whole = train(config, tmp_path / "whole", start=first)
+    train(config, tmp_path / "broken", start=first, stop=after(33))
+    broken = resume(tmp_path / "broken")
+    assert torch.equal(whole.weights, broken.weights)
+    assert torch.equal(whole.kept, broken.kept)
+
+
 def test_fixed_size_is_growth_without_births_and_deaths():
     none = {"start": 7, "add_probability": 0, "delete_probability": 0, "spontaneous_probability": 0}
     assert trained(symbols(growth=none)).living_neurons().tolist() == [7, 7, 7]

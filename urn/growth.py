@@ -59,12 +59,13 @@ class Growing:
         rule: what decides.
         seeds: of the members.
         net, optimiser: the population at full size; it is cut down to `rule.start` hidden neurons.
+        kept: `(K, S)` boolean, the neurons to start with when the network is a trained one.
 
     Raises:
         InputError: when more are to live than S holds.
     """
 
-    def __init__(self, rule: Growth, seeds: Sequence[int], net: URN, optimiser: ProximalAdam):
+    def __init__(self, rule: Growth, seeds: Sequence[int], net: URN, optimiser: ProximalAdam, kept: Tensor | None = None):
         self.rule, self.seeds, self.d_in, self.d_out = rule, list(seeds), net.n_inputs, net.n_outputs
         K, S = len(self.seeds), net.n_neurons
         room = S - self.d_in - self.d_out
@@ -76,13 +77,18 @@ class Growing:
         self.born = torch.full((K, S), -1)  # the update a hidden neuron was born after; -1: it does not live
         self.will = torch.zeros(K, S, dtype=net.weight.dtype) if rule.inherit else None  # incoming weights of the last dead
         self._drawn: tuple[object, np.ndarray | None] = (None, None)
-        self._resize(net, optimiser, rule.start + 1, None)
-        for T, index in ((net.weight.data, (net.hidden,)), (net.weight.data, (slice(None), net.hidden))):
-            T[(slice(None), *index)] = 0
-        net.bias.data[:, net.hidden] = 0
-        newborn = torch.zeros_like(net.ids, dtype=torch.bool)
-        newborn[:, self.d_in : self.d_in + rule.start] = True
-        self._bear(net, optimiser, newborn, 0)
+        first = torch.zeros(K, S, dtype=torch.bool)
+        first[:, self.d_in : self.d_in + rule.start] = True
+        hidden = torch.zeros(S, dtype=torch.bool)
+        hidden[self.d_in : S - self.d_out] = True
+        lives = (first if kept is None else kept.cpu()) & hidden
+        empty = (hidden.expand(K, S) if kept is None else hidden & ~lives).to(net.ids.device)
+        net.weight.data.masked_fill_(empty[:, :, None] | empty[:, None], 0)
+        net.bias.data.masked_fill_(empty, 0)
+        self.born[lives] = 0
+        self._resize(net, optimiser, int(lives.sum(1).max()) + 1, None)
+        if kept is None:
+            self._bear(net, optimiser, self.living(net), 0)
 
     def living(self, net: URN) -> Tensor:
         """Which of the neurons held are living hidden ones, `(K, n)` boolean."""

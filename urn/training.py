@@ -87,12 +87,11 @@ class Trainer:
         self.batches = Batches(self.data.train, config, [one.config.seed for one in self.members], self.device, self.dtype)
         self.carried: Tensor | None = None  # the state of symbol streams, (K, B, n)
         self.loss_mean: Tensor | None = None  # of symbol streams, (K,)
+        self.idle_checks = torch.zeros(len(configs), config.n_neurons, dtype=torch.int32, device=self.device)
+        kept = None if start is None else self._start_from(start)
         self.growing = self.acted_at = None
         if config.growth is not None:
-            self.growing = Growing(config.growth, self.batches.seeds, self.net, self.optimiser)
-        self.idle_checks = torch.zeros(len(configs), config.n_neurons, dtype=torch.int32, device=self.device)
-        if start is not None:
-            self._start_from(start)
+            self.growing = Growing(config.growth, self.batches.seeds, self.net, self.optimiser, kept)
         self.last_good = None
         self._remember()
 
@@ -142,8 +141,11 @@ class Trainer:
         return net
 
     @torch.no_grad()
-    def _start_from(self, start: Sequence[object]) -> None:
-        """Take over trained networks, one for each member. Inputs stay where the data put them."""
+    def _start_from(self, start: Sequence[object]) -> Tensor:
+        """Take over trained networks, one for each member. Inputs stay where the data put them.
+
+        Returns which of their neurons they had kept, `(K, S)` boolean.
+        """
         net = self.net
         if len(start) != len(self.members):
             raise InputError(f"start: {len(start)} networks for a population of {len(self.members)}")
@@ -163,8 +165,9 @@ class Trainer:
                     mine[k, hidden] = value.to(self.device)[hidden]
                 else:
                     mine[k] = value.to(self.device)
-        if self.config.remove_dead:
+        if self.config.remove_dead and self.config.growth is None:
             compaction.compact(net, self.optimiser, self.penalties, keep)
+        return keep
 
     def _n_sites(self) -> int:
         if self.data.sites is None:
@@ -416,7 +419,8 @@ class Trainer:
             tensors |= {"carried": self.carried, "loss_mean": self.loss_mean}
         if self.growing:
             tensors["born"] = self.growing.born
-            tensors |= {} if self.growing.will is None else {"will": self.growing.will}
+            more = {"will": self.growing.will, "birthplaces": self.growing.birthplaces}
+            tensors |= {name: T for name, T in more.items() if T is not None}
         for name in PARAMETERS:
             value = getattr(self.net, name)
             if value is None:
@@ -458,6 +462,7 @@ class Trainer:
             self.growing.dismiss(torch.tensor([member in self.training for member in self.members]))
             self.growing.born = tensors["born"].cpu()
             self.growing.will = tensors["will"].cpu() if "will" in tensors else None
+            self.growing.birthplaces = tensors.get("birthplaces")
         group = self.penalties.settings.group
         if group is not None:
             self.penalties.settings = replace(self.penalties.settings, group=group.restrict(self.net.ids[0]))
@@ -498,6 +503,9 @@ class Trainer:
             self._check_born(tensors["born"], ids)
             if self.growing.will is not None:
                 expect("will", tensors["will"], (K, S), self.dtype)
+            if net.positions is not None:
+                shape = (K, S, net.positions.shape[2])
+                expect("birthplaces", tensors["birthplaces"], shape, self.dtype, finite=False)
         good = tensors.get("good.ids", ids).shape[-1]  # growth may have changed the size since
         for name in PARAMETERS:
             value = getattr(net, name)
