@@ -7,32 +7,24 @@ was measured lies beside the run and is made anew when the code that measures ha
 
 import hashlib
 import json
-import multiprocessing
-import os
 import re
 import shutil
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import torch
-
 from experiments import claims
+from experiments.workers import Tell, Workers
 from urn import InputError, Run, TrainConfig, load_run, resume, train, train_population
-from urn.progress import describe
 from urn.runs import RunFolder, save_run
 from urn.tasks import Dataset, task_options
 
 LARGE = 400
 """Neurons from which a network fills the processor alone."""
 MEASURED = "measured.json"
-SECONDS_BETWEEN_REPORTS = 0.5
 
 
 @dataclass(frozen=True)
@@ -156,62 +148,21 @@ def code_of(claim: str) -> str:
 
 # ---- the workers
 
-_said = _stop = None  # the worker's end of the line to its parent
 
-
-def _begin(said, stop, parent: int, threads: int) -> None:
-    """Set a worker up: the parent handles interrupts, and no worker outlives it."""
-    global _said, _stop
-    _said, _stop = said, stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(threads)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _work(number: int, job: Job) -> list[dict] | None:
-    last = 0.0
-
-    def report(trainer) -> None:
-        nonlocal last
-        if time.monotonic() - last >= SECONDS_BETWEEN_REPORTS:
-            last = time.monotonic()
-            _said.put((number, trainer.step, trainer.config.steps, describe(trainer)))
-
-    _said.put((number, 0, job.configs[0].steps, "..."))
-    return perform(job, report, _stop.is_set)
-
-
-def perform_all(jobs: list[Job], workers: int, tell: Callable[[int, int, int, str], None]) -> Iterator[tuple[Job, list[dict]]]:
+def perform_all(jobs: list[Job], workers: int, tell: Tell) -> Iterator[tuple[Job, list[dict]]]:
     """Perform jobs in `workers` processes and yield each as it ends. A job waits for the runs that it starts from.
 
     `tell(number of the job, step, steps, text)` is called with progress. On an interrupt the workers save what can be resumed.
     """
-    context = multiprocessing.get_context("spawn")
-    said, stop = context.SimpleQueue(), context.Event()
-    threads = max(1, torch.get_num_threads() // workers)
-    pool = ProcessPoolExecutor(workers, context, _begin, (said, stop, os.getpid(), threads))
-    waiting, running, done = dict(enumerate(jobs)), {}, set()
-    try:
-        while waiting or running:
+    waiting, done = dict(enumerate(jobs)), set()
+    with Workers(workers, perform, tell) as crew:
+        while waiting or crew.running:
             for number, job in list(waiting.items()):
-                if len(running) < workers and all(folder in done for folder in job.starts):
-                    running[pool.submit(_work, number, waiting.pop(number))] = job
-            ended, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-            while not said.empty():
-                tell(*said.get())
-            for future in ended:
-                job, rows = running.pop(future), future.result()
+                if crew.free and all(folder in done for folder in job.starts):
+                    crew.submit(number, waiting.pop(number))
+            for job, rows in crew.ended():
                 done.update(job.folders)
                 yield job, rows
-    finally:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def runs_of(claim: str, scale: str, seeds: list[int], root: Path) -> dict[str, list[Run]]:
