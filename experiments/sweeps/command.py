@@ -1,0 +1,133 @@
+"""`urn sweep`: train a sweep file's points, go on with what was begun, say how far it is, write tables and pictures."""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from experiments.sweeps import tables
+from experiments.sweeps.plan import Plan, read_plan
+from experiments.sweeps.store import DATABASE, DONE, Store
+from urn import InputError
+from urn.cli import Interrupt
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def add_sweep(parser: argparse.ArgumentParser) -> None:
+    """Sweep over strengths and see what emerges where. `urn sweep SWEEP.toml` trains every point; a folder in its place, with
+    --resume, --status or --to, is a sweep that was begun; `urn sweep plot DIR` draws its pictures."""
+    parser.set_defaults(run=_sweep)
+    parser.add_argument("what", metavar="SWEEP.toml|DIR|plot", help="a sweep file, the folder of a sweep, or the word plot")
+    parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="after plot: the folder of a sweep")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: sweeps/NAME; plot: DIR/figures)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that train (default: 2, on a GPU 1)")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--resume", action="store_true", help="go on with a sweep that was begun, or help another process")
+    instead.add_argument("--status", action="store_true", help="print how far it is, and what came out so far")
+    instead.add_argument("--to", choices=tables.FORMATS, metavar="FORMAT", help="write a table: csv or parquet")
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    if arguments.workers is not None and not 1 <= arguments.workers <= 1000:
+        raise InputError(f"--workers: must be from 1 to 1000, not {arguments.workers}")
+    if arguments.folder:
+        raise InputError(f"{arguments.folder}: only plot takes a second word")
+    what = Path(arguments.what)
+    if arguments.status or arguments.to:
+        with Store(what) as store:
+            return show(store) if arguments.status else tables.write(store, arguments.to, arguments.out)
+    if what.is_dir():
+        if not arguments.resume:
+            raise InputError(f"{what}: a folder; give --resume, --status or --to with it, or a sweep file")
+        with Store(what) as store:
+            return _train(store, store.plan(), arguments)
+    plan, folder = read_plan(what), arguments.out or Path("sweeps") / what.stem
+    if arguments.resume and (folder / DATABASE).exists():
+        store = Store(folder)
+        store.check_same(plan)
+    else:
+        Store.check_new(folder)
+        from experiments.sweeps.engine import check
+
+        check(plan)
+        store = Store.create(folder, plan)
+    with store:
+        return _train(store, plan, arguments)
+
+
+def _train(store: Store, plan: Plan, arguments: argparse.Namespace) -> int:
+    from experiments.sweeps.engine import Engine  # with all that trains and analyses; tables need none of it
+
+    on_cpu = plan.points[0].config.device == "cpu"
+    workers = arguments.workers or (min(2, os.cpu_count() or 1) if on_cpu else 1)
+    with _Watch(store, arguments.quiet) as tell, Interrupt() as interrupted:
+        Engine(store, plan, workers, tell, interrupted).run()
+    show(store)
+    if not interrupted():
+        return 0
+    print(f"go on with: urn sweep --resume {store.folder}")
+    return 130
+
+
+def show(store: Store) -> int:
+    """How many points have which status, and which architectures came out."""
+    found = store.count()
+    done = sum(found[status] for status in DONE)
+    console = Console()
+    console.print(f"{store.folder}: {done:,} of {found.total():,} points done", highlight=False, markup=False)
+    table = Table("status", "points", box=None)
+    for status, n in found.most_common():
+        table.add_row(status, f"{n:,}")
+    console.print(table)
+    if done:
+        table = Table("architecture", "networks", "validation", "connections used", box=None, title="medians")
+        for name, n, accuracy, used in store.architectures():
+            table.add_row(
+                str(name), f"{n:,}", *("" if x is None else f"{x:{form}}" for x, form in ((accuracy, ".4f"), (used, ",.0f")))
+            )
+        console.print(table)
+    return 0
+
+
+class _Watch:
+    """Progress of a sweep: a bar of points in a terminal, plain lines elsewhere."""
+
+    def __init__(self, store: Store, quiet: bool):
+        self.store, self.quiet, self.last = store, quiet, time.monotonic()
+        self.console, self.now = Console(stderr=True), {}
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[now]}", markup=False),
+        )
+        self.progress = Progress(*columns, console=self.console)
+
+    def __enter__(self):
+        if self.console.is_terminal and not self.quiet:
+            self.bar = self.progress.add_task("points", total=self.store.count().total(), now="")
+            self.progress.start()
+        return self._tell
+
+    def __exit__(self, *_):
+        self.progress.stop()
+
+    def _tell(self, number: int, step: int, steps: int, text: str) -> None:
+        pause = 1.0 if self.console.is_terminal else SECONDS_BETWEEN_LINES
+        if self.quiet or time.monotonic() - self.last < pause:
+            return
+        self.last = time.monotonic()
+        found = self.store.count()
+        done, now = sum(found[status] for status in DONE), f"population {number}, step {step}/{steps}  {text}"
+        if self.console.is_terminal:
+            self.progress.update(self.bar, completed=done, now=now)
+        else:
+            print(f"{done} of {found.total()} points done; {now}", file=sys.stderr, flush=True)

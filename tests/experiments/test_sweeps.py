@@ -1,0 +1,245 @@
+"""Sweeps: points are what `urn train` makes of them, nothing finished is lost or done twice, wrong files get one line."""
+
+import csv
+import os
+import random
+import signal
+import sqlite3
+import time
+
+import numpy as np
+import pytest
+import tomli_w
+import torch
+
+from experiments.sweeps.engine import Engine, room, train_batch
+from experiments.sweeps.plan import MOST_POINTS, Sweep, make_plan, read_plan
+from experiments.sweeps.store import DATABASE, DONE, Store
+from tests.conftest import SMALL, after, cases
+from urn import InputError, load_run, train
+from urn.cli import main
+
+BASE = SMALL.to_dict() | {"snapshots": 1, "strengths": {"weight": 1e-3, "depth": {"value": 1e-2, "warmup": 5}}}
+BASE.pop("seed")
+
+
+def sweep(seeds=2, base=None, **kind):
+    return Sweep(seeds=seeds, base=BASE | (base or {}), **kind or {"grid": {"strengths.weight": [1e-4, 1e-3]}})
+
+
+def text(**changes) -> str:
+    """A sweep file of 8 points."""
+    return tomli_w.dumps({"seeds": 2, "base": BASE, "grid": {"strengths.weight": [1e-4, 1e-3, 1e-2, 10.0]}} | changes)
+
+
+@pytest.fixture
+def file(place):
+    path = place / "small.toml"
+    path.write_text(text())
+    return path
+
+
+def engine(store, plan, stop=lambda: False, workers=1):
+    return Engine(store, plan, workers, lambda *said: None, stop)
+
+
+# ---- plans
+
+
+def test_a_grid_is_every_combination_and_a_number_keeps_the_rest_of_a_schedule():
+    plan = make_plan(sweep(grid={"strengths": {"depth": {"log": [1e-3, 1e-1], "n": 3}}, "n_neurons": [12, 14]}))
+    assert plan.axes == ("strengths.depth", "n_neurons")
+    assert len(plan.points) == 3 * 2 * 2
+    depth = plan.points[4].config.strengths["depth"]
+    assert (depth.value, depth.warmup) == (0.01, 5)
+    assert [point.config.seed for point in plan.points[:2]] == [100, 101]
+    assert len({point.shared for point in plan.points}) == 2
+    assert len({point.hash for point in plan.points}) == 12
+
+
+@pytest.mark.parametrize("kind", ["random", "sobol"])
+def test_samples_lie_in_their_ranges_and_whole_fields_get_whole_numbers(kind):
+    over = {"strengths.weight": {"log": [1e-5, 1e-1]}, "n_neurons": {"linear": [12, 20]}}
+    points = make_plan(sweep(1, **{kind: {"n": 50, "seed": 3, "over": over}})).points
+    weights = np.log10([point.config.strengths["weight"].value for point in points])
+    assert weights.min() >= -5
+    assert weights.max() <= -1
+    assert 20 <= (weights < -3).sum() <= 30 or kind == "random"
+    assert {point.config.n_neurons for point in points} <= set(range(12, 21))
+    assert points == make_plan(sweep(1, **{kind: {"n": 50, "seed": 3, "over": over}})).points
+
+
+def test_a_list_of_points():
+    plan = make_plan(sweep([7], points=[{"strengths": {"weight": 1e-3}}, {"n_iterations": 2, "strengths.weight": 0}]))
+    assert [point.config.n_iterations for point in plan.points] == [3, 2]
+    assert plan.points[1].config.strengths["weight"].value == 0
+
+
+# ---- training
+
+
+def test_a_point_is_what_training_alone_makes_of_it_also_beside_one_that_diverges(place):
+    plan = make_plan(sweep(base={"steps": 60}, grid={"strengths.activity": [0.0, 1e-3, 1e30]}), "")
+    with Store.create(place / "out", plan) as store:
+        engine(store, plan).run()
+        rows = store.rows(["number", "status", "test_accuracy", "summary", "strengths.activity"])
+    assert [row[1] for row in rows[4:]] == ["diverged", "diverged"]
+    for number, status, accuracy, summary, _ in rows[:4]:
+        alone, kept = train(plan.points[number].config), load_run(place / "out" / "runs" / f"{number:06d}")
+        torch.testing.assert_close(kept.weights, alone.weights, rtol=1e-3, atol=1e-4)
+        assert kept.config == alone.config
+        assert (status, accuracy) == (alone.status, pytest.approx(alone.test_accuracy, abs=0.07))
+        assert summary
+
+
+def test_stopping_gives_points_back_and_resuming_trains_the_rest_only(file, place, monkeypatch):
+    monkeypatch.setattr("experiments.sweeps.engine.POPULATION", 4)
+    plan = read_plan(file)
+    with Store.create(place / "out", plan) as store:
+        engine(store, plan, after(30)).run()
+        assert store.count()["interrupted"] == 4
+        before = store.rows(["number", "hash", "seconds"])
+        assert len(before) == 4
+        engine(store, plan).run()
+        assert sum(store.count()[status] for status in DONE) == 8
+        assert set(before) <= set(store.rows(["number", "hash", "seconds"]))
+        assert store.db.execute("SELECT count(*) FROM owners").fetchone() == (0,)
+
+
+def test_killed_at_any_moment_no_finished_point_is_lost_or_run_twice(file, place):
+    plan = read_plan(file)
+    Store.create(place / "out", plan).db.close()
+    kept: dict = {}
+    chance = random.Random(0)
+    for _ in range(20):
+        child = os.fork()
+        if not child:
+            with Store(place / "out") as store:
+                engine(store, plan).run()
+            os._exit(0)
+        time.sleep(chance.uniform(0, 0.25))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        with Store(place / "out") as store:
+            assert store.count().total() == 8
+            rows = dict(store.db.execute(f"SELECT number, seconds FROM points WHERE status IN {DONE}"))
+            assert kept.items() <= rows.items()
+            assert all(load_run(store.run_folder(number)).steps_done for number in rows)
+            half = "SELECT count(*) FROM points WHERE (summary IS NULL AND loss IS NULL) = (status IN ('ok', 'disconnected'))"
+            assert store.db.execute(half).fetchone() == (0,)
+            kept = rows
+    with Store(place / "out") as store:
+        engine(store, plan).run()
+        assert len(store.rows(["number"])) == 8
+        assert sorted(path.name for path in (place / "out" / "runs").iterdir()) == [f"{number:06d}" for number in range(8)]
+
+
+def test_two_processes_share_a_store_without_running_a_point_twice(file, place):
+    plan = read_plan(file)
+    with Store.create(place / "out", plan) as one, Store(place / "out") as other:
+        one.enrol()
+        other.enrol()
+        first, second = one.claim(lambda number, n: 3), other.claim(lambda number, n: 100)
+        assert sorted(first + second) == list(range(8))
+        assert other.claim(lambda number, n: 1) == []
+        assert one.count() == {"running": 8}
+        one.db.execute("UPDATE owners SET started = 'before' WHERE id = ?", (one.me,))  # as if another process had its number
+        assert one.count() == {"running": 5, "interrupted": 3}
+        assert other.claim(lambda number, n: 100) == first
+        run = train(plan.points[first[0]].config)
+        assert not one.finish(first[0], run, {"status": "ok"})
+        assert not list((place / "out" / "runs").iterdir())
+        assert other.finish(first[0], run, {"status": "ok", "test_accuracy": 0.5})
+        assert one.rows(["number", "test_accuracy"]) == [(first[0], 0.5)]
+
+
+def test_a_population_is_as_large_as_memory_allows(monkeypatch):
+    config = SMALL.replace(n_neurons=1000)
+    assert room(config, 100, 1) == 8
+    assert room(config, 6, 2) == 3
+    monkeypatch.setattr("experiments.sweeps.engine._free_memory", lambda: 100 * 2**20)
+    assert 1 <= room(config, 100, 1) <= 2
+    assert room(config, 100, 2) == 1
+
+
+def test_a_batch_whose_lease_was_lost_keeps_nothing(file, place):
+    from experiments.sweeps.engine import Batch
+
+    plan = read_plan(file)
+    Store.create(place / "out", plan).db.close()
+    assert train_batch(Batch(place / "out", "nobody", (0,), (plan.points[0].config,))) == []
+    assert not list((place / "out" / "runs").iterdir())
+
+
+# ---- the command
+
+
+def test_the_command_trains_resumes_reports_and_exports(file, place, capsys):
+    assert main(["sweep", str(file), "--workers", "1", "--quiet"]) == 0
+    assert "8 of 8 points done" in capsys.readouterr().out
+    folder = place / "sweeps" / "small"
+    assert main(["sweep", "--resume", str(folder), "--workers", "1"]) == 0
+    assert main(["sweep", str(file), "--resume", "--out", str(folder), "--workers", "1"]) == 0
+    capsys.readouterr()
+    assert main(["sweep", str(folder), "--status"]) == 0
+    assert "disconnected" in capsys.readouterr().out
+    assert main(["sweep", str(folder), "--to", "csv"]) == 0
+    with (folder / "sweep.csv").open() as lines:
+        table = list(csv.DictReader(lines))
+    assert len(table) == 8
+    assert {"hash", "seed", "strengths.weight", "strengths.depth", "R_weight", "residual_p", "skip_share"} <= set(table[0])
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert main(["sweep", str(folder), "--to", "parquet"]) == 0
+    assert parquet.read_table(folder / "sweep.parquet").column("test_accuracy").to_pylist() == [
+        float(row["test_accuracy"]) for row in table
+    ]
+
+
+BAD = {
+    "unknown field": (text(grid={"n_neuron": [1]}), "grid.n_neuron: no such field"),
+    "unknown strength": (text(grid={"strengths.wait": [1e-3]}), "wait"),
+    "unknown key": (text(grids={}), "grids: unknown key"),
+    "empty grid": (text(grid={}), "grid: must name at least one field"),
+    "empty axis": (text(grid={"strengths.weight": []}), "grid.strengths.weight: must hold at least one value"),
+    "strings for numbers": (text(grid={"strengths.weight": ["1e-3"]}), "strengths.weight: must be a number"),
+    "strings for whole numbers": (text(grid={"n_neurons": ["12"]}), "n_neurons: must be a number"),
+    "negative strength": (text(grid={"strengths.weight": [-1.0]}), "at strengths.weight = -1: strengths.weight"),
+    "10^9 points": (text(grid={f"strengths.{t}": {"log": [1e-4, 1], "n": 1000} for t in ("weight", "self", "bias")}), "points"),
+    "an axis too long": (text(grid={"strengths.weight": {"log": [1e-4, 1], "n": 10**9}}), f"{MOST_POINTS:,}"),
+    "log of zero": (text(grid={"strengths.weight": {"log": [0, 1], "n": 3}}), "grid.strengths.weight.log: must be above 0"),
+    "ends turned round": (text(grid={"strengths.weight": {"log": [1, 0.1], "n": 3}}), "the lower first"),
+    "two kinds": (text(points=[{"n_neurons": 12}]), "one of [grid], [[points]], [random] and [sobol] is needed"),
+    "no seeds": (text(seeds=0), "seeds: must be how many"),
+    "negative seed": (text(seeds=[-1]), "seeds.0"),
+    "seed in the grid": (text(grid={"seed": [1, 2]}), "grid.seed: give seeds at the top"),
+    "twice the same": (text(grid={"strengths.weight": [1e-3, 1e-3]}), "appears twice"),
+    "impossible base": (text(base=BASE | {"n_iterations": -1}), "base: n_iterations"),
+    "too few neurons": (text(grid={"n_neurons": [12, 3]}), "point 2: "),
+    "not TOML": ("seeds = = 1", "not TOML"),
+    "a field within a number": (text(grid={"n_neurons.value": [1]}), "n_neurons holds no value"),
+    "schedule that cannot be": (text(grid={"strengths.weight.warmup": [1.5]}), "warmup"),
+}
+
+
+@cases(BAD)
+def test_bad_sweep_files_get_one_line_and_nothing_is_written(given, culprit, refused, place):
+    (place / "bad.toml").write_text(given)
+    refused(["sweep", "bad.toml"], culprit)
+
+
+def test_wrong_words_get_one_line(file, place, refused):
+    plan = read_plan(file)
+    Store.create(place / "out", plan).db.close()
+    (place / "other.toml").write_text(text(seeds=3))
+    refused(["sweep", "other.toml", "--out", "out", "--resume"], "out: the store of another sweep")
+    refused(["sweep", "small.toml", "--out", "out"], "out: already exists")
+    refused(["sweep", "out"], "give --resume, --status or --to")
+    refused(["sweep", "--status", "nowhere"], "nowhere: no sweep here")
+    refused(["sweep", "nowhere.toml"], "nowhere.toml: no such file")
+    refused(["sweep", "small.toml", "--workers", "0"], "--workers")
+    (place / "broken").mkdir()
+    (place / "broken" / DATABASE).write_bytes(b"no database at all, but long enough to look like one" * 100)
+    refused(["sweep", "--status", "broken"], "not the store of a sweep")
+    sqlite3.connect(place / "broken" / "empty").close()
+    with pytest.raises(InputError, match="no sweep here"):
+        Store(place)
