@@ -50,20 +50,19 @@ def _sweep(arguments: argparse.Namespace) -> int:
             return _train(store, store.plan(), arguments)
     plan, folder = read_plan(what), arguments.out or Path("sweeps") / what.stem
     if arguments.resume and (folder / DATABASE).exists():
-        store = Store(folder)
-        store.check_same(plan)
-    else:
-        Store.check_new(folder)
-        from experiments.sweeps.engine import check
+        with Store(folder) as store:
+            store.check_same(plan)
+            return _train(store, plan, arguments)
+    Store.check_new(folder)
+    from experiments.sweeps.engine import check  # with all that trains and analyses; tables need none of it
 
-        check(plan)
-        store = Store.create(folder, plan)
-    with store:
+    check(plan)
+    with Store.create(folder, plan) as store:
         return _train(store, plan, arguments)
 
 
 def _train(store: Store, plan: Plan, arguments: argparse.Namespace) -> int:
-    from experiments.sweeps.engine import Engine  # with all that trains and analyses; tables need none of it
+    from experiments.sweeps.engine import Engine
 
     on_cpu = plan.points[0].config.device == "cpu"
     workers = arguments.workers or (min(2, os.cpu_count() or 1) if on_cpu else 1)

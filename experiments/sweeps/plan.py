@@ -160,11 +160,10 @@ def _settings(sweep: Sweep) -> list[dict[str, object]]:
             raise InputError("points: must hold at least one")
         return [dict(_flat(point, "points")) for point in sweep.points]
     if sweep.grid is not None:
-        values = {name: _grid_axis(f"grid.{name}", axis) for name, axis in _flat(sweep.grid, "grid").items()}
+        values = {name: _grid_axis(name, axis) for name, axis in _flat(sweep.grid, "grid").items()}
         n = math.prod(map(len, values.values())) * len(sweep.seeds)
         if n > MOST_POINTS:
             raise InputError(f"grid: {_too_many(n)}")
-        values = {name: _rounded(name, axis) for name, axis in values.items()}
         table = [[]]
         for axis in values.values():
             table = [[*row, value] for row in table for value in axis]
@@ -211,7 +210,8 @@ def _check_known(path: str, where: str) -> None:
         raise InputError(f"{where}.{path}: {field} holds no {'.'.join(rest)}")
 
 
-def _grid_axis(where: str, axis: object) -> list:
+def _grid_axis(name: str, axis: object) -> list:
+    where = f"grid.{name}"
     if isinstance(axis, list):
         if not axis:
             raise InputError(f"{where}: must hold at least one value")
@@ -223,7 +223,7 @@ def _grid_axis(where: str, axis: object) -> list:
             raise InputError(f"{where}.n: must be a whole number of at least 2, not {n!r:.60}")
         if n > MOST_POINTS:
             raise InputError(f"{where}.n: {_too_many(n)}")
-        return list(np.geomspace(low, high, n) if spaced == "log" else np.linspace(low, high, n))
+        return _rounded(name, np.geomspace(low, high, n) if spaced == "log" else np.linspace(low, high, n))
     raise InputError(f"{where}: must be a list of values or such as {{log = [1e-4, 1e-1], n = 12}}, not {axis!r:.60}")
 
 
@@ -241,12 +241,11 @@ def _range(where: str, axis: object) -> tuple[float, float, str]:
     return ends[0], ends[1], spaced
 
 
-def _rounded(name: str, values) -> list:
-    """Values of an axis as TOML would hold them: whole where the field is, else to six digits."""
-    values = [value.item() if isinstance(value, np.generic) else value for value in values]
+def _rounded(name: str, values: np.ndarray) -> list[int] | list[float]:
+    """Computed values of a field: whole where the field is, else to six digits."""
     if _is_whole(name):
-        return [round(value) if isinstance(value, float) else value for value in values]
-    return [float(f"{value:.6g}") if isinstance(value, float) else value for value in values]
+        return [round(value) for value in values.tolist()]
+    return [float(f"{value:.6g}") for value in values.tolist()]
 
 
 def _is_whole(path: str) -> bool:

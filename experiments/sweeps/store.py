@@ -47,10 +47,11 @@ class Store:
         path = self.folder / DATABASE
         if not path.is_file():
             raise InputError(f"{self.folder}: no sweep here (no {DATABASE})")
+        self.db = sqlite3.connect(path, timeout=60, isolation_level=None)
         try:
-            self.db = sqlite3.connect(path, timeout=60, isolation_level=None)
             self.about = dict(self.db.execute("SELECT key, value FROM about"))
         except sqlite3.Error as error:
+            self.db.close()
             raise InputError(f"{path}: not the store of a sweep ({error})") from None
         if self.about.get("version") != VERSION:
             raise InputError(f"{path}: a store of version {self.about.get('version')}; this program reads {VERSION}")
