@@ -4,19 +4,26 @@ from analysis.plots.charts import activity, block_density, null_distributions, p
 from analysis.plots.fields import kernels, receptive_fields
 from analysis.plots.history import structure_over_training
 from analysis.plots.layered import layered_graph
+from analysis.plots.maps import colours, heat_map, measure_plane, pareto_front, phase_map, trade_off
 from analysis.plots.matrix import sorted_matrix
 from analysis.plots.panels import dial, sorted_matrices
 
 __all__ = [
     "activity",
     "block_density",
+    "colours",
     "dial",
+    "heat_map",
     "kernels",
     "layered_graph",
+    "measure_plane",
     "null_distributions",
+    "pareto_front",
     "path_depths",
+    "phase_map",
     "receptive_fields",
     "sorted_matrices",
     "sorted_matrix",
     "structure_over_training",
+    "trade_off",
 ]

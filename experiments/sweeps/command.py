@@ -28,6 +28,17 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: sweeps/NAME; plot: DIR/figures)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that train (default: 2, on a GPU 1)")
     parser.add_argument("--quiet", action="store_true", help="no progress")
+    drawn = parser.add_argument_group("plot")
+    drawn.add_argument(
+        "--x", metavar="FIELD", help="field along the horizontal axis of the maps (default: the first that varies)"
+    )
+    drawn.add_argument("--y", metavar="FIELD", help="field along the vertical axis (default: the next one)")
+    drawn.add_argument(
+        "--at", action="append", metavar="FIELD=VALUE", help="hold a field that is on no axis (default: its middle)"
+    )
+    drawn.add_argument("--measure", action="append", metavar="COLUMN", help="draw a heat map of this column; may be repeated")
+    drawn.add_argument("--plane", nargs=2, metavar="COLUMN", help="the two measures of the structure plane")
+    drawn.add_argument("--point", action="append", type=int, metavar="N", help="draw how the structure of this point formed")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--resume", action="store_true", help="go on with a sweep that was begun, or help another process")
     instead.add_argument("--status", action="store_true", help="print how far it is, and what came out so far")
@@ -37,8 +48,13 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
 def _sweep(arguments: argparse.Namespace) -> int:
     if arguments.workers is not None and not 1 <= arguments.workers <= 1000:
         raise InputError(f"--workers: must be from 1 to 1000, not {arguments.workers}")
+    if arguments.what == "plot":
+        return _plot(arguments)
     if arguments.folder:
         raise InputError(f"{arguments.folder}: only plot takes a second word")
+    for flag in ("x", "y", "at", "measure", "plane", "point"):
+        if getattr(arguments, flag):
+            raise InputError(f"--{flag}: belongs to urn sweep plot")
     what = Path(arguments.what)
     if arguments.status or arguments.to:
         with Store(what) as store:
@@ -59,6 +75,23 @@ def _sweep(arguments: argparse.Namespace) -> int:
     check(plan)
     with Store.create(folder, plan) as store:
         return _train(store, plan, arguments)
+
+
+def _plot(arguments: argparse.Namespace) -> int:
+    from experiments.sweeps.pictures import Wanted, plot
+
+    if not arguments.folder:
+        raise InputError("plot: give the folder of a sweep with it")
+    at = {}
+    for text in arguments.at or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--at {text}: must be FIELD=VALUE")
+        at[name] = value
+    given = {"measures": arguments.measure, "plane": arguments.plane, "points": arguments.point}
+    wanted = Wanted(arguments.x, arguments.y, at, **{name: tuple(value) for name, value in given.items() if value})
+    with Store(arguments.folder) as store:
+        return plot(store, wanted, arguments.out)
 
 
 def _train(store: Store, plan: Plan, arguments: argparse.Namespace) -> int:

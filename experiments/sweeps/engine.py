@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from experiments.lab import load_data
-from experiments.sweeps.measure import row_of
+from experiments.sweeps.measure import measure
 from experiments.sweeps.plan import Plan
 from experiments.sweeps.store import Store
 from experiments.workers import Tell, Workers
@@ -70,8 +70,8 @@ def train_batch(batch: Batch, report: Callable | None = None, stop: Callable[[],
 
 def _keep(store: Store, number: int, run: Run, data: Dataset, seconds: float) -> bool:
     begun = time.monotonic()
-    row = row_of(run, data) | {"seconds": seconds}
-    return store.finish(number, run, row | {"analysis_seconds": time.monotonic() - begun})
+    row, report = measure(run, data)
+    return store.finish(number, run, row | {"seconds": seconds, "analysis_seconds": time.monotonic() - begun}, report)
 
 
 def room(config: TrainConfig, waiting: int, workers: int) -> int:

@@ -12,8 +12,9 @@ N_NULL = 200
 """Draws from each null model: the fewest with which a verdict can be reached."""
 
 
-def row_of(run: Run, data: Dataset) -> dict:
-    """The row of one trained network, without its seconds; what could not be measured is missing."""
+def measure(run: Run, data: Dataset) -> tuple[dict, dict | None]:
+    """The row of one trained network, without its seconds, and its whole report, both plain; what could not be measured is
+    missing."""
     row = {"status": run.status, "architecture": run.status, "test_accuracy": finite(run.test_accuracy)}
     if run.history:
         last = run.history[-1]
@@ -26,8 +27,9 @@ def row_of(run: Run, data: Dataset) -> dict:
         )
         row |= {name: finite(last[name]) for name in names}
     if run.status in ("diverged", "interrupted") or not run.weights.any():
-        return row
-    return row | structure(judge(run, data, n_null=N_NULL))
+        return row, None
+    report = judge(run, data, n_null=N_NULL)
+    return row | structure(report), report.to_dict()
 
 
 def structure(report: StructureReport) -> dict:

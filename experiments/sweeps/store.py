@@ -7,6 +7,7 @@ leaves no half row, and only who still holds the lease of a point can finish it.
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import socket
@@ -23,7 +24,7 @@ from pathlib import Path
 from experiments.sweeps.columns import COLUMNS
 from experiments.sweeps.plan import Plan, Point, Sweep, look_up, make_plan
 from urn import InputError, Run
-from urn.runs import RunFolder, save_run
+from urn.runs import STRUCTURE, RunFolder, save_run
 
 DATABASE, RUNS = "sweep.sqlite", "runs"
 VERSION = "1"
@@ -170,11 +171,14 @@ class Store:
 
     # ---- results
 
-    def finish(self, number: int, run: Run, row: dict) -> bool:
-        """Keep a trained network and its row, if the lease still holds; says whether it does."""
+    def finish(self, number: int, run: Run, row: dict, report: dict | None = None) -> bool:
+        """Keep a trained network, its row and its report, if the lease still holds; says whether it does."""
         draft = self.folder / RUNS / f".{number:06d}.{uuid.uuid4().hex[:8]}"
         try:
             save_run(run, draft)
+            if report:
+                about = {"run": str(self.run_folder(number)), "task": run.config.task, "test_accuracy": run.test_accuracy}
+                RunFolder(draft).write(STRUCTURE, json.dumps(plain(about | report), indent=1, allow_nan=False).encode())
             with self.transaction():
                 held = self.db.execute(
                     "SELECT 1 FROM points WHERE number = ? AND owner = ? AND status = 'running'", (number, self.me)
@@ -189,6 +193,13 @@ class Store:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         return True
+
+    def layers(self, number: int) -> dict[int, int]:
+        """{neuron: layer} of the network of a point; empty where nothing was found."""
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            found = json.loads((self.run_folder(number) / STRUCTURE).read_text(encoding="utf-8"))["layer_of"]
+            return {int(neuron): layer for neuron, layer in found.items()}
+        return {}
 
     def run_folder(self, number: int) -> Path:
         """Where the network of a point lies once it is done."""
@@ -281,6 +292,15 @@ def _cell(point: Point, name: str) -> object:
 def _kind(plan: Plan, name: str) -> str:
     kinds = {type(_cell(point, name)) for point in plan.points} - {type(None)}
     return "INTEGER" if kinds <= {int} else "REAL" if kinds <= {int, float} else "TEXT"
+
+
+def plain(value: object) -> object:
+    """JSON has no NaN: it becomes null."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _median(values: Iterable) -> float | None:

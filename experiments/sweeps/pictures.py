@@ -1,0 +1,214 @@
+"""`urn sweep plot`: the pictures of a sweep. Chooses what to draw; `analysis.plots` draws it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from analysis import plots
+from experiments.sweeps.columns import EFFECTS
+from experiments.sweeps.store import Store
+from urn import InputError, load_run
+from urn.tasks import task_options
+
+MEASURES = ("validation_accuracy", "used_connections", "used_neurons", "depth", "reuse_share", "skip_share")
+"""What heat maps are drawn of unless asked otherwise."""
+LOGARITHMIC = ("used_connections", "connections", "used_neurons", "living_neurons")
+PANELS = 6
+NAMES = {
+    "validation_accuracy": "validation accuracy",
+    "path_depth": "nonlinear nodes on a path",
+    **{name: name.replace("_", " ") for name in (*EFFECTS.values(), *LOGARITHMIC)},
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to draw: the fields on the axes (None: the first two that vary), where the other fields are held, measures of the
+    heat maps, the two of the plane, and points whose training to show."""
+
+    x: str | None = None
+    y: str | None = None
+    at: dict[str, str] | None = None
+    measures: Sequence[str] = MEASURES
+    plane: tuple[str, str] = ("path_depth", "reuse_share")
+    points: Sequence[int] = ()
+
+
+def plot(store: Store, wanted: Wanted, out: Path | None = None) -> int:
+    """Write every picture as PNG and print where it is."""
+    pictures = Pictures(store, wanted)
+    folder = out or store.folder / "figures"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, figure in pictures.all():
+            figure.savefig(folder / f"{name}.png", dpi=150)
+            print(folder / f"{name}.png")
+    except OSError as error:
+        raise InputError(f"{error.filename or folder}: cannot be written ({error.strerror})") from None
+    return 0
+
+
+class Pictures:
+    """The networks of a sweep that are done, as columns, and the figures made of them."""
+
+    def __init__(self, store: Store, wanted: Wanted):
+        self.store, self.wanted = store, wanted
+        self.kinds = store.columns()
+        rows = store.rows(self.kinds)
+        if not rows:
+            raise InputError(f"{store.folder}: no point is done yet")
+        self.columns = {
+            name: _column(values, self.kinds[name]) for name, values in zip(self.kinds, zip(*rows, strict=True), strict=True)
+        }
+        self.palette = plots.colours(self.columns["architecture"].tolist())
+        self.x, self.y = self._axes()
+        for name in (*wanted.measures, *wanted.plane):
+            if self.kinds.get(name) not in ("REAL", "INTEGER"):
+                numbers = ", ".join(name for name, kind in self.kinds.items() if kind != "TEXT")
+                raise InputError(f"{name}: no measure of this sweep; there are {numbers}")
+        self.shown, self.where = self._slice()
+
+    def all(self) -> Iterator[tuple[str, Figure]]:
+        """(name, figure) of everything that can be drawn."""
+        if self.y:
+            yield "phase_map", self.phase_map()
+            for name in self.wanted.measures:
+                if np.isfinite(self.of(name)).any():
+                    yield f"map_{name}", self.heat_map(name)
+        elif self.x:
+            yield "dial", self.dial()
+        yield "trade_off", self.trade_off()
+        yield "plane", self.plane()
+        if self.x and (figure := self.matrices()):
+            yield "matrices", figure
+        for number in self.wanted.points:
+            yield f"training_{number:06d}", self.training(number)
+
+    def of(self, name: str) -> np.ndarray:
+        """A column of the networks shown in maps."""
+        return self.columns[name][self.shown]
+
+    def _axes(self) -> tuple[str | None, str | None]:
+        free = [name for name in self.store.axes if name not in (self.wanted.x, self.wanted.y)]
+        for name in (self.wanted.x, self.wanted.y, *(self.wanted.at or ())):
+            if name is not None and name not in self.store.axes:
+                raise InputError(f"{name}: does not vary in this sweep; {', '.join(self.store.axes) or 'nothing'} does")
+        x = self.wanted.x or (free.pop(0) if free else None)
+        return x, self.wanted.y or (free.pop(0) if free else None)
+
+    def _slice(self) -> tuple[np.ndarray, str]:
+        """Which networks the maps show, and in words where the fields are held that are on no axis.
+
+        On a grid every other field is held, at its middle value unless told otherwise; samples are shown all together.
+        """
+        shown, words = np.ones(len(self.columns["seed"]), dtype=bool), []
+        held = {name: self._held(name, text) for name, text in (self.wanted.at or {}).items()}
+        others = [name for name in self.store.axes if name not in (self.x, self.y)]
+        levels = {name: np.unique(self.columns[name]) for name in self.store.axes}
+        settings = len(set(zip(*(self.columns[name].tolist() for name in self.store.axes), strict=True)))
+        if others and 2 * settings > np.prod([len(values) for values in levels.values()]):
+            held = {name: levels[name][(len(levels[name]) - 1) // 2] for name in others} | held
+        for name, value in held.items():
+            shown &= self.columns[name] == value
+            words.append(f"{name} = {value:.3g}" if isinstance(value, float | int | np.number) else f"{name} = {value}")
+        if not shown.any():
+            raise InputError(f"no point is done at {', '.join(words)}")
+        return shown, ", ".join(words)
+
+    def _held(self, name: str, text: str) -> object:
+        levels = np.unique(self.columns[name])
+        try:
+            value = float(text) if self.kinds[name] != "TEXT" else text
+        except ValueError:
+            value = None
+        found = [level for level in levels.tolist() if level == value]
+        if not found:
+            raise InputError(
+                f"--at {name}={text}: no such value in this sweep; there are {', '.join(map(str, levels.tolist()[:12]))}"
+            )
+        return found[0]
+
+    # ---- figures
+
+    def phase_map(self) -> Figure:
+        """The dominating architecture over two fields."""
+        return plots.phase_map(self.of(self.x), self.of(self.y), self.of("architecture"), **self._names(), palette=self.palette)
+
+    def heat_map(self, name: str) -> Figure:
+        """One measure over two fields."""
+        names = self._names() | {"name": NAMES.get(name, name), "logarithmic": name in LOGARITHMIC}
+        return plots.heat_map(self.of(self.x), self.of(self.y), self.of(name), **names)
+
+    def dial(self) -> Figure:
+        """Measures along the one field that varies."""
+        levels = np.unique(self.of(self.x))
+        measures = {}
+        for name in self.wanted.measures:
+            seeds = [self.of(name)[self.of(self.x) == level] for level in levels]
+            table = np.full((len(levels), max(map(len, seeds))), np.nan)
+            for row, values in zip(table, seeds, strict=True):
+                row[: len(values)] = values
+            measures[NAMES.get(name, name)] = table
+        known = np.all([np.isfinite(table).any(1) for table in measures.values()], axis=0)
+        return plots.dial(levels[known], {name: table[known] for name, table in measures.items()}, label=self.x)
+
+    def trade_off(self) -> Figure:
+        """Validation accuracy against connections in use, of the whole sweep."""
+        return plots.trade_off(
+            self.columns["used_connections"], self.columns["validation_accuracy"], self.columns["architecture"],
+            cost_label="connections used", score_label=NAMES["validation_accuracy"], palette=self.palette,
+        )  # fmt: skip
+
+    def plane(self) -> Figure:
+        """Two measures of structure against each other, accuracy as colour, of the whole sweep."""
+        x, y = self.wanted.plane
+        return plots.measure_plane(
+            self.columns[x], self.columns[y], self.columns["validation_accuracy"],
+            x_label=NAMES.get(x, x), y_label=NAMES.get(y, y), name=NAMES["validation_accuracy"],
+        )  # fmt: skip
+
+    def matrices(self) -> Figure | None:
+        """|W| along x, of the first seed, at the middle of y; None where no network has a structure to sort it by."""
+        ok = self.shown & (self.columns["status"] == "ok") & (self.columns["seed"] == self.columns["seed"].min())
+        if self.y and ok.any():
+            levels = np.unique(self.columns[self.y][ok])
+            ok &= self.columns[self.y] == levels[(len(levels) - 1) // 2]
+        numbers = self.columns["number"][ok][np.argsort(self.columns[self.x][ok], kind="stable")].astype(int)
+        chosen = np.unique(np.round(np.linspace(0, len(numbers) - 1, min(PANELS, len(numbers)))).astype(int))
+        panels, sizes = [], {}
+        for number in numbers[chosen].tolist():
+            layers = self.store.layers(number)
+            if layers:
+                run = load_run(self.store.run_folder(number))
+                at = int(np.flatnonzero(self.columns["number"] == number)[0])
+                title = f"{self.x} = {self.columns[self.x][at]:.3g}: {self.columns['architecture'][at]}"
+                panels.append((title, run.weights.numpy(), layers))
+                sizes = sizes or self._sizes(run)
+        return plots.sorted_matrices(panels, **sizes, columns=3) if panels else None
+
+    def training(self, number: int) -> Figure:
+        """How the structure of one point formed."""
+        if number not in self.columns["number"]:
+            raise InputError(f"--point {number}: not done, or not in this sweep")
+        run, layers = load_run(self.store.run_folder(number)), self.store.layers(number)
+        if not layers or len(run.snapshots) < 2:
+            raise InputError(f"--point {number}: has no structure or fewer than two snapshots")
+        moments = [(moment.step, moment.weights.numpy()) for moment in run.snapshots]
+        return plots.structure_over_training(moments, layers, **self._sizes(run), title=f"point {number}")
+
+    def _sizes(self, run) -> dict[str, int]:
+        data = task_options(run.config.task, run.config.task_options).load()
+        return {"n_inputs": data.n_inputs, "n_outputs": data.n_outputs}
+
+    def _names(self) -> dict[str, str | None]:
+        return {"x_label": self.x, "y_label": self.y, "title": f"at {self.where}" if self.where else None}
+
+
+def _column(values: tuple, kind: str) -> np.ndarray:
+    """Numbers as floats, NaN where there is none; text as text."""
+    if kind == "TEXT":
+        return np.array(["" if value is None else value for value in values])
+    return np.array([np.nan if value is None else value for value in values], dtype=float)
