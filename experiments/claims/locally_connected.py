@@ -32,7 +32,8 @@ def arms(scale: str) -> dict[str, TrainConfig]:
         "n_iterations": 4, "batch_size": 100, "log_every": 200, "snapshots": 0, "locality_power": 2.0,
         "learning_rate": {"value": 3e-3, "milestones": [0.6, 0.85], "factor": 0.2},
     }  # fmt: skip
-    local = {"strengths": {"locality": 2e-2}, "hidden_positions": "learned"}
+    learned = {"hidden_positions": "learned"}
+    local = learned | {"strengths": {"locality": 2e-2}}
     plain = {"strengths": {"weight": 1e-4}}
     order, shuffled = {"task": "mnist1d"}, {"task": "mnist1d", "task_options": {"shuffled": True}}
     size = {"n_neurons": S, "steps": steps}
@@ -41,13 +42,15 @@ def arms(scale: str) -> dict[str, TrainConfig]:
         PLAIN: TrainConfig(**common, **size, **order, **plain),
         LOCAL_SHUFFLED: TrainConfig(**common, **size, **shuffled, **local),
         PLAIN_SHUFFLED: TrainConfig(**common, **size, **shuffled, **plain),
-        DIGITS: TrainConfig(**common | {"n_iterations": 3}, task="digits", n_neurons=150, steps=1000, **local),
+        DIGITS: TrainConfig(
+            **common | {"n_iterations": 3}, task="digits", n_neurons=150, steps=1000, strengths={"locality": 5e-2}, **learned
+        ),
     }
 
 
 def measure(arm: str, run: Run, data: Dataset) -> dict:
     """Accuracy and the verdict; without positions there is none."""
-    report = judge(run, data)
+    report = judge(run, data, n_null=200)
     verdict = report.verdicts["locally_connected"]
     return {
         "test accuracy": run.test_accuracy,
