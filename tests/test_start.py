@@ -51,6 +51,21 @@ def test_killed_before_its_first_step_it_still_starts_there(first, tmp_path):
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
+def test_a_network_that_grows_goes_on_with_the_neurons_it_has(first):
+    """Newborns come into the slots that are free; until one comes, nothing has changed."""
+    growth = {"reserve": 3, "add_probability": 1.0, "newborn_scale": 0.3}
+    grown = train(PLACED.replace(growth={"start": 4, **growth}, strengths={"weight": 1e-3}, steps=30))
+    config = PLACED.replace(growth={"start": 1, **growth}, strengths={"weight": 1e-3}, seed=9, steps=30)
+    trainer = Trainer([config], start=[grown])
+    torch.testing.assert_close(trainer.net.full()[0][0], grown.weights, rtol=0, atol=0)
+    assert int(trainer.living_neurons()[0]) == int(grown.kept.sum()) - 74
+    assert float(trainer.evaluate(trainer.data.test)[0]) == pytest.approx(grown.test_accuracy)
+    later = train(config, start=grown)
+    assert (later.kept & ~grown.kept).any()
+    with pytest.raises(InputError, match=r"growth\.cap"):
+        train(config.replace(growth={"cap": 1}), start=first)
+
+
 def test_a_snapshot_will_do(first):
     trainer = Trainer([PLACED], start=[first.snapshots[0]])
     torch.testing.assert_close(trainer.net.full()[0][0], first.snapshots[0].weights, rtol=0, atol=0)

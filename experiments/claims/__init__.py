@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
-NAMES = ("fully_connected", "depth", "width", "locally_connected", "convolutional", "residual", "recurrent")
+NAMES = (
+    "fully_connected", "depth", "width", "locally_connected", "convolutional", "residual", "recurrent", "lifetime",
+)  # fmt: skip
 """The claims, in the order they are told."""
 SCALES = ("quick", "paper")
 FIRST_SEED = 100
