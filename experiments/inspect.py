@@ -139,7 +139,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
             figure.savefig(path, dpi=150)
             print(f"figure {path}", file=sys.stderr)
     if arguments.html:
-        store.write(PAGE, page(seen, found).encode())
+        store.write(PAGE, page(seen, found).encode(errors="replace"))
         print(f"page {arguments.folder / PAGE}", file=sys.stderr)
     return 0
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure
 
+from analysis.page import render
 from experiments.claims import NAMES, spread
 from urn import InputError, TrainConfig
 
@@ -140,10 +140,7 @@ def _is_number(value: object) -> bool:
 
 def page(entries: list[dict]) -> str:
     """The HTML page of a results folder."""
-    environment = Environment(
-        loader=PackageLoader("experiments"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("results.html").render(entries=entries, numbers=numbers)
+    return render("results.html", package="experiments", entries=entries, numbers=numbers)
 
 
 def write_docs(store: Store, docs: Path) -> None:

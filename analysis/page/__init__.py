@@ -1,7 +1,8 @@
 """Pages of one HTML file that open from disk: no server, no network, nothing to install. Knows arrays and plain values only.
 
 `report_page` is the page of one network. `render` fills any template on the same shell: to make another page, write a template
-that extends "base.html" (blocks `title`, `header`, `main`, `script`) into templates/, and call `render("mine.html", ...)`.
+that extends "base.html" (blocks `title`, `header`, `bar`, `main`, `data`, `images`) into templates/ of a package, and call
+`render("mine.html", package="mine", ...)`.
 """
 
 from analysis.page.moments import Level, Moment

@@ -10,13 +10,13 @@ import json
 from functools import cache, partial
 from importlib import resources
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 
-def render(template: str, *, scripts: tuple[str, ...] = (), **values: object) -> str:
-    """The page that a template of templates/ gives, as the text of one HTML file.
+def render(template: str, *, scripts: tuple[str, ...] = (), package: str = "analysis.page", **values: object) -> str:
+    """The page that a template gives, as the text of one HTML file. It lies in templates/ of `package`, or of this one.
 
     `scripts` are names in static/, run in that order as one script after the shell's own; `values` fill the template and are
     escaped. `{{ embed(x) }}` writes plain values as JSON for scripts.
@@ -24,14 +24,13 @@ def render(template: str, *, scripts: tuple[str, ...] = (), **values: object) ->
     code = "\n".join(["(() => {", '"use strict";', *(_static(name) for name in ("shell.js", *scripts)), "})();"])
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     shell = {"css": Markup(_static("page.css")), "script": Markup(code), "digest": digest}
-    return _environment().get_template(template).render(**shell, **values)
+    return _environment(package).get_template(template).render(**shell, **values)
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("analysis.page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+def _environment(package: str) -> Environment:
+    loader = ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, "analysis.page"))])
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     dumps = partial(json.dumps, allow_nan=False, separators=(",", ":"))
     environment.globals["embed"] = partial(htmlsafe_json_dumps, dumps=dumps)
     return environment

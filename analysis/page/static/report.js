@@ -58,8 +58,10 @@ drawHistory();
 drawStrengths();
 changed("moment");
 
-let resized = 0;
+let resized = 0, width = $("matrix").clientWidth;
 new ResizeObserver(() => {
+  if ($("matrix").clientWidth === width) return;
+  width = $("matrix").clientWidth;
   cancelAnimationFrame(resized);
   resized = requestAnimationFrame(redrawAll);
 }).observe($("matrix"));
