@@ -15,7 +15,7 @@ def to_networkx(weights, biases=None, *, n_inputs, n_outputs, positions=None, th
     Parameters
     ----------
     weights : (S, S) array. An edge (j, i) with attribute "weight" = weights[i, j] for every entry larger than
-    `threshold` in size.
+        `threshold` in size.
     positions : (S, dim) array or None; rows with NaN give no position.
     """
     weights, biases = as_network(weights, biases, n_inputs, n_outputs, 1)
