@@ -3,7 +3,6 @@
 from urn.callbacks import TensorBoard
 from urn.config import TrainConfig
 from urn.errors import InputError
-from urn.estimators import URNClassifier, URNRegressor
 from urn.members import Snapshot
 from urn.network import URN
 from urn.optimiser import ProximalAdam
@@ -32,3 +31,12 @@ __all__ = [
     "train",
     "train_population",
 ]
+
+
+def __getattr__(name: str):
+    """The estimators, loaded when asked for: scikit-learn takes longer to import than all the rest."""
+    if name in ("URNClassifier", "URNRegressor"):
+        from urn import estimators
+
+        return getattr(estimators, name)
+    raise AttributeError(f"module 'urn' has no attribute {name!r}")

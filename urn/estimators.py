@@ -23,11 +23,12 @@ SEEN = 500
 """Training samples kept, to judge the structure on."""
 
 
-class _URNEstimator(BaseEstimator):
-    """What both estimators share. Parameters are fields of `TrainConfig`, but for these:
+class URNEstimator(BaseEstimator):
+    """What both estimators share.
 
     Args:
         n_hidden: neurons beside inputs and outputs.
+        n_iterations, steps, batch_size, learning_rate: as in `TrainConfig`.
         strengths: {term: number or schedule}; None for `{"weight": 3e-4}`.
         random_state: seed of the weights and of the order of the data.
         config: further fields of `TrainConfig`, as a dictionary, or None.
@@ -35,6 +36,7 @@ class _URNEstimator(BaseEstimator):
     Attributes:
         run_: the trained network, a `Run`.
         n_iter_: updates made.
+        structure_: what emerged, a `StructureReport` of the package analysis, judged when first asked for.
         n_features_in_, feature_names_in_: as everywhere in scikit-learn.
     """
 
@@ -99,8 +101,8 @@ class _URNEstimator(BaseEstimator):
         return analyse(run.weights.numpy(), run.biases.numpy(), inputs=self._seen, **run.form, threshold=0.0)
 
 
-class URNClassifier(ClassifierMixin, _URNEstimator):
-    __doc__ = "A URN as a scikit-learn classifier. " + _URNEstimator.__doc__
+class URNClassifier(ClassifierMixin, URNEstimator):
+    """A URN as a scikit-learn classifier. Parameters and attributes are those of `URNEstimator`, and `classes_`."""
 
     def fit(self, X, y):
         """Train on X (B, d_in) and labels y (B,)."""
@@ -124,8 +126,8 @@ class URNClassifier(ClassifierMixin, _URNEstimator):
         return self.classes_[best]
 
 
-class URNRegressor(RegressorMixin, _URNEstimator):
-    __doc__ = "A URN as a scikit-learn regressor, of one target or several. " + _URNEstimator.__doc__
+class URNRegressor(RegressorMixin, URNEstimator):
+    """A URN as a scikit-learn regressor, of one target or several. Parameters and attributes are those of `URNEstimator`."""
 
     def fit(self, X, y):
         """Train on X (B, d_in) and targets y (B,) or (B, d_out)."""
