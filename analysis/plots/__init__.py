@@ -2,6 +2,7 @@
 
 from analysis.plots.charts import activity, block_density, null_distributions, path_depths
 from analysis.plots.fields import kernels, receptive_fields
+from analysis.plots.growth import distributions, growth_curves
 from analysis.plots.history import structure_over_training
 from analysis.plots.layered import layered_graph
 from analysis.plots.maps import colours, heat_map, measure_plane, pareto_front, phase_map, trade_off
@@ -13,6 +14,8 @@ __all__ = [
     "block_density",
     "colours",
     "dial",
+    "distributions",
+    "growth_curves",
     "heat_map",
     "kernels",
     "layered_graph",
