@@ -76,7 +76,7 @@ class Pictures:
         if self.y:
             yield "phase_map", self.phase_map()
             for name in self.wanted.measures:
-                if np.isfinite(self.of(name)).any():
+                if np.isfinite(self._measured(name)).any():
                     yield f"map_{name}", self.heat_map(name)
         elif self.x:
             yield "dial", self.dial()
@@ -90,6 +90,10 @@ class Pictures:
     def of(self, name: str) -> np.ndarray:
         """A column of the networks shown in maps."""
         return self.columns[name][self.shown]
+
+    def _measured(self, name: str) -> np.ndarray:
+        """A measure of the networks shown in maps; NaN for those that are none, whose accuracy would drown the others'."""
+        return np.where(self.of("status") == "ok", self.of(name), np.nan)
 
     def _axes(self) -> tuple[str | None, str | None]:
         free = [name for name in self.store.axes if name not in (self.wanted.x, self.wanted.y)]
@@ -140,14 +144,14 @@ class Pictures:
     def heat_map(self, name: str) -> Figure:
         """One measure over two fields."""
         names = self._names() | {"name": NAMES.get(name, name), "logarithmic": name in LOGARITHMIC}
-        return plots.heat_map(self.of(self.x), self.of(self.y), self.of(name), **names)
+        return plots.heat_map(self.of(self.x), self.of(self.y), self._measured(name), **names)
 
     def dial(self) -> Figure:
         """Measures along the one field that varies."""
         levels = np.unique(self.of(self.x))
         measures = {}
         for name in self.wanted.measures:
-            seeds = [self.of(name)[self.of(self.x) == level] for level in levels]
+            seeds = [self._measured(name)[self.of(self.x) == level] for level in levels]
             table = np.full((len(levels), max(map(len, seeds))), np.nan)
             for row, values in zip(table, seeds, strict=True):
                 row[: len(values)] = values

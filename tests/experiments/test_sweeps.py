@@ -13,6 +13,7 @@ import tomli_w
 import torch
 
 from experiments.sweeps.engine import Engine, room, train_batch
+from experiments.sweeps.pictures import Pictures, Wanted
 from experiments.sweeps.plan import MOST_POINTS, Sweep, make_plan, read_plan
 from experiments.sweeps.store import DATABASE, DONE, Store
 from tests.conftest import SMALL, after, cases
@@ -243,3 +244,76 @@ def test_wrong_words_get_one_line(file, place, refused):
     sqlite3.connect(place / "broken" / "empty").close()
     with pytest.raises(InputError, match="no sweep here"):
         Store(place)
+
+
+# ---- many rows
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A store of 10,000 points that are done: 20 x 20 x 25 seeds, their rows made up."""
+    axis = {"log": [1e-4, 1e-1], "n": 20}
+    plan = make_plan(sweep(25, grid={"strengths.weight": axis, "strengths.depth": axis}))
+    folder = tmp_path_factory.mktemp("many") / "out"
+    with Store.create(folder, plan) as store, store.transaction():
+        store.db.execute(
+            """UPDATE points SET status = 'ok', validation_accuracy = 0.9 + seed / 2000.0, used_connections = number + 1,
+            architecture = CASE WHEN "strengths.weight" < 0.003 THEN 'MLP' ELSE 'recurrent' END, path_depth = 1 + seed / 200.0,
+            reuse_share = 0.5, depth = seed % 3"""
+        )
+    return folder
+
+
+@pytest.mark.parametrize("words", [["--status"], ["--to", "csv"], ["--to", "parquet"]])
+def test_ten_thousand_rows_are_reported_and_exported_in_seconds(words, many, capsys):
+    begun = time.process_time()
+    assert main(["sweep", str(many), *words]) == 0
+    assert time.process_time() - begun < 3
+    assert "10,000" in capsys.readouterr().out
+
+
+def test_ten_thousand_rows_are_drawn_in_seconds_each(many):
+    pictures = Pictures(Store(many), Wanted(measures=("validation_accuracy", "depth")))
+    begun, names = time.process_time(), []
+    for name, figure in pictures.all():
+        figure.canvas.draw()
+        assert time.process_time() - begun < 3
+        begun = time.process_time()
+        names.append(name)
+    assert names == ["phase_map", "map_validation_accuracy", "map_depth", "trade_off", "plane"]
+
+
+def test_wrong_words_for_plot_get_one_line(many, capsys):
+    for words, culprit in (
+        (["--x", "n_neurons"], "n_neurons: does not vary in this sweep; strengths.weight, strengths.depth does"),
+        (["--measure", "beauty"], "beauty: no measure of this sweep"),
+        (["--at", "strengths.weight"], "must be FIELD=VALUE"),
+        (["--at", "strengths.weight=7"], "no such value"),
+        (["--point", "10000"], "--point 10000: not done"),
+    ):
+        assert main(["sweep", "plot", str(many), *words, "--out", str(many / "drawn")]) == 2
+        error = capsys.readouterr().err
+        assert culprit in error
+        assert error.count("\n") == 1
+    assert main(["sweep", str(many), "--status", "--x", "seed"]) == 2
+    assert main(["sweep", "plot"]) == 2
+
+
+def test_a_trained_sweep_is_drawn(place):
+    base = {"n_neurons": 16, "steps": 60, "snapshots": 3}
+    plan = make_plan(sweep(2, base, grid={"strengths.weight": [1e-4, 1e-3], "n_iterations": [2, 3, 4]}))
+    with Store.create(place / "out", plan) as store:
+        engine(store, plan).run()
+        pictures = Pictures(store, Wanted(points=(0,)))
+        assert {"phase_map", "map_depth", "matrices", "training_000000"} <= {name for name, _ in pictures.all()}
+        one = Pictures(store, Wanted(x="n_iterations", at={"strengths.weight": "1e-3"}, measures=("depth",)))
+        assert one.shown.sum() == 6
+        assert not np.isnan(one.of("depth")).all()
+
+
+def test_one_strength_gives_a_dial(place):
+    plan = make_plan(sweep(2, grid={"strengths.weight": [1e-4, 1e-3, 1e-2]}))
+    with Store.create(place / "out", plan) as store:
+        engine(store, plan).run()
+        names = [name for name, _ in Pictures(store, Wanted(measures=("used_connections",))).all()]
+    assert names[:3] == ["dial", "trade_off", "plane"]
