@@ -14,9 +14,9 @@ test: .venv/ready
 lint: .venv/ready
 	$(BIN)/ruff check .
 
-# Every claim of speed and trust, each against its yardstick in one run (about half an hour on two cores).
+# Every claim of speed and trust, each against its yardstick in one run (about an hour on two cores).
 benchmarks: .venv/ready
-	for name in training planted census analysis; do $(BIN)/python -m experiments.benchmarks $$name; done
+	for name in training planted census analysis sweeps; do $(BIN)/python -m experiments.benchmarks $$name; done
 
 # The documentation as a site, in site/.
 docs: .venv/ready

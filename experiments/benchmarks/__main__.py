@@ -8,6 +8,7 @@ BENCHMARKS = {
     "planted": "verdicts on networks of known structure",
     "census": "triad census against networkx",
     "analysis": "time and memory of analyse()",
+    "sweeps": "64 networks as a sweep against a loop and a pool of the yardstick",
 }
 MODULES = {"census": "census_speed", "analysis": "analysis_speed"}
 

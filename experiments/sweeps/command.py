@@ -1,6 +1,7 @@
 """`urn sweep`: train a sweep file's points, go on with what was begun, say how far it is, write tables and pictures."""
 
 import argparse
+import functools
 import os
 import sys
 import time
@@ -27,6 +28,8 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="after plot: the folder of a sweep")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: sweeps/NAME; plot: DIR/figures)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that train (default: 2, on a GPU 1)")
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="where to train (default: local)")
+    parser.add_argument("--address", metavar="HOST:PORT", help="with --engine ray: a running cluster (default: start one here)")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     drawn = parser.add_argument_group("plot")
     drawn.add_argument(
@@ -48,6 +51,8 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
 def _sweep(arguments: argparse.Namespace) -> int:
     if arguments.workers is not None and not 1 <= arguments.workers <= 1000:
         raise InputError(f"--workers: must be from 1 to 1000, not {arguments.workers}")
+    if arguments.address and arguments.engine != "ray":
+        raise InputError("--address: belongs to --engine ray")
     if arguments.what == "plot":
         return _plot(arguments)
     if arguments.folder:
@@ -97,10 +102,16 @@ def _plot(arguments: argparse.Namespace) -> int:
 def _train(store: Store, plan: Plan, arguments: argparse.Namespace) -> int:
     from experiments.sweeps.engine import Engine
 
+    if arguments.engine == "ray":
+        from experiments.sweeps.on_ray import RayEngine
+
+        make = functools.partial(RayEngine, address=arguments.address)
+    else:
+        make = Engine
     on_cpu = plan.points[0].config.device == "cpu"
     workers = arguments.workers or (min(2, os.cpu_count() or 1) if on_cpu else 1)
     with _Watch(store, arguments.quiet) as tell, Interrupt() as interrupted:
-        Engine(store, plan, workers, tell, interrupted).run()
+        make(store, plan, workers, tell, interrupted).run()
     show(store)
     if not interrupted():
         return 0

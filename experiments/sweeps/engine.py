@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,21 +57,26 @@ def data_of(config: TrainConfig) -> Dataset:
 # ---- one population
 
 
-def train_batch(batch: Batch, report: Callable | None = None, stop: Callable[[], bool] | None = None) -> list[int] | None:
-    """Train a population, analyse every network and keep it with its row. Returns the numbers kept, or None when stopped."""
-    data, begun = data_of(batch.configs[0]), time.monotonic()
-    runs = train_population(list(batch.configs), data=data, report=report, stop=stop)
+def results(
+    configs: tuple[TrainConfig, ...], report: Callable | None = None, stop: Callable[[], bool] | None = None
+) -> Iterator[tuple[Run, dict, dict | None]]:
+    """Train a population, then yield every network with its row and its report, analysed one by one. Nothing when stopped."""
+    data, begun = data_of(configs[0]), time.monotonic()
+    runs = train_population(list(configs), data=data, report=report, stop=stop)
     if any(run.status == "interrupted" for run in runs):
-        return None
+        return
     seconds = (time.monotonic() - begun) / len(runs)
+    for run in runs:
+        begun = time.monotonic()
+        row, found = measure(run, data)
+        yield run, row | {"seconds": seconds, "analysis_seconds": time.monotonic() - begun}, found
+
+
+def train_batch(batch: Batch, report: Callable | None = None, stop: Callable[[], bool] | None = None) -> list[int]:
+    """Train a population and keep every network with its row. Returns the numbers kept."""
     with Store(batch.folder, batch.owner) as store:
-        return [number for number, run in zip(batch.numbers, runs, strict=True) if _keep(store, number, run, data, seconds)]
-
-
-def _keep(store: Store, number: int, run: Run, data: Dataset, seconds: float) -> bool:
-    begun = time.monotonic()
-    row, report = measure(run, data)
-    return store.finish(number, run, row | {"seconds": seconds, "analysis_seconds": time.monotonic() - begun}, report)
+        found = zip(batch.numbers, results(batch.configs, report, stop), strict=False)
+        return [number for number, result in found if store.finish(number, *result)]
 
 
 def room(config: TrainConfig, waiting: int, workers: int) -> int:
@@ -111,13 +116,16 @@ class Engine:
         self.store.enrol()
         self.store.sweep_drafts()
         try:
-            if self.workers == 1:
-                self._run_here()
-            else:
-                while not self._run_in_workers():
-                    pass
+            self._train()
         finally:
             self.store.release()
+
+    def _train(self) -> None:
+        if self.workers == 1:
+            self._run_here()
+        else:
+            while not self._run_in_workers():
+                pass
 
     def _next(self) -> Batch | None:
         numbers = self.store.claim(lambda first, n: room(self.plan.points[first].config, n, self.workers))

@@ -126,7 +126,7 @@ def make_plan(sweep: Sweep, text: str = "") -> Plan:
     for changes in settings:
         config = _change(first, changes)
         fields = config.to_dict() | {"seed": None}
-        whole, shared = _digest(fields), _digest([fields[name] for name in SHARED_FIELDS])
+        whole, shared = _digest(fields), _digest([fields.get(name) for name in SHARED_FIELDS])
         for seed in sweep.seeds:
             one = config.model_copy(update={"seed": seed})
             point = Point(len(points), changes, one, _digest([whole, seed]), shared)
@@ -206,7 +206,7 @@ def _check_known(path: str, where: str) -> None:
         raise InputError(f"{where}.{path}: no such field of the configuration")
     if field == "seed":
         raise InputError(f"{where}.{path}: give seeds at the top of the file")
-    if len(rest) > {"strengths": 2, "task_options": 1, "learning_rate": 1}.get(field, 0):
+    if len(rest) > {"strengths": 2, "task_options": 1, "learning_rate": 1, "growth": 1}.get(field, 0):
         raise InputError(f"{where}.{path}: {field} holds no {'.'.join(rest)}")
 
 

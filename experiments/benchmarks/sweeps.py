@@ -1,0 +1,112 @@
+"""64 networks (c_w 1e-4 to 1e-3 by c_n 3e-4 to 1e-2, S = 256, digits, 4000 steps) as a sweep, against the yardstick trained one
+after the other and in a pool of two processes. Claims on two cores: >= 8 and >= 4 times faster. The sweep's time is that of the
+whole command but its imports, analysis of every network included.
+
+`--side` and `--steps` make it smaller; the claims are about the whole.
+"""
+
+import argparse
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from experiments.benchmarks.training import Plain
+from experiments.sweeps.engine import Engine, data_of
+from experiments.sweeps.plan import Plan, Sweep, make_plan
+from experiments.sweeps.store import Store
+from urn import TrainConfig
+from urn.training import Trainer
+
+PARTS = ("sweep", "populations")
+POPULATIONS = (1, 2, 4, 8, 16, 32)
+console = Console()
+
+
+def plan_of(side: int, steps: int) -> Plan:
+    """side x side points of one seed."""
+    base = {"task": "digits", "n_neurons": 256, "n_iterations": 4, "steps": steps, "log_every": 1000, "snapshots": 0}
+    axes = {"strengths.weight": ([1e-4, 1e-3], side), "strengths.activity": ([3e-4, 1e-2], side)}
+    return make_plan(Sweep(seeds=1, base=base, grid={name: {"log": ends, "n": n} for name, (ends, n) in axes.items()}))
+
+
+def train_plainly(config: TrainConfig) -> float:
+    """Train the yardstick; returns its validation accuracy."""
+    data = data_of(config)
+    plain = Plain(config, data)
+    plain.run(config.steps)
+    with torch.no_grad():
+        return float((plain.net(data.validation[0])[0].argmax(1) == data.validation[1]).double().mean())
+
+
+def race(side: int, steps: int) -> None:
+    """The sweep against both ways of the yardstick."""
+    plan = plan_of(side, steps)
+    configs = [point.config for point in plan.points]
+    table = Table("", "seconds", "seconds a point", "ratio", "claim", title=f"{len(configs)} networks, S = 256, {steps} steps")
+
+    def sweep() -> list[float]:
+        with tempfile.TemporaryDirectory() as folder, Store.create(Path(folder) / "sweep", plan) as store:
+            Engine(store, plan, 2, lambda *said: None, lambda: False).run()
+            analysis = sum(seconds for (seconds,) in store.rows(["analysis_seconds"]))
+            training = sum(seconds for (seconds,) in store.rows(["seconds"]))
+            console.print(f"analysis took {analysis / training:.1%} of the time of training (claim: at most 15 %)")
+            return [accuracy for (accuracy,) in store.rows(["validation_accuracy"])]
+
+    ours, accuracies = timed(sweep)
+    table.add_row("urn sweep, 2 processes", f"{ours:.1f}", f"{ours / len(configs):.2f}", "", "")
+    one, plain = timed(lambda: [train_plainly(config) for config in configs])
+    table.add_row("yardstick, one after the other", f"{one:.1f}", f"{one / len(configs):.2f}", f"{one / ours:.1f}", ">= 8")
+
+    def pool() -> list[float]:
+        with multiprocessing.get_context("spawn").Pool(2, torch.set_num_threads, (1,)) as processes:
+            return processes.map(train_plainly, configs, chunksize=1)
+
+    two, _ = timed(pool)
+    table.add_row("yardstick, pool of 2", f"{two:.1f}", f"{two / len(configs):.2f}", f"{two / ours:.1f}", ">= 4")
+    console.print(table)
+    medians = [statistics.median(values) for values in (accuracies, plain)]
+    console.print(f"median validation accuracy: sweep {medians[0]:.4f}, yardstick {medians[1]:.4f}\n")
+
+
+def timed(work: Callable[[], list[float]]) -> tuple[float, list[float]]:
+    """Seconds that a piece of work took, and what came out."""
+    begun = time.perf_counter()
+    found = work()
+    return time.perf_counter() - begun, found
+
+
+def populations(steps: int) -> None:
+    """Time of a network's training against the size of the population it is trained in; one thread, as in a worker."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    configs = [point.config for point in plan_of(8, steps).points]
+    table = Table("population", "seconds a network", title=f"S = 256, {steps} steps, one thread")
+    for K in POPULATIONS:
+        trainer = Trainer(configs[27 : 27 + K], data_of(configs[0]))
+        seconds, _ = timed(lambda trainer=trainer: trainer.run())
+        table.add_row(str(K), f"{seconds / K:.2f}")
+    console.print(table)
+    torch.set_num_threads(threads)
+
+
+def main(arguments: list[str]) -> None:
+    """Run the parts named, or both."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks sweeps", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"default: {' and '.join(PARTS)}")
+    parser.add_argument("--side", type=int, default=8, help="side x side points (default: 8)")
+    parser.add_argument("--steps", type=int, default=4000)
+    given = parser.parse_args(arguments)
+    if unknown := set(given.parts) - set(PARTS):
+        raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    console.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads\n")
+    if not given.parts or "sweep" in given.parts:
+        race(given.side, given.steps)
+    if not given.parts or "populations" in given.parts:
+        populations(given.steps // 4)

@@ -1,0 +1,72 @@
+"""The Ray engine on a local cluster of two: the same results, also when a worker is killed on the way."""
+
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments.sweeps.engine import Engine
+from experiments.sweeps.plan import make_plan
+from experiments.sweeps.store import Store
+from tests.experiments.test_sweeps import sweep
+from urn import load_run
+
+pytest.importorskip("ray")
+# Ray opens sockets and files that it leaves to the end of the process
+pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning"), pytest.mark.filterwarnings("ignore::FutureWarning")]
+
+LOOKED_AT = ["number", "status", "summary", "depth", "test_accuracy", "used_connections"]
+
+
+def test_ray_trains_the_same_networks_though_a_worker_is_killed(place, monkeypatch):
+    from experiments.sweeps.on_ray import RayEngine
+
+    plan = make_plan(sweep(4, {"steps": 3000, "log_every": 1000, "n_neurons": 20}))
+    killed, over = [], threading.Event()
+
+    def kill():
+        while not over.is_set() and not killed:
+            for pid in descendants(os.getpid()):
+                if name(pid).startswith("ray::_train"):
+                    time.sleep(0.3)
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+                    return
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=kill)
+    with Store.create(place / "ray", plan) as far, Store.create(place / "here", plan) as here:
+        thread.start()
+        try:
+            RayEngine(far, plan, 2, lambda *said: None, lambda: False).run()
+        finally:
+            over.set()
+            thread.join()
+        assert killed
+        Engine(here, plan, 1, lambda *said: None, lambda: False).run()
+        assert far.count() == here.count()
+        assert far.rows(LOOKED_AT) == here.rows(LOOKED_AT)
+        for number in range(8):
+            torch.testing.assert_close(load_run(far.run_folder(number)).weights, load_run(here.run_folder(number)).weights)
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below one."""
+    with suppress(OSError):
+        children = [
+            int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+        ]
+        return children + [below for child in children for below in descendants(child)]
+    return []
+
+
+def name(pid: int) -> str:
+    """What a process calls itself."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode().replace("\0", " ").strip()
+    return ""
