@@ -82,11 +82,13 @@ class Growing:
         hidden = torch.zeros(S, dtype=torch.bool)
         hidden[self.d_in : S - self.d_out] = True
         lives = (first if kept is None else kept.cpu()) & hidden
+        if (most := int(lives.sum(1).max())) > self.cap:
+            raise InputError(f"growth.cap: {self.cap} hidden neurons where the network to start from has {most}")
         empty = (hidden.expand(K, S) if kept is None else hidden & ~lives).to(net.ids.device)
         net.weight.data.masked_fill_(empty[:, :, None] | empty[:, None], 0)
         net.bias.data.masked_fill_(empty, 0)
         self.born[lives] = 0
-        self._resize(net, optimiser, int(lives.sum(1).max()) + 1, None)
+        self._resize(net, optimiser, most + 1, None)
         if kept is None:
             self._bear(net, optimiser, self.living(net), 0)
 
