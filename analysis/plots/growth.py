@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 
 from analysis.plots.style import BLUE, FONT, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION, new_figure, plain_axes
 
-
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 
 

@@ -1,8 +1,8 @@
 """Growth on a URN: does a network that starts with one hidden neuron find the structure that one finds that starts with many?
 
 Shells and digits with the depth term, digits also with locality. Each once grown from one hidden neuron and once cut down
-from the whole S, same loss, same steps. Refuted when the verdicts differ, or when the grown network is less accurate by 2 points.
-A verdict is compared by its majority over seeds.
+from the whole S, same loss, same steps. Refuted when the verdicts differ, or when the grown network is less accurate by 2
+points. A verdict is compared by its majority over seeds.
 """
 
 import numpy as np

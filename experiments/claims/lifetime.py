@@ -95,7 +95,8 @@ def _look(moment: Snapshot, run: Run, data: Dataset) -> dict:
     hidden = range(data.n_inputs, run.config.n_neurons - data.n_outputs)
     ids = [int(i) for i in np.flatnonzero(report.effective.computing.any(0)) if i in hidden]
     return {
-        "step": moment.step, "ids": ids, "computing": len(ids), "weights": report.n_used_weights, "depth": report.depth, "effective depth": report.effective_depth,
+        "step": moment.step, "ids": ids, "computing": len(ids), "weights": report.n_used_weights,
+        "depth": report.depth, "effective depth": report.effective_depth,
         "local": report.verdicts["locally_connected"].effect if positions is not None else None, "summary": report.summary,
     }  # fmt: skip
 
