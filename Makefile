@@ -4,9 +4,11 @@ BIN := .venv/bin
 
 .PHONY: run test lint benchmarks docs clean
 
-# The main job: a URN trained on real handwritten digits, the layers that emerged, and pictures in results/.
+# The main job: a URN trained on real handwritten digits and the layers that emerged, then every claim at quick scale, one
+# seed each; tables here, pictures and index.html in results/.
 run: .venv/ready
 	$(BIN)/python -m experiments.digits
+	$(BIN)/urn reproduce --scale quick
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2
