@@ -148,6 +148,8 @@ def layers(run: Run, data: Dataset, report: StructureReport, *, on_data: bool = 
     local_layers = report.verdicts["locally_connected"].evidence["local_layers"]
     local = [place for place, i in enumerate(ids.tolist()) if report.layer_of.get(i) in local_layers]
     coordinates = _coordinates(run, data) if report.verdicts["convolutional"].present else None
+    if not len(graph.source):
+        raise InputError(f"{run.folder or 'run'}: no input can reach an output, so there is no network to export")
     return plan(graph, local=local, coordinates=None if coordinates is None else coordinates[ids])
 
 

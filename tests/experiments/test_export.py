@@ -159,6 +159,16 @@ def test_a_run_without_a_path_is_refused(finished_run):
         export(run, None, "json")
 
 
+def test_a_run_whose_path_no_signal_takes_is_refused(finished_run):
+    run = load_run(finished_run)
+    data = exports.task_options(run.config.task, run.config.task_options).load()
+    run.weights[:] = 0
+    run.weights[5, :2], run.weights[6, 5], run.weights[-2:, 6] = 1, -1, 1  # 6 hears a rectified neuron, negatively
+    run.biases[:] = 0
+    with pytest.raises(InputError, match="no input can reach an output"):
+        export(run, data, "torch")
+
+
 def test_sizes_of_a_run_that_was_written_before_they_were_kept(finished_run):
     path = finished_run / "weights.safetensors"
     before = load_run(finished_run)
