@@ -1,5 +1,6 @@
 """The report page in headless Chromium: it opens from disk, loads nothing, makes no complaint, follows mouse and keys."""
 
+import re
 import time
 from pathlib import Path
 
@@ -126,9 +127,9 @@ def test_the_slider_of_the_strongest_weights_changes_pictures_and_verdicts(run, 
 def test_the_mouse_finds_weights_and_zooms(run, opened):
     page = opened(run.folder / "report.html")
     find_with_mouse(page, "matrix", 0.3)
-    origin, to, weight = (page.locator("#tip").inner_text().replace("−", "-").split()[k] for k in (1, 4, 8))
-    kind = page.locator("#tip").inner_text()
-    assert float(weight) == pytest.approx(float(run.weights[int(to), int(origin)]), rel=5e-3), kind
+    told = page.locator("#tip").inner_text().replace("−", "-")
+    origin, to, weight = re.search(r"from (\d+) .* to (\d+) .*\nweight ([+-]?[\d.]+(?:e-?\d+)?)", told).groups()
+    assert float(weight) == pytest.approx(float(run.weights[int(to), int(origin)]), rel=5e-3)
     before = picture(page, "matrix")
     page.locator("#zoom-in").click()
     assert picture(page, "matrix") != before
@@ -248,7 +249,7 @@ def test_every_sort_of_run_has_a_page(config, tmp_path, opened, request):
         assert page.locator(".warning[role=alert]").count() == 1
     else:
         assert page.locator("#neuron h3").first.inner_text().startswith("Neuron ")
-    assert page.locator("#history svg").count() == 4
+    assert page.locator("#history svg").count() == (4 if run.history else 0)
 
 
 def test_an_interrupted_run_has_a_page_that_says_so(interrupted_run, opened):
