@@ -1,10 +1,12 @@
-"""What the claims `residual` and `recurrent` ask for: numbers that hold pass, and each spoiled number fails its own check."""
+"""What `residual`, `recurrent` and `lifetime` ask for: numbers that hold pass, and each spoiled number fails its own check."""
 
 import copy
 
 import pytest
 
-from experiments.claims import recurrent, residual
+from experiments.claims import lifetime, recurrent, residual
+from urn import train_population
+from urn.tasks import task_options
 
 
 def failed(claim, measured):
@@ -92,3 +94,50 @@ def test_only_the_dial_differs_between_arms(scale):
         assert all(config == configs[0] for config in configs)
     configs = [c.to_dict() for c in recurrent.arms(scale).values()]
     assert len({str({**c, "strengths": {k: v for k, v in c["strengths"].items() if k != "depth"}}) for c in configs}) == 1
+
+
+def life_rows(used, fell, ids, local):
+    row = {"weights used": used, "accuracy at the change": fell, "test accuracy": 0.98, "computing ids": ids}
+    return [row | {"living ids": ids, "spread / permuted": local} for _ in range(5)]
+
+
+@pytest.fixture
+def a_life():
+    return {
+        lifetime.EASY: life_rows(100, 0.5, [1, 2], None), lifetime.HARD: life_rows(200, 0.3, [1, 5, 6, 7], None),
+        lifetime.AGAIN: life_rows(90, 0.2, [1], None), lifetime.SAME: life_rows(95, 1.0, [1, 2], None),
+        lifetime.ORDER: life_rows(100, 0.1, [1], 0.4), lifetime.SHUFFLED: life_rows(100, 0.1, [1], 0.6),
+        lifetime.BACK: life_rows(100, 0.1, [1], 0.4),
+    }  # fmt: skip
+
+
+def test_each_lifetime_check_can_fail(a_life):
+    assert failed(lifetime, a_life) == []
+    for arm, change, culprit in (
+        (lifetime.AGAIN, {"test accuracy": 0.7}, "the least of the three phases"),
+        (lifetime.AGAIN, {"accuracy at the change": 0.99}, "just after a change"),
+        (lifetime.EASY, {"weights used": 190}, "hard over easy"),
+        (lifetime.HARD, {"computing ids": [1, 2]}, "born after"),
+        (lifetime.AGAIN, {"weights used": 190}, "easy again over hard"),
+        (lifetime.SAME, {"weights used": 150}, "control"),
+        (lifetime.BACK, {"test accuracy": 0.9}, "again less before"),
+        (lifetime.SHUFFLED, {"spread / permuted": 0.39}, "wider when shuffled"),
+        (lifetime.BACK, {"spread / permuted": 0.7}, "narrower again"),
+    ):
+        measured = copy.deepcopy(a_life)
+        for row in measured[arm][:3]:
+            row |= change
+        assert any(culprit in what for what in failed(lifetime, measured))
+
+
+def test_a_short_life_is_measured_and_drawn():
+    """Every phase goes on from the one before, and curves join."""
+    runs, measured = {}, {}
+    for arm, config in lifetime.arms("quick").items():
+        start = {"start": runs[lifetime.AFTER[arm]]} if arm in lifetime.AFTER else {}
+        data = task_options(config.task, config.task_options).load()
+        runs[arm] = train_population([config.replace(steps=100, snapshots=2, seed=seed) for seed in (0, 1)], data=data, **start)
+        measured[arm] = [lifetime.measure(arm, run, data) for run in runs[arm]]
+    assert [len(row["moments"]) for row in measured[lifetime.HARD]] == [2, 2]
+    assert len(lifetime.checks(measured, "quick")) == 6
+    assert set(lifetime.figures(runs, measured)) == {"shells", "W-shells"}
