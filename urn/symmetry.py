@@ -48,10 +48,8 @@ class PermutationGroup:
 
 def _take(T: Tensor, index: Tensor) -> Tensor:
     """T[:, index] for `(K, n)`, row by row: on a CPU `index_select` in one dimension is eight times faster."""
-    taken = T.new_empty(len(T), *index.shape)
-    for row, out in zip(T, taken, strict=True):
-        torch.index_select(row, 0, index.flatten(), out=out.view(-1))
-    return taken
+    rows = [row.index_select(0, index.flatten()) for row in T]
+    return (torch.stack(rows) if len(rows) > 1 else rows[0][None]).view(len(T), *index.shape)
 
 
 def translations(sites: tuple[int, ...], n_inputs: int, channels: int, n_outputs: int, device=None) -> PermutationGroup:
