@@ -7,6 +7,7 @@ BENCHMARKS = {
     "training": "a step, whole trainings and memory against a plain PyTorch loop",
     "planted": "verdicts on networks of known structure",
     "census": "triad census against networkx",
+    "growth": "networks that grow against a NumPy program, for speed and for the same sizes and losses",
     "analysis": "time and memory of analyse()",
     "sweeps": "64 networks as a sweep against a loop and a pool of the yardstick",
 }

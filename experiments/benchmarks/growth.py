@@ -1,0 +1,103 @@
+"""How fast growing networks train, and whether they grow as the yardstick's do (`growing_rnn.py`).
+
+Claims: 20 seeds trained together on two cores at least 4 times faster than 20 sequential runs of the yardstick, all started
+with the 40 neurons they have for most of training on the hard grammar; sizes and losses of the same distribution as the
+yardstick's (no Kolmogorov-Smirnov test rejects at 1 %).
+
+`python -m experiments.benchmarks growth [speed] [match] [--updates N] [--seeds N]`; match at 100,000 updates takes hours.
+"""
+
+import argparse
+import time
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import ks_2samp
+
+from experiments import symbols
+from experiments.benchmarks.growing_rnn import GrowingRNN
+from urn.tasks import task_options as options
+from urn.training import Trainer
+
+PARTS = ("speed", "match")
+FIRST_SEED = 100
+LEVEL, START = 0.01, 40
+console = Console()
+
+
+def stream(grammar: str, updates: int) -> np.ndarray:
+    """Symbols for the yardstick `(T,)`, read once or, beyond 10,000 updates, again."""
+    length = symbols.STRETCH * min(updates + 2, 10_000)
+    X, y = options(f"miconi_{grammar}", {"n_streams": 1, "length": length}).load().train
+    return np.append(X[0].argmax(1).numpy(), y[0, -1])
+
+
+def population(grammar: str, updates: int, seeds: int, start: int = 1) -> Trainer:
+    """All seeds together, without evaluation but at the end."""
+    growth = symbols.PAPERS_RULE | {"start": start}
+    config = symbols.papers(grammar, updates, log_every=updates, growth=growth)
+    return Trainer([config.replace(seed=FIRST_SEED + k) for k in range(seeds)])
+
+
+def speed(updates: int, seeds: int) -> None:
+    """Seconds for the same updates of the same number of networks, one process after the other, in one run."""
+    text = stream("hard", updates)
+    begin = time.perf_counter()
+    alone = [GrowingRNN(text, FIRST_SEED + k, size=START) for k in range(seeds)]
+    for net in alone:
+        for _ in range(updates):
+            net.update()
+    sequential = time.perf_counter() - begin
+    trainer = population("hard", updates, seeds, START)
+    begin = time.perf_counter()
+    trainer.run(until=updates - 1)  # the last update is followed by evaluation, which the yardstick has not
+    together = time.perf_counter() - begin
+    table = Table(
+        "", "seconds", "ms an update of one network", "median neurons", title=f"{seeds} networks, {updates:,} updates, hard"
+    )
+    sizes = np.median([net.size for net in alone]), float(trainer.living_neurons().double().median())
+    for name, seconds, size in zip(("NumPy, one by one", "together"), (sequential, together), sizes, strict=True):
+        table.add_row(name, f"{seconds:.1f}", f"{1e3 * seconds / updates / seeds:.3f}", f"{size:g}")
+    console.print(table)
+    console.print(f"{sequential / together:.2f} times faster on {torch.get_num_threads()} threads (claim: >= 4)\n")
+
+
+def match(updates: int, seeds: int) -> None:
+    """Sizes and losses of both programs after so many updates."""
+    for grammar in ("easy", "hard"):
+        text, theirs = stream(grammar, updates), []
+        for k in range(seeds):
+            net = GrowingRNN(text, FIRST_SEED + k)
+            for _ in range(updates):
+                net.update()
+            theirs.append((net.size, net.loss_mean))
+        trainer = population(grammar, updates, seeds)
+        trainer.run()
+        last = [member.history[-1] for member in trainer.members]
+        ours = [(row["living_neurons"], symbols.STRETCH * row["loss_mean"]) for row in last]
+        table = Table(
+            "",
+            "yardstick, median (range)",
+            "urn, median (range)",
+            "p (Kolmogorov-Smirnov)",
+            title=f"{grammar}, {updates:,} updates",
+        )
+        for column, name in enumerate(("neurons", "loss")):
+            a, b = ([row[column] for row in rows] for rows in (theirs, ours))
+            cells = [f"{np.median(v):.4g} ({min(v):.4g} to {max(v):.4g})" for v in (a, b)]
+            p = ks_2samp(a, b).pvalue
+            table.add_row(name, *cells, f"{p:.3f}{' REJECTED' if p < LEVEL else ''}")
+        console.print(table)
+
+
+def main(arguments: list[str]) -> None:
+    """Run the parts named, or the race alone."""
+    parser = argparse.ArgumentParser(prog="growth")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=["speed"])
+    parser.add_argument("--updates", type=int, default=2000)
+    parser.add_argument("--seeds", type=int, default=20)
+    given = parser.parse_args(arguments)
+    for part in given.parts or ["speed"]:
+        {"speed": speed, "match": match}[part](given.updates, given.seeds)
