@@ -6,6 +6,7 @@ import random
 import signal
 import sqlite3
 import time
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import pytest
@@ -317,3 +318,45 @@ def test_one_strength_gives_a_dial(place):
         engine(store, plan).run()
         names = [name for name, _ in Pictures(store, Wanted(measures=("used_connections",))).all()]
     assert names[:3] == ["dial", "trade_off", "plane"]
+
+
+# ---- workers that die
+
+
+class Crew:
+    """Workers whose first batches die with them; the others train here."""
+
+    deaths = 0
+
+    def __init__(self, n, work, tell):
+        self.work, self.free, self.running = work, True, {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def submit(self, number, batch):
+        self.running[number], self.free = batch, False
+
+    def ended(self):
+        if Crew.deaths:
+            Crew.deaths -= 1
+            raise BrokenProcessPool
+        batches, self.free = list(self.running.values()), True
+        self.running.clear()
+        return [(batch, self.work(batch)) for batch in batches]
+
+
+def test_points_of_a_worker_that_was_killed_are_begun_again(file, place, monkeypatch):
+    monkeypatch.setattr("experiments.sweeps.engine.Workers", Crew)
+    plan = read_plan(file)
+    with Store.create(place / "out", plan) as store:
+        Crew.deaths = 3
+        with pytest.raises(InputError, match=r"killed 3 times"):
+            engine(store, plan, workers=2).run()
+        assert store.count()["running"] == 0
+        assert not store.db.execute("SELECT 1 FROM owners").fetchone()
+        engine(store, plan, workers=2).run()
+        assert sum(store.count()[status] for status in DONE) == 8

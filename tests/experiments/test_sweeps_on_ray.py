@@ -26,14 +26,14 @@ LOOKED_AT = ["number", "status", "summary", "depth", "test_accuracy", "used_conn
 def test_ray_trains_the_same_networks_though_a_worker_is_killed(place, monkeypatch):
     from experiments.sweeps.on_ray import RayEngine
 
-    plan = make_plan(sweep(4, {"steps": 3000, "log_every": 1000, "n_neurons": 20}))
+    plan = make_plan(sweep(4, {"steps": 800, "log_every": 200, "n_neurons": 20, "dtype": "float64"}))
     killed, over = [], threading.Event()
 
     def kill():
         while not over.is_set() and not killed:
             for pid in descendants(os.getpid()):
                 if name(pid).startswith("ray::_train"):
-                    time.sleep(0.3)
+                    time.sleep(0.1)
                     os.kill(pid, signal.SIGKILL)
                     killed.append(pid)
                     return
