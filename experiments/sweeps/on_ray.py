@@ -31,8 +31,9 @@ class RayEngine(Engine):
         environment = {"env_vars": {"PYTHONPATH": ":".join(path for path in sys.path if path)}} if not self.address else {}
         try:
             ray.init(**where, include_dashboard=False, log_to_driver=False, logging_level="error", runtime_env=environment)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise InputError(f"--address {self.address}: {error}") from None
+        except Exception as error:  # Ray has no class of its own for a cluster that cannot be had
+            cluster = f"--address {self.address}" if self.address else "--engine ray"
+            raise InputError(f"{cluster}: Ray did not start ({error})") from None
         try:
             self._run_on(ray)
         finally:
