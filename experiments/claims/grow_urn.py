@@ -86,7 +86,7 @@ def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict
     for arm, (run, *_) in runs.items():
         data = task_options(run.config.task, run.config.task_options).load()
         W, _, positions = arrays(run)
-        layers = judge(run, data, n_null=20).layer_of
+        layers = judge(run, data, n_null=200).layer_of
         ends.setdefault((data.n_inputs, data.n_outputs), []).append(
             (arm, W, layers, *([] if positions is None else [positions]))
         )
