@@ -69,7 +69,8 @@ def speed(updates: int, seeds: int) -> None:
     console.print(table)
     faster, spared = sequential / together
     console.print(
-        f"{faster:.2f} times faster on {torch.get_num_threads()} threads (claim: >= 4), {spared:.2f} times less processor time\n"
+        f"{faster:.2f} times faster on {torch.get_num_threads()} threads (claim: >= 4), "
+        f"{spared:.2f} times less processor time\n"
     )
 
 
