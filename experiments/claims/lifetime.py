@@ -46,7 +46,7 @@ GROWS, PRUNES, SAME_SIZE = 1.3, 0.8, 1.1
 def arms(scale: str) -> dict[str, TrainConfig]:
     """Every phase of every life; at quick scale that of shells only."""
     shells = TrainConfig(
-        task="shells", n_neurons=80, steps=2400, snapshots=8, log_every=5, strengths=LAYERED, growth=GROWTH,
+        task="shells", n_neurons=80, steps=2400, snapshots=8, log_every=5, strengths=LAYERED, growth=GROWTH, learning_rate=2e-3,
     )  # fmt: skip
     easy, hard = ({"radii": radii, **SHELLS} for radii in ([2, 3], [1, 2, 3, 4]))
     found = {EASY: easy, HARD: hard, AGAIN: easy, SAME: easy}
