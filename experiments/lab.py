@@ -19,7 +19,7 @@ from pathlib import Path
 from experiments import claims
 from experiments.workers import Tell, Workers
 from urn import InputError, Run, TrainConfig, load_run, resume, train, train_population
-from urn.runs import RunFolder, save_run
+from urn.runs import CONFIG, WEIGHTS, RunFolder, save_run
 from urn.tasks import Dataset, task_options
 
 LARGE = 400
@@ -85,21 +85,20 @@ def load_data(task: str, options: str) -> Dataset:
 
 def _train(job: Job, data: Dataset, report, stop) -> list[Path] | None:
     """The folders that were trained now, or None when stopped before the end."""
-    todo = [k for k, folder in enumerate(job.folders) if not _is_done(folder, job.configs[k])]
+    origins = job.starts or [None] * len(job.folders)
+    todo = [k for k, folder in enumerate(job.folders) if not _is_done(folder, job.configs[k], origins[k])]
     if not todo:
         return []
-    starts = {"start": [load_run(job.starts[k]) for k in todo]} if job.starts else {}
+    starts = [load_run(job.starts[k]) for k in todo] if job.starts else None
+    how = {"data": data, "report": report, "stop": stop}
     if job.configs[0].n_neurons > LARGE:
-        for i, k in enumerate(todo):
-            how = {"data": data, "report": report, "stop": stop}
-            if job.folders[k].exists():
-                run = resume(job.folders[k], **how)
-            else:
-                run = train(job.configs[k], job.folders[k], **how, **({"start": starts["start"][i]} if starts else {}))
+        for k, start in zip(todo, starts or [None] * len(todo), strict=True):
+            folder = job.folders[k]
+            run = resume(folder, **how) if folder.exists() else train(job.configs[k], folder, start=start, **how)
             if run.status == "interrupted":
                 return None
     else:
-        runs = train_population([job.configs[k] for k in todo], data=data, report=report, stop=stop, **starts)
+        runs = train_population([job.configs[k] for k in todo], start=starts, **how)
         if any(run.status == "interrupted" for run in runs):
             return None
         for k, run in zip(todo, runs, strict=True):
@@ -108,13 +107,17 @@ def _train(job: Job, data: Dataset, report, stop) -> list[Path] | None:
     return [job.folders[k] for k in todo]
 
 
-def _is_done(folder: Path, config: TrainConfig) -> bool:
-    """Whether a finished run of this configuration lies there. One of another configuration, or a broken one, is taken away."""
+def _is_done(folder: Path, config: TrainConfig, start: Path | None) -> bool:
+    """Whether a finished run of this configuration lies there.
+
+    One of another configuration, a broken one, or one older than the run it starts from is taken away.
+    """
     if not folder.exists():
         return False
     store = RunFolder(folder)
     with suppress(InputError):
-        if store.config() == config:
+        stale = start is not None and (start / WEIGHTS).stat().st_mtime > (folder / CONFIG).stat().st_mtime
+        if store.config() == config and not stale:
             return store.finished()
     shutil.rmtree(folder)
     return False

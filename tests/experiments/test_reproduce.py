@@ -10,10 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from experiments import claims, lab, reproduce, results
 from experiments.claims import Check, column, depth, fully_connected, most, spread, width
-from urn import InputError, TrainConfig, load_run
+from urn import InputError, TrainConfig, load_run, train
 from urn.cli import main
 
 
@@ -69,6 +70,19 @@ def test_a_run_of_another_configuration_or_half_a_run_is_made_anew(toy, tmp_path
     assert load_run(folder).steps_done == 60
     assert load_run(tmp_path / "toy" / "another" / "seed-100").steps_done == 40
     assert rows["another"][0]["status"] == "ok"
+
+
+def test_what_goes_on_from_a_run_follows_it(toy, tmp_path):
+    """The later phase starts from the weights of the earlier one, and is trained again when that was."""
+    toy.AFTER = {"another": "one way"}
+    perform(toy, tmp_path, [100])
+    earlier, later = (load_run(tmp_path / "toy" / arm / "seed-100") for arm in ("one_way", "another"))
+    alone = train(later.config, start=earlier)
+    torch.testing.assert_close(later.weights, alone.weights, rtol=0, atol=0)
+    toy.arms = lambda scale: {"one way": small(steps=40), "another": small(strengths={"weight": 1e-3})}
+    perform(toy, tmp_path, [100])
+    assert not torch.equal(load_run(tmp_path / "toy" / "another" / "seed-100").weights, later.weights)
+    assert len(toy.calls) == 4
 
 
 def test_measurements_are_made_anew_when_the_code_changes(toy, tmp_path, monkeypatch):
@@ -168,7 +182,8 @@ def test_every_claim_has_its_parts_and_arms_at_both_scales():
             arms = module.arms(scale)
             assert len({lab.slug(arm) for arm in arms}) == len(arms)
             assert all(isinstance(config, TrainConfig) for config in arms.values())
-            assert set(getattr(module, "AFTER", {})) <= set(arms)
+            after = getattr(module, "AFTER", {})
+            assert all(after[arm] in arms for arm in arms if arm in after)
             assert results.settings(arms, {})["n_neurons"]
 
 
