@@ -35,7 +35,10 @@ def arms(scale: str) -> dict[str, TrainConfig]:
         )  # fmt: skip
 
     S, steps = (5000, 6000) if scale == "paper" else (400, 3000)
-    rest = {"bias": 3e-3, "self": 1.0, "depth": {"value": 0.1, "warmup": steps // 4, "milestones": [0.5], "factor": 5}}
+    # In 5000 neurons that all speak the depth term outweighs the task: it stays weak until most of them are gone.
+    small = {"value": 0.1, "warmup": steps // 4, "milestones": [0.5], "factor": 5}
+    large = {"value": 1e-2, "warmup": 500, "milestones": [0.16, 0.5], "factor": 10}
+    rest = {"bias": 3e-3, "self": 1.0, "depth": large if scale == "paper" else small}
     return {
         "layered": config(S, steps, PRICES | rest),
         PAPERS: config(400, 3000, PRICES),
