@@ -19,6 +19,7 @@ from analysis.causal import lesions
 from analysis.layers import steps_on_path
 from analysis.plots import sorted_matrices
 from analysis.plots.style import BLUE, FONT, GREEN, GREY, INK, ORANGE, SKY, VERMILION, new_figure, plain_axes
+from analysis.verdicts.residual import MIN_EFFECT
 from experiments.claims import Check, column, most, short, spread
 from experiments.judging import arrays, judge, samples
 from urn import Run, TrainConfig
@@ -118,8 +119,8 @@ def _of_task(task: str, measured: dict[str, list[dict]]) -> list[Check]:
     for share in ("signal over skips", "carry and add"):
         medians = [median(column(rows, share)) for rows in along.values()]
         rise = max(later - earlier for earlier, later in pairwise(medians))
-        asked = "from 0.3 or more to 0.05 or less, rising nowhere by over 0.05"
-        passed = medians[0] >= 0.3 and medians[-1] <= 0.05 and rise <= 0.05
+        asked = f"from {MIN_EFFECT} or more to 0.05 or less, rising nowhere by over 0.05"
+        passed = medians[0] >= MIN_EFFECT and medians[-1] <= 0.05 and rise <= 0.05
         found.append(Check(f"{task}: share '{share}' along the dial", " ".join(map(short, medians)), asked, passed))
     scores = [median(column(rows, "test score")) for rows in along.values()]
     found.append(Check(f"{task}: test score along the dial", " ".join(map(short, scores)), "0.9 or more", min(scores) >= 0.9))
