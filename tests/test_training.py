@@ -73,6 +73,9 @@ def test_removing_dead_neurons_changes_no_living_weight(digits, changes):
     torch.testing.assert_close(with_removal.weights[kept][:, kept], block, rtol=0, atol=1e-5)
     torch.testing.assert_close(with_removal.biases[kept], without.biases[kept], rtol=0, atol=1e-5)
     assert with_removal.test_accuracy == without.test_accuracy
+    for row, other in zip(with_removal.history, without.history, strict=True):
+        seen = [name for name in row if name.startswith("living_") or name in ("R_activity", "R_depth")]
+        assert [row[name] for name in seen] == pytest.approx([other[name] for name in seen], rel=1e-5)
     assert not with_removal.weights[~kept].any()
     assert not with_removal.weights[:, ~kept].any()
     # Without removal the dead stay dead: nothing that can fire feeds them.

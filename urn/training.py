@@ -210,14 +210,15 @@ class Trainer:
             if activity is None:
                 continue  # a member diverged and left; the others do this step again
             self.step += 1
+            ids = self.net.ids
             if self.step % config.check_every == 0 or self.step == config.steps:
                 finite = self._check()
-                activity, losses = Activity(*(T[finite] for T in activity)), losses[finite]
+                activity, losses, ids = Activity(*(T[finite] for T in activity)), losses[finite], ids[finite]
                 if not self.training:
                     break
             logged = self.step % config.log_every == 0 or self.step == config.steps
             if logged:
-                self._log(activity, losses)
+                self._log(self._of_those_held(activity, ids), losses)
             if self.on_snapshot and self._is_snapshot_step():
                 self._snapshot()
             if report and (logged or self.step % config.check_every == 0):
@@ -335,6 +336,20 @@ class Trainer:
         self._schedule(self.penalties, list(self.penalties.schedules))
 
     # ---- looking
+
+    def _of_those_held(self, activity: Activity, ids: Tensor) -> Activity:
+        """The activity of the neurons that are held now, from that of the neurons `ids` `(K, n)`, some of which may be gone."""
+        now = self.net.ids
+        if torch.equal(ids, now):
+            return activity
+        where = torch.searchsorted(ids, now).clamp_max(ids.shape[1] - 1)
+        held = ids.gather(1, where) == now
+
+        def take(T: Tensor) -> Tensor:
+            shape = (len(T), *[1] * (T.dim() - 2), -1)
+            return T.gather(-1, where.view(shape).expand(*T.shape[:-1], -1)) * held.view(shape)
+
+        return Activity(*(take(T) for T in activity))
 
     @torch.no_grad()
     def _log(self, activity: Activity, losses: Tensor) -> None:
