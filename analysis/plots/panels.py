@@ -4,10 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from analysis.plots.matrix import draw_matrix, group_edges, magnitude_norm
 from analysis.plots.ordering import layer_groups, order_groups
 from analysis.plots.style import FONT, INK, new_figure, plain_axes, square_matrix
+
+EVEN = 0.02
+"""A measure that moves by less than this share of its size is drawn as even."""
 
 
 def sorted_matrices(panels: Sequence[tuple], *, n_inputs: int, n_outputs: int, columns: int = 2) -> Figure:
@@ -70,6 +74,15 @@ def dial(
         axes.plot(place, np.nanmedian(values, 1), linewidth=1.5)
         axes.plot(place, values, linestyle="none", marker="o", markersize=3, color="C0", alpha=0.6)
         axes.set(xscale="log", yscale="log" if name in logarithmic else "linear")
+        if name in logarithmic:
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.yaxis.set_minor_formatter(NullFormatter())
+        else:
+            axes.ticklabel_format(axis="y", style="plain", useOffset=False)
+            middle, largest = np.nanmean(values), np.nanmax(np.abs(values))
+            if np.nanmax(values) - np.nanmin(values) < EVEN * largest:  # else rounding would look like a change
+                axes.set_ylim(middle - EVEN * largest, middle + EVEN * largest)
         axes.set_ylabel(name, fontsize=FONT + 1)
         plain_axes(axes)
     axes.set_xlabel(label, fontsize=FONT + 1)
