@@ -34,7 +34,7 @@ def arms(scale: str) -> dict[str, TrainConfig]:
             strengths=strengths, log_every=250, snapshots=12,
         )  # fmt: skip
 
-    S, steps = (5000, 6000) if scale == "paper" else (400, 3000)
+    S, steps = (5000, 6000) if scale == "paper" else (400, 4000)
     # In 5000 neurons that all speak the depth term outweighs the task: it stays weak until most of them are gone.
     small = {"value": 0.1, "warmup": steps // 4, "milestones": [0.5], "factor": 5}
     large = {"value": 1e-2, "warmup": 500, "milestones": [0.16, 0.5], "factor": 10}
