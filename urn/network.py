@@ -22,6 +22,8 @@ CHAINS = {
 """g phi'(P) into `out`, with phi'(P) in terms of N = phi(P), so that only N is kept for the backward pass."""
 GAINS = {"relu": 2.0, "tanh": 1.0}
 """He (2015) for ReLU, LeCun (1998) for tanh: variance of a weight times its fan-in."""
+PARAMETERS = ("weight", "bias", "positions")
+"""What a network holds of its neurons beside their ids; positions only where there are any."""
 INPUT_MODES = ("pulse", "clamped", "stream", "elman")
 """Input at l = 0 only; put back at every iteration; a new symbol at every iteration, read out as all iterations are (stream)
 or from hidden neurons alone at the same symbol (elman)."""

@@ -17,13 +17,14 @@ from torch import Tensor
 
 from urn import compaction
 from urn.batches import Batches, evaluate, task_losses
-from urn.checks import check_ids, expect
+from urn.checkpoint import check_state
+from urn.checks import expect
 from urn.config import TrainConfig
 from urn.errors import InputError, memory_for
 from urn.geometry import attach_positions, lattice_positions, learned_positions
 from urn.growth import Growing
 from urn.members import Member, Snapshot
-from urn.network import URN, Activity
+from urn.network import PARAMETERS, URN, Activity
 from urn.optimiser import ClippedRMSProp, ProximalAdam
 from urn.penalties import Penalties, Settings
 from urn.schedules import Schedule
@@ -38,7 +39,6 @@ SHARED_FIELDS = tuple(name for name in TrainConfig.model_fields if name not in (
 """What all members of a population have in common."""
 COPIES = 5
 """Tensors as large as W while training: W, its gradient, two moments, the last good W."""
-PARAMETERS = ("weight", "bias", "positions")
 TAKEN = {"weight": "weights", "bias": "biases", "positions": "positions"}
 """What a run calls them."""
 
@@ -449,15 +449,6 @@ class Trainer:
             }
         return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
-    def _check_born(self, born: Tensor, ids: Tensor) -> None:
-        """Hold the ages of neurons against the neurons that are held."""
-        expect("born", born, (len(ids), self.config.n_neurons), torch.int64)
-        lives = born >= 0
-        held = torch.zeros_like(lives).scatter_(1, ids.cpu(), True)
-        hidden = slice(self.net.n_inputs, self.config.n_neurons - self.net.n_outputs)
-        if (lives & ~held).any() or lives[:, : hidden.start].any() or lives[:, hidden.stop :].any():
-            raise InputError("born: a neuron lives that is not held, or is no hidden one")
-
     def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
         """Continue from a `state_dict` of a trainer with the same configurations.
 
@@ -465,7 +456,7 @@ class Trainer:
             InputError: naming the first tensor that such a trainer cannot have written.
         """
         try:
-            self._check_state(tensors)
+            check_state(self, tensors)
         except KeyError as missing:
             raise InputError(f"no tensor {missing}") from None
         tensors = {name: tensor.to(self.device) for name, tensor in tensors.items()}
@@ -493,50 +484,6 @@ class Trainer:
         self._remember()
         if "good.ids" in tensors:
             self.last_good, self.remembered_at = tuple(tensors.get(f"good.{name}") for name in ("ids", *PARAMETERS)), None
-
-    def _check_state(self, tensors: dict[str, Tensor]) -> None:
-        """Hold a `state_dict` against this trainer. Raises InputError, or KeyError for a tensor that is missing."""
-        net, S = self.net, self.config.n_neurons
-        for name in ("step", "members", "ids"):
-            expect(name, tensors[name], tensors[name].shape, torch.int64)
-        if not torch.equal(tensors["data"], self.fingerprint):
-            raise InputError("data: the training data are not those it was made with")
-        step, members, ids = tensors["step"], tensors["members"].tolist(), tensors["ids"]
-        if step.dim() or not 0 <= step <= self.config.steps:
-            raise InputError(f"step: must be from 0 to {self.config.steps}")
-        if not members or members != sorted(set(members) & set(range(len(self.members)))):
-            raise InputError("members: must be those of the population, each once")
-        expect("ids", ids, (len(members), ids.shape[-1]), torch.int64)
-        for row in ids:
-            check_ids(row, S, net.n_inputs, net.n_outputs)
-        K, n = ids.shape
-        expect("idle_checks", tensors["idle_checks"], (K, S), torch.int32)
-        if self.stream and step > 0:
-            expect("carried", tensors["carried"], (K, self.batches.size, n), self.dtype)
-            expect("loss_mean", tensors["loss_mean"], (K,), self.dtype)
-        if self.growing:
-            self._check_born(tensors["born"], ids)
-            if self.growing.will is not None:
-                expect("will", tensors["will"], (K, S), self.dtype)
-            if net.positions is not None:
-                shape = (K, S, net.positions.shape[2])
-                expect("birthplaces", tensors["birthplaces"], shape, self.dtype, finite=False)
-        good = tensors.get("good.ids", ids).shape[-1]  # growth may have changed the size since
-        for name in PARAMETERS:
-            value = getattr(net, name)
-            if value is None:
-                continue
-            shape, good_shape = ((K, m, *((m,) if name == "weight" else value.shape[2:])) for m in (n, good))
-            expect(name, tensors[name], shape, self.dtype, finite=name != "positions")
-            if "good.ids" in tensors:
-                expect(f"good.{name}", tensors[f"good.{name}"], good_shape, self.dtype, finite=name != "positions")
-            if step > 0 and isinstance(value, torch.nn.Parameter):
-                expect(f"{name}.step", tensors[f"{name}.step"], (), torch.int64)
-                for moment in ("exp_avg", "exp_avg_sq"):
-                    expect(f"{name}.{moment}", tensors[f"{name}.{moment}"], shape, self.dtype, finite=False)
-        if step > 0 and "symmetry" in self.penalties.schedules:
-            for moment in ("weight.shared_avg", "weight.shared_avg_sq"):
-                expect(moment, tensors[moment], (K, *tensors[moment].shape[1:]), self.dtype, finite=False)
 
 
 def _living_only(one: list[Tensor], n_inputs: int, n_outputs: int) -> list[Tensor]:
