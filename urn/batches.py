@@ -34,7 +34,7 @@ class Batches:
             rows = order[:, : self.size]
             return self.X[rows, window], self.y[rows, window], place == 0
         rows = order[:, place * self.size : (place + 1) * self.size]
-        return self.X[rows], self.y[rows], True
+        return self.X.index_select(0, rows.reshape(-1)).view(*rows.shape, -1), self.y[rows], True
 
 
 def task_losses(output: Tensor, y: Tensor, kind: str) -> Tensor:
@@ -42,8 +42,8 @@ def task_losses(output: Tensor, y: Tensor, kind: str) -> Tensor:
     if kind == "regression":
         return (output - y).square().mean((1, 2))
     K, classes = output.shape[0], output.shape[-1]
-    losses = torch.nn.functional.cross_entropy(output.reshape(-1, classes), y.reshape(-1), reduction="none")
-    return losses.view(K, -1).mean(1)
+    losses = torch.nn.functional.cross_entropy(output.reshape(K, -1, classes).mT, y.reshape(K, -1), reduction="none")
+    return losses.mean(1)  # with the batch as the last axis, the classes are summed many samples at a time
 
 
 @torch.no_grad()

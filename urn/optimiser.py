@@ -25,6 +25,13 @@ def soft(z: Tensor, threshold: float | Tensor) -> Tensor:
     return torch.nn.functional.softshrink(z, threshold)
 
 
+def soft_(z: Tensor, threshold: float | Tensor) -> Tensor:
+    """`soft` in place: memory that is fresh at every step costs more than the arithmetic."""
+    if isinstance(threshold, Tensor):
+        return z.sub_(torch.clamp(z, -threshold, threshold))
+    return torch.ops.aten.softshrink.out(z, threshold, out=z)
+
+
 def prox_two_kinks(z: Tensor, at_zero: float | Tensor, at_target: float | Tensor, target: Tensor) -> Tensor:
     """argmin_w (w - z)^2 / 2 + at_zero |w| + at_target |w - target|, elementwise, for target >= 0.
 
@@ -192,28 +199,30 @@ class Metric:
         lr = self.lr * scale
         if isinstance(price, Tensor) or price or diagonal:
             # soft(w - lr m/d, lr c/d) = soft(w d - lr m, lr c) / d: the price stays a number, or one for each member
-            z = torch.mul(w, d).add_(m, alpha=-lr / self.correction1)
-            torch.div(_shrink(z, d, lr, price, diagonal, where), d, out=w)
+            w.mul_(d).add_(m, alpha=-lr / self.correction1)
+            _shrink(w, d, lr, price, diagonal, where).div_(d)
         else:
             w.addcdiv_(m, d, value=-lr / self.correction1)
 
 
 def _shrink(z: Tensor, d: Tensor, lr: float, price: float | Tensor, diagonal: tuple | None, where=EVERYWHERE) -> Tensor:
-    """The proximal step on z = w d, for the part `where` (members, rows); the diagonal has a price of its own."""
+    """The proximal step on z = w d, in place, for the part `where` (members, rows); the diagonal has a price of its own."""
     at_zero = _bounded(price * lr, z)
-    shrunk = soft(z, at_zero)
-    if diagonal is not None:
-        (at_target, target, neurons), (members, rows) = diagonal, where
-        first = rows.start or 0
-        some = slice(max(neurons.start - first, 0), max(neurons.stop - first, 0))
-        pick = lambda T: T.diagonal(offset=first, dim1=-2, dim2=-1)[..., some]  # noqa: E731
-        at_zero = pick(at_zero.expand_as(z)) if isinstance(at_zero, Tensor) else at_zero
-        at_target = at_target.to(z).view(-1, 1)[members] * lr if isinstance(at_target, Tensor) else at_target * lr
-        if target == 0:  # one kink: the prices add up
-            pick(shrunk).copy_(soft(pick(z), _bounded(at_zero + at_target, z)))
-        else:
-            pick(shrunk).copy_(prox_two_kinks(pick(z), at_zero, at_target, target * pick(d)))
-    return shrunk
+    if diagonal is None:
+        return soft_(z, at_zero)
+    (at_target, target, neurons), (members, rows) = diagonal, where
+    first = rows.start or 0
+    some = slice(max(neurons.start - first, 0), max(neurons.stop - first, 0))
+    pick = lambda T: T.diagonal(offset=first, dim1=-2, dim2=-1)[..., some]  # noqa: E731
+    kept = pick(z).clone()
+    soft_(z, at_zero)
+    at_zero = pick(at_zero.expand_as(z)) if isinstance(at_zero, Tensor) else at_zero
+    at_target = at_target.to(z).view(-1, 1)[members] * lr if isinstance(at_target, Tensor) else at_target * lr
+    if target == 0:  # one kink: the prices add up
+        pick(z).copy_(soft(kept, _bounded(at_zero + at_target, z)))
+    else:
+        pick(z).copy_(prox_two_kinks(kept, at_zero, at_target, target * pick(d)))
+    return z
 
 
 def _bounded(threshold: float | Tensor, w: Tensor) -> float | Tensor:

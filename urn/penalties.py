@@ -95,7 +95,7 @@ def bias(net: URN, activity: Activity, settings: Settings) -> Tensor:
 @register("activity")
 def activity(net: URN, activity: Activity, settings: Settings) -> Tensor:
     """sum_l mean_batch sum_i |N_i(l)| over acting neurons, l = 1..I-1: fewest, quietest neurons."""
-    return activity.n[..., net.acting].sum((1, 2))
+    return _acting(net, activity).sum((1, 2))
 
 
 @register("depth")
@@ -108,7 +108,7 @@ def depth(net: URN, activity: Activity, settings: Settings) -> Tensor:
     Near zero the square root is rounded off (sqrt(u + e^2) - e, e = DEPTH_ROUNDING): its slope would be infinite there,
     and training chaotic (a change of 1e-14 in W grows to 1e-2 within 200 steps at e = 1e-3, to 1e-11 at e = 0.1).
     """
-    n = activity.n[..., net.acting]  # (K, L, acting)
+    n = _acting(net, activity)  # (K, L, acting)
     spoken = n.new_zeros(n.shape[-1])
     spoken[: net.n_inputs - net.acting.start] = 1
     spoken[net.outputs.start - net.acting.start :] = 1
@@ -117,6 +117,11 @@ def depth(net: URN, activity: Activity, settings: Settings) -> Tensor:
 
 
 DEPTH_ROUNDING = 0.1
+
+
+def _acting(net: URN, activity: Activity) -> Tensor:
+    """n of the acting neurons; where all act there is no slice to go back through."""
+    return activity.n if net.acting == slice(0, activity.n.shape[-1]) else activity.n[..., net.acting]
 
 
 def _wire_cost(net: URN, settings: Settings) -> Tensor:
