@@ -37,20 +37,6 @@ class Wanted:
     points: Sequence[int] = ()
 
 
-def plot(store: Store, wanted: Wanted, out: Path | None = None) -> int:
-    """Write every picture as PNG and print where it is."""
-    pictures = Pictures(store, wanted)
-    folder = out or store.folder / "figures"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, figure in pictures.all():
-            figure.savefig(folder / f"{name}.png", dpi=150)
-            print(folder / f"{name}.png")
-    except OSError as error:
-        raise InputError(f"{error.filename or folder}: cannot be written ({error.strerror})") from None
-    return 0
-
-
 class Pictures:
     """The networks of a sweep that are done, as columns, and the figures made of them."""
 
@@ -86,6 +72,16 @@ class Pictures:
             yield "matrices", figure
         for number in self.wanted.points:
             yield f"training_{number:06d}", self.training(number)
+
+    def write(self, folder: Path) -> Iterator[Path]:
+        """Write every picture as PNG; the path of each."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, figure in self.all():
+                figure.savefig(folder / f"{name}.png", dpi=150)
+                yield folder / f"{name}.png"
+        except OSError as error:
+            raise InputError(f"{error.filename or folder}: cannot be written ({error.strerror})") from None
 
     def of(self, name: str) -> np.ndarray:
         """A column of the networks shown in maps."""
