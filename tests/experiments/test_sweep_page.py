@@ -1,9 +1,12 @@
 """The page of a sweep: its phase map with every network in it, links that lead to reports, texts that stay texts."""
 
+import shutil
 import time
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
+
+import pytest
 
 from experiments.sweeps.engine import Engine
 from experiments.sweeps.page import write_page
@@ -15,6 +18,21 @@ from urn.cli import main
 
 NAME = Path("<script>alert(1)<") / "script> & co"
 GRID = {"strengths.weight": [1e-4, 10.0], "n_iterations": [2, 3]}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A sweep of four settings and two seeds; two settings are disconnected."""
+    folder = tmp_path_factory.mktemp("sweeps") / "tiny"
+    trained(folder, **GRID).db.close()
+    return folder
+
+
+@pytest.fixture
+def folder(tiny, place):
+    """A copy of that sweep under a name that is no harmless text."""
+    (place / NAME).parent.mkdir()
+    return shutil.copytree(tiny, place / NAME)
 
 
 def trained(folder: Path, **grid) -> Store:
@@ -44,9 +62,8 @@ class Seen(HTMLParser):
         self.text += data
 
 
-def test_every_network_is_listed_and_linked_to_its_report_once_that_is_written(place, capsys):
-    folder = place / NAME
-    with trained(folder, **GRID) as store:
+def test_every_network_is_listed_and_linked_to_its_report_once_that_is_written(folder, capsys):
+    with Store(folder) as store:
         numbers = [number for (number,) in store.rows(["number"])]
     assert main(["sweep", "plot", str(folder), "--measure", "depth"]) == 0
     assert str(folder / "index.html") in capsys.readouterr().out
@@ -73,11 +90,10 @@ def test_every_network_is_listed_and_linked_to_its_report_once_that_is_written(p
     assert "--html" not in page.text
 
 
-def test_it_opens_from_disk_and_works_without_a_script(place, opened):
-    with trained(place / NAME, **GRID):
-        pass
-    assert main(["sweep", "plot", str(place / NAME), "--measure", "depth", "--reports", "--quiet"]) == 0
-    page = opened(place / NAME / "index.html", java_script_enabled=False)
+def test_it_opens_from_disk_and_works_without_a_script(folder, opened):
+    assert main(["inspect", str(folder / "runs" / "000004"), "--html", "--nulls", "200"]) == 0
+    assert main(["sweep", "plot", str(folder), "--measure", "depth"]) == 0
+    page = opened(folder / "index.html", java_script_enabled=False)
     assert page.locator("h1").inner_text() == "script> & co"
     assert page.locator("#map tbody tr").count() == 2
     assert page.locator("#map tbody th").all_inner_texts() == ["3", "2"]
@@ -128,12 +144,10 @@ def test_ten_thousand_networks_have_a_page_in_seconds(place):
         assert Seen(path).text.count("seed ") == 10_000
 
 
-def test_reports_belong_to_plot_and_an_interruption_keeps_what_is_written(place, capsys, monkeypatch):
+def test_reports_belong_to_plot_and_an_interruption_keeps_what_is_written(folder, capsys, monkeypatch):
     assert main(["sweep", "nowhere", "--status", "--reports"]) == 2
     assert "--reports: belongs to urn sweep plot" in capsys.readouterr().err
-    with trained(place / "out", **GRID):
-        pass
-    monkeypatch.setattr("urn.cli.Interrupt.__call__", lambda self: (place / "out/runs/000001/report.html").exists())
-    assert main(["sweep", "plot", str(place / "out"), "--measure", "depth", "--reports"]) == 130
-    links = [link for link in Seen(place / "out" / "index.html").links if link.suffix == ".html"]
-    assert links == [place / "out" / "runs" / f"{number:06d}" / "report.html" for number in (0, 1)] or len(links) == 2
+    monkeypatch.setattr("urn.cli.Interrupt.__call__", lambda self: (folder / "runs/000001/report.html").exists())
+    assert main(["sweep", "plot", str(folder), "--measure", "depth", "--reports"]) == 130
+    links = [link for link in Seen(folder / "index.html").links if link.suffix == ".html"]
+    assert links == [folder / "runs" / f"{number:06d}" / "report.html" for number in (0, 1)]
