@@ -4,11 +4,12 @@ BIN := .venv/bin
 
 .PHONY: run test lint benchmarks docs clean
 
-# The main job: a URN trained on real handwritten digits and the layers that emerged, then every claim at quick scale, one
-# seed each; tables here, pictures and index.html in results/.
+# The main job: a URN trained on real handwritten digits and the layers that emerged, then the claims about structure at quick
+# scale, one seed each; tables here, pictures and index.html in results/. (Claims about growth take longer: urn reproduce growth)
+CLAIMS := fully_connected depth width locally_connected convolutional residual recurrent lifetime
 run: .venv/ready
 	$(BIN)/python -m experiments.digits
-	$(BIN)/urn reproduce --scale quick
+	$(BIN)/urn reproduce $(CLAIMS) --scale quick
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2

@@ -49,7 +49,7 @@ TASKS = {
     "carry": {"n_neurons": 160, "steps": 3000, "strengths": {"weight": 3e-6, "activity": 1e-3}},
 }
 """Chosen on the validation sets with seeds 0-4: see docs/experiments.md."""
-QUICK = {"digits": {"n_neurons": 150, "steps": 1200}, "carry": {"steps": 2000}}
+QUICK = {"digits": {"n_neurons": 150, "steps": 1200}, "carry": {}}
 N_RANDOM = 100
 """Random cuts beside the cut of the skips, so that p can be as small as 1 %."""
 

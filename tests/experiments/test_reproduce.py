@@ -159,10 +159,10 @@ def test_a_cut_leaves_no_worker_and_no_half_results(number, tmp_path):
     workers = _children(process.pid)
     assert workers
     os.killpg(process.pid, number) if number == signal.SIGINT else process.kill()
-    process.wait(60)
+    process.wait(240)
     if number == signal.SIGINT:
         assert process.returncode == 130
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < end:
         time.sleep(0.1)
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
@@ -194,7 +194,8 @@ def passed(checks):
 def test_fully_connected_can_fail():
     def rows(**changes):
         good = {"accuracy": 1.0, "hidden neurons": 50, "neighbour mass": 0.99, "fully_connected": True, "depth": 3}
-        bad = good | {"fully_connected": False}
+        good["re-used share"] = 0.0
+        bad = good | {"re-used share": 1.0}
         return {"layered": [good, good | changes], fully_connected.CONTROL: [bad, bad]}
 
     assert all(passed(fully_connected.checks(rows(), "paper")))
@@ -202,6 +203,7 @@ def test_fully_connected_can_fail():
     assert passed(fully_connected.checks(rows(**{"hidden neurons": 121}), "paper")) == [True, False, False, True, True, True]
     assert passed(fully_connected.checks(rows(**{"neighbour mass": 0.9}), "paper")) == [True, True, True, False, True, True]
     assert passed(fully_connected.checks(rows(depth=2), "paper")) == [True, True, True, True, False, True]
+    assert passed(fully_connected.checks(rows(fully_connected=False), "paper")) == [True, True, True, True, False, True]
     control = rows() | {fully_connected.CONTROL: rows()["layered"]}
     assert not fully_connected.checks(control, "paper")[-1].passed
 
