@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from experiments.inspect import PAGE
 from experiments.sweeps.engine import Engine
 from experiments.sweeps.page import write_page
 from experiments.sweeps.pictures import Pictures, Wanted
@@ -91,7 +92,8 @@ def test_every_network_is_listed_and_linked_to_its_report_once_that_is_written(f
 
 
 def test_it_opens_from_disk_and_works_without_a_script(folder, opened):
-    assert main(["inspect", str(folder / "runs" / "000004"), "--html", "--nulls", "200"]) == 0
+    inspected = folder / "runs" / "000006"  # the highest price with 3 iterations: the second cell of the first row
+    assert main(["inspect", str(inspected), "--html", "--nulls", "200"]) == 0
     assert main(["sweep", "plot", str(folder), "--measure", "depth"]) == 0
     page = opened(folder / "index.html", java_script_enabled=False)
     assert page.locator("h1").inner_text() == "script> & co"
@@ -100,6 +102,7 @@ def test_it_opens_from_disk_and_works_without_a_script(folder, opened):
     cell = page.locator("#map tbody td").nth(1)
     assert "disconnected" in cell.inner_text()
     assert "2 of 2" in cell.inner_text()
+    assert cell.locator("a").evaluate_all("links => links.map((link) => link.href)") == [(inspected / PAGE).as_uri()]
     cell.locator("summary").focus()
     page.keyboard.press("Enter")
     link = cell.get_by_role("link").first
