@@ -181,6 +181,19 @@ def test_dark_light_and_print(run, opened):
     page.locator("html[data-theme=dark]").wait_for(state="attached")
 
 
+@pytest.mark.parametrize("width", [1400, 390])
+def test_no_text_lies_over_another(run, opened, width):
+    """Nothing is wider than its box, on a desk or on a telephone, except what can be scrolled."""
+    page = opened(run.folder / "report.html")
+    page.set_viewport_size({"width": width, "height": 900})
+    page.locator("#verdicts summary").first.click()
+    spilled = page.evaluate("""[...document.querySelectorAll("body, body *:not(.sr, svg *, .scroll *)")].filter((one) => {
+        const { display, overflowX } = getComputedStyle(one);
+        return display !== "inline" && overflowX === "visible" && one.clientWidth && one.scrollWidth > one.clientWidth + 1;
+    }).map((one) => one.outerHTML.slice(0, 100))""")
+    assert not spilled
+
+
 def test_names_are_text(tmp_path, opened):
     run = train(TINY, tmp_path / "<script>alert(1)<" / "script>")
     assert main(["inspect", str(run.folder), "--html"]) == 0
