@@ -28,11 +28,11 @@ from analysis.spatial import distance_correlation
 from analysis.trophic import trophic_incoherence
 from experiments import judging
 from experiments.baselines import train_masked
-from experiments.judging import arrays, judge, samples
+from experiments.judging import arrays, judge, samples, task_data
 from experiments.report import page
 from urn import InputError, Run, load_run
 from urn.runs import STRUCTURE, RunFolder
-from urn.tasks import Dataset, task_options
+from urn.tasks import Dataset
 
 FIGURES, PAGE = "figures", "report.html"
 
@@ -42,7 +42,7 @@ class Inspection:
 
     def __init__(self, run: Run, n_null: int = 1000, seed: int = 0):
         self.run, self.seed = run, seed
-        self.data: Dataset = task_options(run.config.task, run.config.task_options).load()
+        self.data: Dataset = task_data(run)
         self.W, self.b, self.positions = arrays(run)
         self.inputs, self.targets = samples(self.data)
         self.sizes = {"n_inputs": self.data.n_inputs, "n_outputs": self.data.n_outputs}

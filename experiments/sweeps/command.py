@@ -92,6 +92,11 @@ def _plot(arguments: argparse.Namespace) -> int:
 
     if not arguments.folder:
         raise InputError("plot: give the folder of a sweep with it")
+    for flag in ("resume", "status", "to", "workers", "address"):
+        if getattr(arguments, flag):
+            raise InputError(f"--{flag}: does not go with plot")
+    if arguments.engine != "local":
+        raise InputError("--engine: does not go with plot")
     at = {}
     for text in arguments.at or ():
         name, equals, value = text.partition("=")
@@ -108,11 +113,13 @@ def _plot(arguments: argparse.Namespace) -> int:
         print(write_page(pictures, figures))
         if not arguments.reports:
             return 0
-        with Interrupt() as interrupted:
-            for k, n, report in write_reports(store, interrupted):
-                if not arguments.quiet:
-                    print(f"{report} ({k:,} of {n:,})", file=sys.stderr, flush=True)
-        write_page(pictures, figures)
+        try:
+            with Interrupt() as interrupted:
+                for k, n, report in write_reports(store, interrupted):
+                    if not arguments.quiet:
+                        print(f"{report} ({k:,} of {n:,})", file=sys.stderr, flush=True)
+        finally:  # a run that cannot be read ends it, yet those before have their reports
+            write_page(pictures, figures)
     return 130 if interrupted() else 0
 
 

@@ -34,7 +34,7 @@ def write_page(pictures: Pictures, figures: Sequence[Path]) -> Path:
 
 def write_reports(store: Store, interrupted: Callable[[], bool]) -> Iterator[tuple[int, int, Path]]:
     """Write the reports that are missing, as `urn inspect RUN --html` does; (how many so far, of how many, path) after each."""
-    missing = [folder for (number,) in store.rows(["number"]) if not ((folder := store.run_folder(number)) / PAGE).exists()]
+    missing = [folder for (number,) in store.rows(["number"]) if not ((folder := store.run_folder(number)) / PAGE).is_file()]
     for k, folder in enumerate(missing, 1):
         if interrupted():
             return
@@ -98,7 +98,7 @@ def _networks(pictures: Pictures) -> list[dict]:
                 "seed": int(columns["seed"][i]),
                 "kind": columns["architecture"][i],
                 "accuracy": _median(columns["validation_accuracy"][i : i + 1]),
-                "report": quote(report.relative_to(store.folder).as_posix()) if report.exists() else None,
+                "report": quote(report.relative_to(store.folder).as_posix()) if report.is_file() else None,
                 "command": f"urn inspect {shlex.quote(str(report.parent))} --html",
             }
         )
