@@ -11,12 +11,13 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from experiments import claims
+from experiments import claims, judging, symbols
 from experiments.workers import Tell, Workers
 from urn import InputError, Run, TrainConfig, load_run, resume, train, train_population
 from urn.runs import CONFIG, WEIGHTS, RunFolder, save_run
@@ -140,11 +141,12 @@ def measured(job: Job, folder: Path, data: Dataset, seconds: float | None) -> di
 
 @cache
 def code_of(claim: str) -> str:
-    """A fingerprint of the code that measures: the claim's module and the whole of `analysis`."""
+    """A fingerprint of the code that measures: the claim's module, what all claims share, and the whole of `analysis`."""
     import analysis
 
     whole = hashlib.sha256()
-    for path in [Path(claims.load(claim).__file__), *sorted(Path(analysis.__file__).parent.rglob("*.py"))]:
+    shared = [Path(module.__file__) for module in (claims, judging, symbols)]
+    for path in [Path(claims.load(claim).__file__), *shared, *sorted(Path(analysis.__file__).parent.rglob("*.py"))]:
         whole.update(path.read_bytes())
     return whole.hexdigest()
 
@@ -156,6 +158,9 @@ def perform_all(jobs: list[Job], workers: int, tell: Tell) -> Iterator[tuple[Job
     """Perform jobs in `workers` processes and yield each as it ends. A job waits for the runs that it starts from.
 
     `tell(number of the job, step, steps, text)` is called with progress. On an interrupt the workers save what can be resumed.
+
+    Raises:
+        InputError: naming the jobs in work when a process was killed.
     """
     waiting, done = dict(enumerate(jobs)), set()
     with Workers(workers, perform, tell) as crew:
@@ -163,7 +168,15 @@ def perform_all(jobs: list[Job], workers: int, tell: Tell) -> Iterator[tuple[Job
             for number, job in list(waiting.items()):
                 if crew.free and all(folder in done for folder in job.starts):
                     crew.submit(number, waiting.pop(number))
-            for job, rows in crew.ended():
+            running = [job.title for job in crew.running.values()]
+            try:
+                ended = crew.ended()
+            except BrokenProcessPool:
+                raise InputError(
+                    f"{' and '.join(running)}: a process that trains was killed; is there enough memory? "
+                    "The same command goes on from here"
+                ) from None
+            for job, rows in ended:
                 done.update(job.folders)
                 yield job, rows
 

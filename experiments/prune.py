@@ -4,6 +4,7 @@ Accuracy against sparsity, with and without retraining; curvature is taken on tr
 """
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from urn.runs import save_run
 from urn.tasks import Dataset, Split
 
 KEEPS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1)
+PARTS = ("validation", "test")
 CURVATURE_SAMPLES, BATCH, RATE = 500, 128, 1e-3
 PRICE_ROUNDS = 10
 """How often the price of `l1` is doubled, at most, until so few weights are left as are asked for."""
@@ -54,15 +56,19 @@ def _prune(arguments: argparse.Namespace) -> int:
     if arguments.criterion is None:
         rows = curves(run, data, KEEPS, arguments.retrain, arguments.seed)
     else:
-        row, (theta, bias, net) = prune(run, data, arguments.criterion, arguments.keep, arguments.retrain, arguments.seed)
+        ((row, theta, bias, net),) = prune(run, data, arguments.criterion, [arguments.keep], arguments.retrain, arguments.seed)
         rows = [row]
         if arguments.out:
             W, b = (T.to(run.weights.dtype) for T in net.full(theta, bias))
-            save_run(replace(run, weights=W, biases=b, test_accuracy=row["test"]), arguments.out)
+            save_run(replace(run, weights=W, biases=b, test_accuracy=row["test, retrained"]), arguments.out)
     table = Table("criterion", "kept", "weights", "validation", "retrained")
     for row in rows:
         table.add_row(
-            row["criterion"], f"{row['keep']:.2f}", f"{row['weights']:,}", f"{row['validation']:.4f}", f"{row['retrained']:.4f}"
+            row["criterion"],
+            f"{row['keep']:.2f}",
+            f"{row['weights']:,}",
+            f"{row['validation, pruned']:.4f}",
+            f"{row['validation, retrained']:.4f}",
         )
     Console().print(table)
     return 0
@@ -76,25 +82,32 @@ def network(run: Run) -> Network:
     )  # fmt: skip
 
 
-def prune(run: Run, data: Dataset, criterion: str, keep: float, retrain: int, seed: int = 0) -> tuple[dict, tuple]:
-    """Prune one run. Returns a row for the table, and (weights `(n,)`, biases, network) after retraining."""
-    net, generator = network(run), torch.Generator().manual_seed(seed)
-    x = data.train[0][:CURVATURE_SAMPLES].double()
-    weights = net.theta
-    if criterion == "l1":
-        net.theta = dearer(net, data, keep, run.config.strengths.get("weight"), max(retrain, 100), seed)
-    theta = pruned(net, criterion, keep, x, data.kind, generator)
-    row = {"criterion": criterion, "keep": keep, "weights": int((theta != 0).sum()), "of": len(weights)}
-    row["validation"] = score(net, theta, net.bias, data.validation, data.kind)
-    theta, bias = train(net, theta, net.bias, data, retrain, seed)
-    row["retrained"] = score(net, theta, bias, data.validation, data.kind)
-    row["test"] = score(net, theta, bias, data.test, data.kind)
-    return row, (theta, bias, net)
+def prune(run: Run, data: Dataset, criterion: str, keeps: Sequence[float], retrain: int, seed: int = 0) -> list[tuple]:
+    """Prune one run to each share in `keeps`. Returns of each (row for the table, weights `(n,)`, biases, network)."""
+    found, n, price = [], len(network(run).theta), run.config.strengths.get("weight")
+    stages = None
+    if criterion != "l1":
+        x, generator = data.train[0][:CURVATURE_SAMPLES].double(), torch.Generator().manual_seed(seed)
+        stages = pruned(network(run), criterion, keeps, x, data.kind, generator)
+    for k, keep in enumerate(keeps):
+        net = network(run)
+        if stages is None:
+            net.theta = dearer(net, data, keep, price, max(retrain, 100), seed)
+            (theta,) = pruned(net, criterion, [keep], data.train[0], data.kind)
+        else:
+            theta = stages[k]
+        row, bias = {"criterion": criterion, "keep": keep, "weights": int((theta != 0).sum()), "of": n}, net.bias
+        for state in ("pruned", "retrained"):
+            if state == "retrained":
+                theta, bias = train(net, theta, bias, data, retrain, seed)
+            row |= {f"{part}, {state}": score(net, theta, bias, getattr(data, part), data.kind) for part in PARTS}
+        found.append((row, theta, bias, net))
+    return found
 
 
-def curves(run: Run, data: Dataset, keeps: tuple[float, ...], retrain: int, seed: int = 0) -> list[dict]:
+def curves(run: Run, data: Dataset, keeps: Sequence[float], retrain: int, seed: int = 0) -> list[dict]:
     """Accuracy against sparsity by every criterion, with and without retraining."""
-    return [prune(run, data, criterion, keep, retrain, seed)[0] for criterion in CRITERIA for keep in keeps]
+    return [row for criterion in CRITERIA for row, *_ in prune(run, data, criterion, keeps, retrain, seed)]
 
 
 @torch.no_grad()

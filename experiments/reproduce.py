@@ -102,8 +102,8 @@ def conclude(
 
 
 def story(module: ModuleType) -> str:
-    """What a claim's module says about itself, without its first line."""
-    return module.__doc__.strip()
+    """How a claim can be refuted: what its module says about itself, without the first paragraph."""
+    return module.__doc__.partition("\n\n")[2].strip()
 
 
 def summary(entry: dict) -> Table:

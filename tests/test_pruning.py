@@ -67,7 +67,7 @@ def test_obs_is_exact_on_any_quadratic(generator):
         w[rest] = torch.linalg.lstsq(X[:, rest], y).solution
         increases.append((loss(w) - loss(net.theta)).item())
         if q == int(said.argmin()):
-            torch.testing.assert_close(surgeon(net.theta, H, 1, damping=1e-12), w)
+            torch.testing.assert_close(surgeon(net.theta, H, [1], damping=1e-12)[0], w)
     torch.testing.assert_close(said, torch.tensor(increases, dtype=torch.float64))
     obd = saliency(net, "obd", H)
     assert (obd - torch.tensor(increases, dtype=torch.float64)).abs().max() > 0.1 * obd.max()
@@ -75,10 +75,10 @@ def test_obs_is_exact_on_any_quadratic(generator):
 
 def test_several_deletions_equal_the_fit_of_what_is_left(generator):
     net, X, y, _ = linear(generator, n=10)
-    w = surgeon(net.theta, curvature(net, X, "regression"), 6, damping=1e-12)
-    rest = w.nonzero().flatten()
-    assert len(rest) == 4
-    torch.testing.assert_close(w[rest], torch.linalg.lstsq(X[:, rest], y).solution)
+    for w, left in zip(surgeon(net.theta, curvature(net, X, "regression"), [2, 6, 9], damping=1e-12), (8, 4, 1), strict=True):
+        rest = w.nonzero().flatten()
+        assert len(rest) == left
+        torch.testing.assert_close(w[rest], torch.linalg.lstsq(X[:, rest], y).solution)
 
 
 def test_obs_finds_the_best_weight_to_delete_in_a_small_network(generator):
@@ -114,7 +114,7 @@ def test_obs_finds_the_best_weight_to_delete_in_a_small_network(generator):
         increases.append(fit(net.theta, without)[1] - base)
     best_three = torch.tensor(increases).argsort()[:3].tolist()
     assert int(said.argmin()) in best_three
-    after = (net(surgeon(net.theta, curvature(net, X, "regression"), 1), net.bias, X) - y).square().mean()
+    after = (net(surgeon(net.theta, curvature(net, X, "regression"), [1])[0], net.bias, X) - y).square().mean()
     plain = net.theta.clone()
     plain[int(said.argmin())] = 0
     assert after < (net(plain, net.bias, X) - y).square().mean()  # the correction helps
@@ -123,8 +123,10 @@ def test_obs_finds_the_best_weight_to_delete_in_a_small_network(generator):
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_the_asked_share_is_kept_and_nothing_else_changes_but_for_obs(generator, criterion):
     net, X, _, _ = linear(generator, n=10)
-    theta = pruned(net, criterion, 0.3, X, "regression", generator)
+    more, theta = pruned(net, criterion, [0.6, 0.3], X, "regression", generator)
     assert int((theta != 0).sum()) == 3
+    assert int((more != 0).sum()) == 6
+    assert (more != 0)[theta != 0].all()
     if criterion != "obs":
         left = theta != 0
         assert torch.equal(theta[left], net.theta[left])
@@ -151,7 +153,7 @@ def test_a_network_equals_the_run_it_is_of(generator):
 def test_wrong_words_are_refused(generator, criterion, keep, culprit):
     net, X, _, _ = linear(generator)
     with pytest.raises(InputError, match=culprit):
-        pruned(net, criterion, keep, X, "regression")
+        pruned(net, criterion, [keep], X, "regression")
 
 
 def test_the_inverse_exists_where_data_say_nothing():

@@ -11,6 +11,8 @@ H is the Gauss-Newton matrix of the task loss (as in Hassibi & Stork), exact whe
 all living weights at once: meant for networks of up to a few thousand weights.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.func import jacrev, vmap
@@ -109,37 +111,46 @@ def inverse(H: Tensor, damping: float = DAMPING) -> Tensor:
     return torch.cholesky_inverse(torch.linalg.cholesky(damped))
 
 
-def surgeon(theta: Tensor, H: Tensor, n_delete: int, damping: float = DAMPING) -> Tensor:
-    """Take `n_delete` weights away one at a time, each time the least salient, and correct the others, `(n,)`.
+def surgeon(theta: Tensor, H: Tensor, counts: Sequence[int], damping: float = DAMPING) -> list[Tensor]:
+    """Take weights away one at a time, each time the least salient, and correct the others: what is left after each of `counts`
+    (ascending) deletions, a list of `(n,)`.
 
-    After a deletion H^-1 is that of the weights that are left, by one elimination step.
+    After a deletion H^-1 is that of the weights that are left, by one elimination step; rows that are gone are dropped from
+    it now and then, so that a step costs the square of what is left.
     """
-    theta, P, gone = theta.clone(), inverse(H, damping), torch.zeros(len(theta), dtype=torch.bool)
-    for _ in range(n_delete):
-        d = P.diagonal()
-        q = int(torch.where(gone, torch.inf, theta.square() / d).argmin())
-        column = P[:, q].clone()
-        theta -= theta[q] / column[q] * column
-        P -= torch.outer(column, column) / column[q]
+    theta, P, left, found = theta.clone(), inverse(H, damping), torch.arange(len(theta)), []
+    gone = torch.zeros(len(theta), dtype=torch.bool)  # of those that P still holds
+    for n in range(max(counts) + 1):
+        found += [
+            torch.zeros_like(theta).index_put((left,), theta[left].masked_fill(gone, 0)) for count in counts if count == n
+        ]
+        if n == max(counts):
+            return found
+        if gone.sum() > len(left) // 8:
+            P, left, gone = P[~gone][:, ~gone], left[~gone], gone[~gone]
+        values = theta[left]
+        q = int((values.square() / P.diagonal()).masked_fill(gone, torch.inf).argmin())
+        column = P[:, q] / P[q, q]
+        theta[left] = (values - values[q] * column).masked_fill(gone, 0)
+        P.addr_(column, P[q].clone(), alpha=-1)
         gone[q] = True
-        theta[gone] = 0
-        P[q], P[:, q] = 0, 0
-        P[q, q] = 1
-    return theta
+    return found
 
 
-def pruned(net: Network, criterion: str, keep: float, x: Tensor, kind: str, generator: torch.Generator | None = None) -> Tensor:
-    """The weights with all but the share `keep` of them zero, `(n,)`. x `(B, d_in)`: samples for the curvature."""
+def pruned(
+    net: Network, criterion: str, keeps: Sequence[float], x: Tensor, kind: str, generator: torch.Generator | None = None
+) -> list[Tensor]:
+    """The weights with all but a share of them zero, `(n,)` for each of `keeps`. x `(B, d_in)`: samples for the curvature."""
     if criterion not in CRITERIA:
         raise InputError(f"criterion: must be one of {', '.join(CRITERIA)}, not {criterion!r}")
-    if not 0 < keep <= 1:
-        raise InputError(f"keep: must be above 0 and at most 1, not {keep!r}")
+    for keep in keeps:
+        if not 0 < keep <= 1:
+            raise InputError(f"keep: must be above 0 and at most 1, not {keep!r}")
     n = len(net.theta)
-    n_delete = n - max(1, round(keep * n))
+    counts = [n - max(1, round(keep * n)) for keep in keeps]
     H = curvature(net, x, kind) if criterion in ("obd", "obs") else None
     if criterion == "obs":
-        return surgeon(net.theta, H, n_delete)
+        stages = dict(zip(sorted(set(counts)), surgeon(net.theta, H, sorted(set(counts))), strict=True))
+        return [stages[count] for count in counts]
     order = saliency(net, criterion, H, generator).argsort(stable=True)
-    theta = net.theta.clone()
-    theta[order[:n_delete]] = 0
-    return theta
+    return [net.theta.index_fill(0, order[:count], 0) for count in counts]

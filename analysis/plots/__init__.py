@@ -2,7 +2,7 @@
 
 from analysis.plots.charts import activity, block_density, null_distributions, path_depths
 from analysis.plots.fields import kernels, receptive_fields
-from analysis.plots.growth import distributions, growth_curves
+from analysis.plots.growth import distributions, growth_curves, sparsity_curves
 from analysis.plots.history import structure_over_training
 from analysis.plots.layered import layered_graph
 from analysis.plots.maps import colours, heat_map, measure_plane, pareto_front, phase_map, phases, trade_off
@@ -28,6 +28,7 @@ __all__ = [
     "receptive_fields",
     "sorted_matrices",
     "sorted_matrix",
+    "sparsity_curves",
     "structure_over_training",
     "trade_off",
 ]

@@ -1,4 +1,4 @@
-"""Curves over training of networks that change their size: medians and quartiles over seeds, with the floors of a loss."""
+"""Curves of networks that change their size: over training, and over how much of them is pruned; medians over seeds."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -77,4 +77,34 @@ def distributions(
     plain_axes(axes)
     if title:
         figure.suptitle(title, fontsize=FONT + 3, color=INK)
+    return figure
+
+
+def sparsity_curves(keeps: Sequence[float], panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> Figure:
+    """Draw accuracy against the share of weights that is kept, a panel beside the other: medians, the range as a band.
+
+    Parameters
+    ----------
+    keeps : (T,) shares. panels : {title: {criterion: (seeds, T)}}.
+    """
+    if not panels:
+        raise ValueError("panels must hold at least one")
+    columns = min(2, len(panels))
+    figure = new_figure(3.2 * columns, 0.3 + 2.3 * -(-len(panels) // columns))
+    grid = figure.subplots(-(-len(panels) // columns), columns, sharex=True, sharey="row", squeeze=False)
+    for axes, (title, kinds) in zip(grid.flat, panels.items(), strict=False):
+        for colour, marker, (kind, values) in zip(cycle(COLOURS), cycle("osD^v"), kinds.items(), strict=False):
+            values = np.asarray(values, dtype=float)
+            axes.fill_between(keeps, values.min(0), values.max(0), color=colour, alpha=0.12, linewidth=0)
+            axes.plot(keeps, np.median(values, axis=0), color=colour, linewidth=1.4, marker=marker, markersize=3, label=kind)
+        axes.set_xscale("log")
+        axes.set_xticks(keeps, [f"{keep:.0%}" for keep in keeps], rotation=45)
+        axes.minorticks_off()
+        axes.set_title(title, fontsize=FONT + 1, color=INK)
+        plain_axes(axes)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("test accuracy")
+    for axes in grid[-1]:
+        axes.set_xlabel("weights kept")
+    grid.flat[0].legend(fontsize=FONT, frameon=False)
     return figure

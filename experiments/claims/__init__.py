@@ -19,7 +19,7 @@ from types import ModuleType
 
 NAMES = (
     "fully_connected", "depth", "width", "locally_connected", "convolutional", "residual", "recurrent", "lifetime",
-    "growth", "growth_vs_fixed", "shrink", "grow_urn",
+    "growth", "growth_vs_fixed", "shrink", "grow_urn", "pruning",
 )  # fmt: skip
 """The claims, in the order they are told."""
 SCALES = ("quick", "paper")

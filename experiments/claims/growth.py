@@ -2,7 +2,8 @@
 
 The rule of Miconi 2016 as it is in the paper's program, on its tasks, and our policy on the hard one. Losses are those of 40
 symbols, in nats; below its floor no network can be. On the hard grammar the paper's training is bimodal: 13.5 is what is left
-when a network reverses each group yet does not know whether its flip was used already.
+when a network reverses each group yet does not know whether its flip was used already. Our policy reads four streams at once,
+so its 30,000 updates see as many symbols as 120,000 of the paper's.
 """
 
 import numpy as np
@@ -27,7 +28,7 @@ REACHED = 11.0
 
 def arms(scale: str) -> dict[str, TrainConfig]:
     """The paper's three tasks, and the hard one with our policy."""
-    steps = {"paper": (100_000, 100_000, 100_000, 50_000), "quick": (5_000, 8_000, 12_000, 4_000)}[scale]
+    steps = {"paper": (100_000, 100_000, 100_000, 30_000), "quick": (5_000, 8_000, 12_000, 4_000)}[scale]
     return {
         EASY: symbols.papers("easy", steps[0]),
         HARD: symbols.papers("hard", steps[1]),

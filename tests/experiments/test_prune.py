@@ -31,9 +31,10 @@ def test_every_criterion_at_equal_sparsity(run):
     rows = curves(run, data, (1.0, 0.3), retrain=30)
     assert [row["criterion"] for row in rows[::2]] == list(CRITERIA)
     whole = rows[0]
-    assert all(row["validation"] == pytest.approx(whole["validation"]) for row in rows[::2] if row["criterion"] != "l1")
+    unpruned = [row["validation, pruned"] for row in rows[::2] if row["criterion"] != "l1"]
+    assert unpruned == [pytest.approx(whole["validation, pruned"])] * 4
     assert {row["weights"] for row in rows[1::2]} <= {round(0.3 * whole["of"]), *range(round(0.3 * whole["of"]))}
-    one, _ = prune(run, data, "obs", 0.3, 30)
+    ((one, *_),) = prune(run, data, "obs", [0.3], 30)
     assert one == next(row for row in rows if row["criterion"] == "obs" and row["keep"] == 0.3)
 
 

@@ -118,7 +118,10 @@ def test_the_store_replaces_by_name_and_escapes(toy, tmp_path):
     assert "<i>" not in page
     results.write_docs(store, tmp_path / "docs")
     text = (tmp_path / "docs" / "results.md").read_text()
+    kept = json.loads((tmp_path / "docs" / "claims.json").read_text())[1]["ours"]["measured"]["one way"][0]
+    assert set(kept) == {"status", "test accuracy", "good", "seconds"}
     assert "## toy" in text
+    assert "again" in text
     assert "**no**" in text
     assert not list(tmp_path.rglob(".*.draft"))
 
@@ -168,6 +171,20 @@ def test_a_cut_leaves_no_worker_and_no_half_results(number, tmp_path):
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert not (tmp_path / "out" / "claims.json").exists()
     process.stderr.close()
+
+
+def test_a_killed_worker_gets_one_line(tmp_path):
+    command = [sys.executable, "-m", "urn", "reproduce", "depth", "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    next(line for line in process.stderr if "step" in line)
+    for pid in _children(process.pid):
+        if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text():
+            os.kill(pid, signal.SIGKILL)
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == 2
+    assert "Traceback" not in said
+    assert "a process that trains was killed" in said.splitlines()[-1]
+    assert not (tmp_path / "out" / "claims.json").exists()
 
 
 def _children(pid: int) -> list[int]:
