@@ -170,7 +170,8 @@ def analyse(
         them is folded away, faint echoes of a neuron at iterations other than its own are left out, and relays are
         found on them. Without, the verdicts hold for the wiring alone, where biases that silence a neuron go unseen.
     input_mode : "pulse" (input at l = 0 only) or "clamped" (written every iteration).
-    n_null : draws per null model, at least 200. seed : of the draws; the same seed gives the same report.
+    n_null : draws per null model, at least 200; more are taken where several local layers share out the chances of a
+        convolution. seed : of the draws; the same seed gives the same report.
     threshold : weights of at most this size count as zero; None applies the rule of threshold.py.
     activation : "relu" or "tanh".
     sweep : whether to judge at other thresholds too, where one above 0 is used.

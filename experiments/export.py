@@ -4,6 +4,7 @@ import argparse
 import importlib.util
 import tempfile
 from collections.abc import Callable
+from keyword import iskeyword
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,12 @@ from experiments import judging
 from urn import InputError, Run, load_run
 from urn.living import SYMBOL_MODES, network_of
 from urn.runs import RunFolder
-from urn.tasks import Dataset, task_options
+from urn.tasks import Dataset
 
 TARGETS = ("torch", "onnx", *FORMATS)
 SUFFIXES = {"torch": ".py"}
+NEEDED = ("torch", "safetensors")
+"""Modules that the exported source imports: a file of that name beside it would stand in their place."""
 TOLERANCE = 1e-5
 """Largest difference that rounding may make."""
 
@@ -48,9 +51,12 @@ def _export(arguments: argparse.Namespace) -> int:
     out = arguments.out or arguments.folder / "export" / f"network{suffix}"
     if out.suffix != suffix:
         raise InputError(f"--out: {out} must end in {suffix}")
-    if to == "torch" and not out.stem.isidentifier():
-        raise InputError(f"--out: {out.name} must be the name of a Python module")
-    data = task_options(run.config.task, run.config.task_options).load()
+    if to == "torch" and (not out.stem.isidentifier() or iskeyword(out.stem) or out.stem in NEEDED):
+        raise InputError(f"--out: {out.name} must be the name of a Python module, other than {' and '.join(NEEDED)}")
+    for path in {out, out.with_suffix(".safetensors")} if to == "torch" else {out}:
+        if path.is_dir():
+            raise InputError(f"--out: {path} is a folder")
+    data = judging.task_data(run)
     files, differs = export(run, data, to, name=out.stem, on_data=arguments.on_data)
     out.parent.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():

@@ -28,11 +28,11 @@ from analysis.spatial import distance_correlation
 from analysis.trophic import trophic_incoherence
 from experiments import judging
 from experiments.baselines import train_masked
-from experiments.judging import arrays, judge, samples
+from experiments.judging import arrays, judge, samples, task_data
 from experiments.report import page
 from urn import InputError, Run, load_run
 from urn.runs import STRUCTURE, RunFolder
-from urn.tasks import Dataset, task_options
+from urn.tasks import Dataset
 
 FIGURES, PAGE = "figures", "report.html"
 
@@ -42,7 +42,7 @@ class Inspection:
 
     def __init__(self, run: Run, n_null: int = 1000, seed: int = 0):
         self.run, self.seed = run, seed
-        self.data: Dataset = task_options(run.config.task, run.config.task_options).load()
+        self.data: Dataset = task_data(run)
         self.W, self.b, self.positions = arrays(run)
         self.inputs, self.targets = samples(self.data)
         self.sizes = {"n_inputs": self.data.n_inputs, "n_outputs": self.data.n_outputs}
@@ -113,23 +113,34 @@ def add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the draws (default: 0)")
 
 
+def write_structure(seen: Inspection, *, baseline: bool = False) -> dict:
+    """Write structure.json of an inspected run; what it holds is returned too."""
+    run = seen.run
+    found = {"run": str(run.folder), "task": run.config.task, **seen.report.to_dict(), "test_accuracy": run.test_accuracy}
+    if seen.report.status == "ok":
+        score, cuts = seen.lesions()
+        found |= {"measures": seen.measures(), "lesions": {"score": score, "cuts": [cut.to_dict() for cut in cuts]}}
+    if baseline:
+        found["random_mask"] = {"test_accuracy": train_masked(run, seen.data, seen.seed)[1]}
+    RunFolder(run.folder).write(STRUCTURE, _json(found).encode())
+    return found
+
+
+def write_report(seen: Inspection, found: dict) -> Path:
+    """Write report.html of an inspected run, given what is in its structure.json; returns the path."""
+    RunFolder(seen.run.folder).write(PAGE, page(seen, found).encode(errors="replace"))
+    return seen.run.folder / PAGE
+
+
 def _inspect(arguments: argparse.Namespace) -> int:
     run = load_run(arguments.folder)
     try:
         seen = Inspection(run, arguments.nulls, arguments.seed)
     except ValueError as error:
         raise InputError(str(error).replace("n_null", "--nulls").replace("seed must", "--seed must")) from None
-    found = {"run": str(arguments.folder), "task": run.config.task, **seen.report.to_dict(), "test_accuracy": run.test_accuracy}
-    if seen.report.status == "ok":
-        score, cuts = seen.lesions()
-        found |= {"measures": seen.measures(), "lesions": {"score": score, "cuts": [cut.to_dict() for cut in cuts]}}
-    if arguments.baseline:
-        found["random_mask"] = {"test_accuracy": train_masked(run, seen.data, arguments.seed)[1]}
-    text = json.dumps(_plain(found), indent=2, allow_nan=False)
-    store = RunFolder(arguments.folder)
-    store.write(STRUCTURE, text.encode())
+    found = write_structure(seen, baseline=arguments.baseline)
     if arguments.json:
-        print(text)
+        print(_json(found))
     else:
         _print(seen, found)
     if arguments.figures and seen.report.status == "ok":
@@ -139,8 +150,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
             figure.savefig(path, dpi=150)
             print(f"figure {path}", file=sys.stderr)
     if arguments.html:
-        store.write(PAGE, page(seen, found).encode(errors="replace"))
-        print(f"page {arguments.folder / PAGE}", file=sys.stderr)
+        print(f"page {write_report(seen, found)}", file=sys.stderr)
     return 0
 
 
@@ -188,6 +198,10 @@ def _print(seen: Inspection, found: dict) -> None:
     if "random_mask" in found:
         accuracy = found["random_mask"]["test_accuracy"]
         console.print(Text(f"random mask of equal density, trained for the task alone: test {seen.score_name} {accuracy:.4f}"))
+
+
+def _json(found: dict) -> str:
+    return json.dumps(_plain(found), indent=2, allow_nan=False)
 
 
 def _plain(value: object) -> object:

@@ -4,12 +4,28 @@ import numpy as np
 
 from analysis import StructureReport, analyse
 from analysis.forward import forward
-from urn import Run
+from urn import InputError, Run
 from urn.penalties import TERMS
-from urn.tasks import Dataset
+from urn.tasks import Dataset, task_options
 
 MAX_SAMPLES = 500
 """Validation samples that are enough to see what varies: analysis holds neurons x iterations x samples."""
+
+
+def task_data(run: Run) -> Dataset:
+    """The data of a run's task.
+
+    Raises:
+        InputError: where they are gone, or no longer have the size that the network was trained on.
+    """
+    config = run.config
+    data = task_options(config.task, config.task_options).load()
+    if (data.n_inputs, data.n_outputs) != (run.n_inputs, run.n_outputs):
+        raise InputError(
+            f"{config.task_options.get('path', config.task)}: {data.n_inputs} inputs and {data.n_outputs} outputs, "
+            f"where the network has {run.n_inputs} and {run.n_outputs}"
+        )
+    return data
 
 
 def arrays(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from experiments.judging import task_data
 from urn import InputError, ProximalAdam, Run, load_run
 from urn.pruning import CRITERIA, Network, pruned
 from urn.runs import save_run
-from urn.tasks import Dataset, Split, task_options
+from urn.tasks import Dataset, Split
 
 KEEPS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1)
 PARTS = ("validation", "test")
@@ -51,7 +52,7 @@ def _prune(arguments: argparse.Namespace) -> int:
             f"--out: {arguments.out} exists already" if arguments.criterion else "--out: needs --criterion and --keep"
         )
     run = load_run(arguments.folder)
-    data = task_options(run.config.task, run.config.task_options).load()
+    data = task_data(run)
     if arguments.criterion is None:
         rows = curves(run, data, KEEPS, arguments.retrain, arguments.seed)
     else:

@@ -78,6 +78,28 @@ def browser():
 
 
 @pytest.fixture
+def opened(browser):
+    """A function that opens a page file and gives the browser's page; at the end nothing may have been complained of."""
+    complaints, contexts = [], []
+
+    def show(path: Path, **options):
+        contexts.append(browser.new_context(viewport={"width": 1400, "height": 1000}, **options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(120_000)  # the machine may be busy with other things
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: request.url.startswith("file:") or complaints.append(f"loads {request.url}"))
+        page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}") or dialog.dismiss())
+        page.goto(path.resolve().as_uri())
+        return page
+
+    yield show
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+@pytest.fixture
 def refused(place, capsys):
     """A function that runs a command line and holds it to the rules for bad input.
 

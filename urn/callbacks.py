@@ -51,7 +51,7 @@ class TensorBoard:
         folder: where the event files go, one sub-folder for each further member of a population.
 
     Raises:
-        InputError: where TensorBoard is not installed.
+        InputError: where TensorBoard is not installed, or where the folder is a file.
     """
 
     def __init__(self, folder: str | Path):
@@ -59,6 +59,8 @@ class TensorBoard:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise InputError("tensorboard: needs the extra tensorboard (pip install 'urn[tensorboard]')") from None
+        if Path(folder).is_file():
+            raise InputError(f"tensorboard: {folder} is not a folder")
         self.folder, self._new, self._writers = Path(folder), SummaryWriter, {}
 
     def __call__(self, step: int, row: dict[str, float], member: int) -> None:

@@ -133,6 +133,11 @@ def _with_data(fields: dict, data: Path | None, target: str | None) -> dict:
         return fields
     if "task" in fields:
         raise InputError("--data: stands for --task file; give one of the two")
+    for key, given in {"path": data, "target": target}.items():
+        if given is not None and key in fields.get("task_options", {}):
+            raise InputError(f"task_options.{key}: --{'data' if key == 'path' else key} says it already")
+    if target is not None and data.suffix == ".npz":
+        raise InputError(f"--target: names a column of a .csv; {data} holds X and y")
     options = {**fields.get("task_options", {}), "path": str(data), **({} if target is None else {"target": target})}
     return {**fields, "task": "file", "task_options": options}
 

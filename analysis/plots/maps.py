@@ -5,6 +5,7 @@ Two strengths that form a grid give a map of cells, equally wide, named by their
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -47,6 +48,44 @@ def colours(labels: Sequence[str]) -> dict[str, str]:
     return chosen | {label: colour for label, colour in FAILED.items() if label in set(labels)}
 
 
+@dataclass(frozen=True)
+class Phase:
+    """What emerges at one point of a map.
+
+    Attributes:
+        column, row: where the point is, counted along the distinct values of x and y.
+        networks: indices of its networks, the seeds.
+        kind: the most frequent kind, of equally frequent ones the first by name; share: of the networks that are of it.
+        colour: of the kind, paler the smaller the share, (3,) from 0 to 1.
+    """
+
+    column: int
+    row: int
+    networks: np.ndarray
+    kind: str
+    share: float
+    colour: np.ndarray
+
+
+def phases(
+    x, y, labels: Sequence[str], palette: Mapping[str, str] | None = None
+) -> tuple[np.ndarray, np.ndarray, list[Phase], bool]:
+    """Distinct values of x and of y, what emerges at every point there is, and whether the points fill a grid.
+
+    Arguments as in `phase_map`, which draws this.
+    """
+    x, y, labels = _columns(x, y, labels)
+    palette = palette or colours(labels.tolist())
+    (xs, ys, columns, rows), members = _points(x, y)
+    found = []
+    for column, row, networks in zip(columns.tolist(), rows.tolist(), members, strict=True):
+        count = Counter(labels[networks].tolist())
+        kind = min(count, key=lambda label, count=count: (-count[label], label))
+        share = count[kind] / count.total()
+        found.append(Phase(column, row, networks, kind, share, 1 - share * (1 - np.array(to_rgb(palette.get(kind, GREY))))))
+    return xs, ys, found, _fill_grid(xs, ys, columns)
+
+
 def phase_map(
     x, y, labels: Sequence[str], *, x_label: str, y_label: str,
     palette: Mapping[str, str] | None = None, title: str | None = None,
@@ -66,18 +105,19 @@ def phase_map(
     """
     x, y, labels = _columns(x, y, labels)
     palette = dict(palette or colours(labels))
-    places, members = _points(x, y)
-    counted = [Counter(labels[rows].tolist()) for rows in members]
-    kinds = [min(count, key=lambda label, count=count: (-count[label], label)) for count in counted]
-    shares = np.array([count[kind] / count.total() for count, kind in zip(counted, kinds, strict=True)])
-    rgb = np.array([to_rgb(palette.get(kind, GREY)) for kind in kinds])
+    xs, ys, points, _ = phases(x, y, labels, palette)
+    places = (xs, ys, np.array([point.column for point in points]), np.array([point.row for point in points]))
     figure = new_figure(6.4, 4.4)
     axes = figure.add_subplot()
-    _draw_points(axes, places, 1 - shares[:, None] * (1 - rgb))
+    _draw_points(axes, places, np.array([point.colour for point in points]))
     _name_axes(axes, x_label, y_label)
-    seen = Counter(kinds)
+    seen = Counter(point.kind for point in points)
     handles = [_mark(colour, f"{kind} ({seen[kind]:,})") for kind, colour in palette.items() if kind in seen]
-    note = "points where it dominates;\npaler: fewer of the seeds" if max(map(len, members)) > 1 else "points"
+    note = (
+        "points where it dominates;\npaler: fewer of the seeds"
+        if max(len(point.networks) for point in points) > 1
+        else "points"
+    )
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=FONT, title=note, title_fontsize=FONT)
     return _titled(figure, title)
 
@@ -188,10 +228,14 @@ def _points(x: np.ndarray, y: np.ndarray) -> tuple[tuple, list[np.ndarray]]:
     return (xs, ys, cells % len(xs), cells // len(xs)), members
 
 
+def _fill_grid(xs: np.ndarray, ys: np.ndarray, column: np.ndarray) -> bool:
+    return len(column) >= FILLED * len(xs) * len(ys)
+
+
 def _draw_points(axes: Axes, places: tuple, rgb: np.ndarray) -> None:
     """Draw points of colours `(p, 3)`: as cells where they fill a grid, as dots elsewhere."""
     xs, ys, column, row = places
-    if len(column) >= FILLED * len(xs) * len(ys):
+    if _fill_grid(xs, ys, column):
         picture = np.ones((len(ys), len(xs), 4))
         picture[..., 3] = 0
         picture[row, column] = np.column_stack([rgb, np.ones(len(rgb))])

@@ -12,6 +12,8 @@ receptive field, which keeps locality and breaks sharing. A kernel of equal weig
 any permutation: such sharing cannot be seen here.
 """
 
+import math
+
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -32,6 +34,7 @@ def convolutional(graph, lay, positions, local_layers, *, n_null, rng):
     """Verdict on the local layers of a layered EffectiveGraph; effect and p are of the layer with the most sharing."""
     channel = np.zeros(graph.n_neurons, dtype=int)
     results = []
+    n_null = max(n_null, math.ceil(2 * len(local_layers) / ALPHA))  # fewer could not reach ALPHA in that many layers
     positions = positions if positions is None else unrolled(positions)
     for k in local_layers:
         fields = receptive_fields(graph, lay, k, positions)

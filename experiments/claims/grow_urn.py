@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from analysis.plots import sorted_matrices
 from experiments.claims import Check, column, spread
-from experiments.judging import arrays, judge
+from experiments.judging import arrays, judge, task_data
 from urn import Run, TrainConfig
-from urn.tasks import Dataset, task_options
+from urn.tasks import Dataset
 
 CLAIM = "Grown from one hidden neuron, a URN ends with the structure and the accuracy of one that started with all of them"
 SOURCE = "Miconi 2016 (arXiv 1606.06216), proposed for feed-forward networks; Golkar 2019 (arXiv 1911.11691), what emerges"
@@ -84,7 +84,7 @@ def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict
     """The sorted matrices, grown beside cut down."""
     found, ends = {}, {}
     for arm, (run, *_) in runs.items():
-        data = task_options(run.config.task, run.config.task_options).load()
+        data = task_data(run)
         W, _, positions = arrays(run)
         layers = judge(run, data, n_null=200).layer_of
         ends.setdefault((data.n_inputs, data.n_outputs), []).append(

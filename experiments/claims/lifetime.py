@@ -19,9 +19,9 @@ from analysis import analyse
 from analysis.plots import sorted_matrices
 from analysis.plots.style import BLUE, FONT, GREEN, GREY, INK, ORANGE, VERMILION, new_figure, plain_axes
 from experiments.claims import Check, column, most, short, spread
-from experiments.judging import judge, samples
+from experiments.judging import judge, samples, task_data
 from urn import Run, Snapshot, TrainConfig
-from urn.tasks import Dataset, task_options
+from urn.tasks import Dataset
 
 CLAIM = (
     "Structure follows the task over a network's life: it grows from its reserve when the task gets harder, and prunes again"
@@ -150,7 +150,7 @@ def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict
         panels = []
         for arm in life:
             run = runs[arm][0]
-            data = task_options(run.config.task, run.config.task_options).load()
+            data = task_data(run)
             report = judge(run, data, n_null=N_DRAWS)
             panels.append((f"{arm}: {report.summary}", run.weights.numpy(), report.layer_of))
         drawn[f"W-{name}"] = sorted_matrices(panels, n_inputs=data.n_inputs, n_outputs=data.n_outputs, columns=3)

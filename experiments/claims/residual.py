@@ -21,9 +21,9 @@ from analysis.plots import sorted_matrices
 from analysis.plots.style import BLUE, FONT, GREEN, GREY, INK, ORANGE, SKY, VERMILION, new_figure, plain_axes
 from analysis.verdicts.residual import MIN_EFFECT
 from experiments.claims import Check, column, most, short, spread
-from experiments.judging import arrays, judge, samples
+from experiments.judging import arrays, judge, samples, task_data
 from urn import Run, TrainConfig
-from urn.tasks import Dataset, task_options
+from urn.tasks import Dataset
 
 CLAIM = "Skips appear where carrying a value is cheap, the network then needs them, and they are gone where carrying is priced"
 SOURCE = "Golkar 2019 (arXiv 1911.11691): residual networks; path lengths after Veit, Wilber & Belongie 2016"
@@ -141,7 +141,7 @@ def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict
     for task in TASKS:
         panels = []
         for run in (runs[f"{task}, {place}"][0] for place in (FREE, DEAR)):
-            data = task_options(run.config.task, run.config.task_options).load()
+            data = task_data(run)
             report = judge(run, data, n_null=200)
             panels.append((report.summary, run.weights.numpy(), report.layer_of))
         drawn[f"W-{task}"] = sorted_matrices(panels, n_inputs=data.n_inputs, n_outputs=data.n_outputs)

@@ -1,4 +1,4 @@
-"""`urn sweep`: train a sweep file's points, go on with what was begun, say how far it is, write tables and pictures."""
+"""`urn sweep`: train a sweep file's points, go on with what was begun, say how far it is, write tables, pictures, a page."""
 
 import argparse
 import functools
@@ -22,7 +22,8 @@ SECONDS_BETWEEN_LINES = 10.0
 
 def add_sweep(parser: argparse.ArgumentParser) -> None:
     """Sweep over strengths and see what emerges where. `urn sweep SWEEP.toml` trains every point; a folder in its place, with
-    --resume, --status or --to, is a sweep that was begun; `urn sweep plot DIR` draws its pictures."""
+    --resume, --status or --to, is a sweep that was begun; `urn sweep plot DIR` draws its
+    pictures, and a page with links to the networks."""
     parser.set_defaults(run=_sweep)
     parser.add_argument("what", metavar="SWEEP.toml|DIR|plot", help="a sweep file, the folder of a sweep, or the word plot")
     parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="after plot: the folder of a sweep")
@@ -42,6 +43,9 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     drawn.add_argument("--measure", action="append", metavar="COLUMN", help="draw a heat map of this column; may be repeated")
     drawn.add_argument("--plane", nargs=2, metavar="COLUMN", help="the two measures of the structure plane")
     drawn.add_argument("--point", action="append", type=int, metavar="N", help="draw how the structure of this point formed")
+    drawn.add_argument(
+        "--reports", action="store_true", help="write the reports of networks that have none, linked in DIR/index.html"
+    )
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--resume", action="store_true", help="go on with a sweep that was begun, or help another process")
     instead.add_argument("--status", action="store_true", help="print how far it is, and what came out so far")
@@ -57,7 +61,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
         return _plot(arguments)
     if arguments.folder:
         raise InputError(f"{arguments.folder}: only plot takes a second word")
-    for flag in ("x", "y", "at", "measure", "plane", "point"):
+    for flag in ("x", "y", "at", "measure", "plane", "point", "reports"):
         if getattr(arguments, flag):
             raise InputError(f"--{flag}: belongs to urn sweep plot")
     what = Path(arguments.what)
@@ -83,10 +87,16 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
 
 def _plot(arguments: argparse.Namespace) -> int:
-    from experiments.sweeps.pictures import Wanted, plot
+    from experiments.sweeps.page import write_page, write_reports
+    from experiments.sweeps.pictures import Pictures, Wanted
 
     if not arguments.folder:
         raise InputError("plot: give the folder of a sweep with it")
+    for flag in ("resume", "status", "to", "workers", "address"):
+        if getattr(arguments, flag):
+            raise InputError(f"--{flag}: does not go with plot")
+    if arguments.engine != "local":
+        raise InputError("--engine: does not go with plot")
     at = {}
     for text in arguments.at or ():
         name, equals, value = text.partition("=")
@@ -96,7 +106,21 @@ def _plot(arguments: argparse.Namespace) -> int:
     given = {"measures": arguments.measure, "plane": arguments.plane, "points": arguments.point}
     wanted = Wanted(arguments.x, arguments.y, at, **{name: tuple(value) for name, value in given.items() if value})
     with Store(arguments.folder) as store:
-        return plot(store, wanted, arguments.out)
+        pictures, figures = Pictures(store, wanted), []
+        for figure in pictures.write(arguments.out or store.folder / "figures"):
+            figures.append(figure)
+            print(figure)
+        print(write_page(pictures, figures))
+        if not arguments.reports:
+            return 0
+        try:
+            with Interrupt() as interrupted:
+                for k, n, report in write_reports(store, interrupted):
+                    if not arguments.quiet:
+                        print(f"{report} ({k:,} of {n:,})", file=sys.stderr, flush=True)
+        finally:  # a run that cannot be read ends it, yet those before have their reports
+            write_page(pictures, figures)
+    return 130 if interrupted() else 0
 
 
 def _train(store: Store, plan: Plan, arguments: argparse.Namespace) -> int:

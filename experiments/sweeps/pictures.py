@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from analysis import plots
 from experiments.sweeps.columns import EFFECTS
 from experiments.sweeps.store import Store
-from urn import InputError, load_run
-from urn.tasks import task_options
+from urn import InputError, Run, load_run
 
 MEASURES = ("validation_accuracy", "used_connections", "used_neurons", "depth", "reuse_share", "skip_share")
 """What heat maps are drawn of unless asked otherwise."""
@@ -37,20 +36,6 @@ class Wanted:
     points: Sequence[int] = ()
 
 
-def plot(store: Store, wanted: Wanted, out: Path | None = None) -> int:
-    """Write every picture as PNG and print where it is."""
-    pictures = Pictures(store, wanted)
-    folder = out or store.folder / "figures"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, figure in pictures.all():
-            figure.savefig(folder / f"{name}.png", dpi=150)
-            print(folder / f"{name}.png")
-    except OSError as error:
-        raise InputError(f"{error.filename or folder}: cannot be written ({error.strerror})") from None
-    return 0
-
-
 class Pictures:
     """The networks of a sweep that are done, as columns, and the figures made of them."""
 
@@ -70,6 +55,8 @@ class Pictures:
                 numbers = ", ".join(name for name, kind in self.kinds.items() if kind != "TEXT")
                 raise InputError(f"{name}: no measure of this sweep; there are {numbers}")
         self.shown, self.where = self._slice()
+        for number in wanted.points:
+            self._formed(number)  # before anything is written
 
     def all(self) -> Iterator[tuple[str, Figure]]:
         """(name, figure) of everything that can be drawn."""
@@ -87,6 +74,16 @@ class Pictures:
         for number in self.wanted.points:
             yield f"training_{number:06d}", self.training(number)
 
+    def write(self, folder: Path) -> Iterator[Path]:
+        """Write every picture as PNG; the path of each."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, figure in self.all():
+                figure.savefig(folder / f"{name}.png", dpi=150)
+                yield folder / f"{name}.png"
+        except OSError as error:
+            raise InputError(f"{error.filename or folder}: cannot be written ({error.strerror})") from None
+
     def of(self, name: str) -> np.ndarray:
         """A column of the networks shown in maps."""
         return self.columns[name][self.shown]
@@ -100,6 +97,8 @@ class Pictures:
         for name in (self.wanted.x, self.wanted.y, *(self.wanted.at or ())):
             if name is not None and name not in self.store.axes:
                 raise InputError(f"{name}: does not vary in this sweep; {', '.join(self.store.axes) or 'nothing'} does")
+        if self.wanted.x is not None and self.wanted.x == self.wanted.y:
+            raise InputError(f"--y {self.wanted.y}: is on the horizontal axis already")
         x = self.wanted.x or (free.pop(0) if free else None)
         return x, self.wanted.y or (free.pop(0) if free else None)
 
@@ -190,25 +189,30 @@ class Pictures:
                 at = int(np.flatnonzero(self.columns["number"] == number)[0])
                 title = f"{self.x} = {self.columns[self.x][at]:.3g}: {self.columns['architecture'][at]}"
                 panels.append((title, run.weights.numpy(), layers))
-                sizes = sizes or self._sizes(run)
+                sizes = sizes or _sizes(run)
         return plots.sorted_matrices(panels, **sizes, columns=3) if panels else None
 
     def training(self, number: int) -> Figure:
         """How the structure of one point formed."""
+        run, layers = self._formed(number)
+        moments = [(moment.step, moment.weights.numpy()) for moment in run.snapshots]
+        return plots.structure_over_training(moments, layers, **_sizes(run), title=f"point {number}")
+
+    def _formed(self, number: int) -> tuple[Run, dict[int, int]]:
+        """A point whose structure can be watched forming, and its layers."""
         if number not in self.columns["number"]:
             raise InputError(f"--point {number}: not done, or not in this sweep")
         run, layers = load_run(self.store.run_folder(number)), self.store.layers(number)
         if not layers or len(run.snapshots) < 2:
             raise InputError(f"--point {number}: has no structure or fewer than two snapshots")
-        moments = [(moment.step, moment.weights.numpy()) for moment in run.snapshots]
-        return plots.structure_over_training(moments, layers, **self._sizes(run), title=f"point {number}")
-
-    def _sizes(self, run) -> dict[str, int]:
-        data = task_options(run.config.task, run.config.task_options).load()
-        return {"n_inputs": data.n_inputs, "n_outputs": data.n_outputs}
+        return run, layers
 
     def _names(self) -> dict[str, str | None]:
         return {"x_label": self.x, "y_label": self.y, "title": f"at {self.where}" if self.where else None}
+
+
+def _sizes(run: Run) -> dict[str, int]:
+    return {"n_inputs": run.n_inputs, "n_outputs": run.n_outputs}
 
 
 def _column(values: tuple, kind: str) -> np.ndarray:

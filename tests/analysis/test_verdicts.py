@@ -189,3 +189,12 @@ def test_a_ring_convolution_with_one_strong_tap():
         taps = np.flatnonzero(weights[i, :40])
         moved[i, taps] = rng.permutation(weights[i, taps])
     assert not analyse(moved, **arguments).verdicts["convolutional"].present
+
+
+def test_few_draws_still_find_a_convolution_of_several_layers():
+    """Three local layers, each read as a line or as a ring, are six chances: 200 draws reach no p that allows for that."""
+    network = local(400, np.random.default_rng(11), dim=1, n_hidden=3, channels=3, shared=True)
+    for n_null in (200, 1000):
+        found = judge(network, n_null=n_null).verdicts["convolutional"]
+        assert len(found.evidence["layers"]) == 3
+        assert found.present

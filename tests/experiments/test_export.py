@@ -145,11 +145,18 @@ def test_bad_input_is_one_line(finished_run):
     for words, culprit in (
         ([finished_run, "--to", "torch", "--out", "x.pt"], "--out: x.pt must end in .py"),
         ([finished_run, "--to", "torch", "--out", "my-net.py"], "Python module"),
+        ([finished_run, "--to", "torch", "--out", "class.py"], "Python module"),
+        ([finished_run, "--to", "torch", "--out", "torch.py"], "other than torch and safetensors"),
         ([finished_run, "--to", "json", "--on-data"], "--on-data"),
         ([finished_run.parent / "none", "--to", "json"], "none"),
     ):
         with pytest.raises(InputError, match=culprit):
             command(*words)
+
+
+def test_no_half_of_it_is_written_where_the_other_half_cannot_be(finished_run, refused, place):
+    (place / "net.safetensors").mkdir()
+    refused(["export", "run", "--to", "torch", "--out", "net.py"], "--out: net.safetensors is a folder")
 
 
 def test_a_run_without_a_path_is_refused(finished_run):
@@ -161,7 +168,7 @@ def test_a_run_without_a_path_is_refused(finished_run):
 
 def test_a_run_whose_path_no_signal_takes_is_refused(finished_run):
     run = load_run(finished_run)
-    data = exports.task_options(run.config.task, run.config.task_options).load()
+    data = judging.task_data(run)
     run.weights[:] = 0
     run.weights[5, :2], run.weights[6, 5], run.weights[-2:, 6] = 1, -1, 1  # 6 hears a rectified neuron, negatively
     run.biases[:] = 0

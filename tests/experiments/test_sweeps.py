@@ -291,11 +291,17 @@ def test_wrong_words_for_plot_get_one_line(many, capsys):
         (["--at", "strengths.weight"], "must be FIELD=VALUE"),
         (["--at", "strengths.weight=7"], "no such value"),
         (["--point", "10000"], "--point 10000: not done"),
+        (["--x", "strengths.depth", "--y", "strengths.depth"], "--y strengths.depth: is on the horizontal axis already"),
+        (["--status"], "--status: does not go with plot"),
+        (["--to", "csv"], "--to: does not go with plot"),
+        (["--workers", "2"], "--workers: does not go with plot"),
+        (["--engine", "ray"], "--engine: does not go with plot"),
     ):
         assert main(["sweep", "plot", str(many), *words, "--out", str(many / "drawn")]) == 2
         error = capsys.readouterr().err
         assert culprit in error
         assert error.count("\n") == 1
+        assert not (many / "drawn").exists()
     assert main(["sweep", str(many), "--status", "--x", "seed"]) == 2
     assert main(["sweep", "plot"]) == 2
 

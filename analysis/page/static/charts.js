@@ -16,6 +16,14 @@ function ticks(low, high, n, log) {
   return found;
 }
 
+/** Texts of ticks, with as many digits as tell them apart. */
+function tickTexts(values) {
+  for (let digits = 3; ; digits++) {
+    const texts = values.map((value) => number(value, digits));
+    if (digits === 8 || new Set(texts).size === values.length) return texts;
+  }
+}
+
 /** A small chart of `series` [{name, values, hue}] over the steps of the history. */
 function lineChart(title, series, { log: decades = false, small = false } = {}) {
   const steps = data.history.step, W = 320, H = small ? 48 : 170, left = 46, right = 6, top = 8, bottom = small ? 8 : 20;
@@ -29,12 +37,13 @@ function lineChart(title, series, { log: decades = false, small = false } = {}) 
   const x = (step) => left + ((W - left - right) * (step - steps[0])) / (steps.at(-1) - steps[0] || 1);
   const y = (value) => top + (H - top - bottom) * (1 - (f(value) - f(low)) / (f(high) - f(low)));
   const picture = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": title });
-  for (const value of ticks(low, high, small ? 2 : 4, log)) {
+  const marks = ticks(low, high, small ? 2 : 4, log), texts = tickTexts(marks);
+  marks.forEach((value, k) => {
     picture.append(svg("line", { x1: left, x2: W - right, y1: y(value), y2: y(value), stroke: "var(--line)" }));
     const label = svg("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" });
-    label.textContent = number(value);
+    label.textContent = texts[k];
     picture.append(label);
-  }
+  });
   if (!small) {
     for (const value of ticks(steps[0], steps.at(-1), 4, false)) {
       const label = svg("text", { x: x(value), y: H - 3, "text-anchor": "middle" });

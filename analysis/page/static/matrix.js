@@ -2,7 +2,8 @@
 const matrix = (() => {
   const host = $("matrix");
   const base = layerOf(host), over = layerOf(host);
-  const LEFT = 92, TOP = 66, EDGE = 52; // room for names
+  const TOP = 66; // room for names
+  let LEFT = 92, EDGE = 52;
   const SMALLEST_GROUP = 0.045; // of the side: room for the name of a layer of two neurons
   const SMALLEST_CELL = 2.6; // pixels: a lone weight that a reader still finds
   let groups = [], start, cell, order; // by neuron: where its row begins and how wide it is, on a side of length 1
@@ -111,6 +112,7 @@ const matrix = (() => {
 
   function draw() {
     const { context: c, width, height, ratio } = base.begin();
+    [LEFT, EDGE] = width < 420 ? [76, 34] : [92, 52];
     side = Math.max(40, Math.min(width - LEFT - EDGE, height - TOP - 4));
     ramp = shades();
     drawRamp();
@@ -160,7 +162,7 @@ const matrix = (() => {
       const name = `${group.name} ${group.members.length}`;
       const low = Math.max(group.from, view.x), high = Math.min(group.to, view.x + 1 / view.zoom);
       const x = toX((low + high) / 2);
-      if (high > low && x - lastX > 13) {
+      if (high > low && x - lastX > 20) {
         c.save();
         c.translate(x, TOP - 7);
         c.rotate(-0.6);
