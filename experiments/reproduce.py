@@ -28,7 +28,12 @@ def add_reproduce(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scale", choices=SCALES, default="quick", help="small networks in minutes, or the paper's (default: quick)"
     )
-    parser.add_argument("--seeds", type=int, metavar="N", help="networks of each kind (default: 1 at quick, 5 at paper scale)")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="networks of each kind (default: 1 quick; paper 5, or 20 where networks grow on symbols)",
+    )
     parser.add_argument(
         "--first-seed", type=int, default=FIRST_SEED, metavar="N", help=f"default: {FIRST_SEED}; 0-4 are for tuning"
     )
@@ -42,19 +47,18 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     for name in names:
         if name not in NAMES:
             raise InputError(f"{name}: no such claim; there are {', '.join(NAMES)}")
-    n_seeds = SEEDS[arguments.scale] if arguments.seeds is None else arguments.seeds
     for flag, value, least in (
-        ("seeds", n_seeds, 1),
+        ("seeds", 1 if arguments.seeds is None else arguments.seeds, 1),
         ("workers", arguments.workers, 1),
         ("first-seed", arguments.first_seed, 0),
     ):
         if not least <= value <= 10_000:
             raise InputError(f"--{flag}: must be from {least} to 10000, not {value}")
-    seeds = list(range(arguments.first_seed, arguments.first_seed + n_seeds))
+    seeds = {name: _seeds(name, arguments) for name in names}
     store = results.Store(arguments.out)
     store.entries()  # a claims.json that cannot be read is found out now, not after an hour
     root = arguments.out / "runs" / arguments.scale
-    jobs = {name: lab.jobs_of(name, arguments.scale, seeds, root) for name in names}
+    jobs = {name: lab.jobs_of(name, arguments.scale, seeds[name], root) for name in names}
     console, rows, cut_short = Console(), {name: {} for name in names}, False
     with _Watch([job for name in names for job in jobs[name]]) as watch:
         for job, found in watch.perform(arguments.workers):
@@ -63,7 +67,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
                 continue
             rows[job.claim].setdefault(job.arm, {}).update(zip((c.seed for c in job.configs), found, strict=True))
             if sum(map(len, rows[job.claim].values())) == sum(len(job.configs) for job in jobs[job.claim]):
-                entry = conclude(job.claim, arguments.scale, seeds, rows[job.claim], root, store)
+                entry = conclude(job.claim, arguments.scale, seeds[job.claim], rows[job.claim], root, store)
                 watch.say(summary(entry))
     if cut_short:
         raise KeyboardInterrupt
@@ -73,6 +77,13 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     passed = [entry for entry in store.entries() if entry["name"] in names and entry["passed"]]
     console.print(f"{len(passed)} of {len(names)} claims hold; see {arguments.out / 'index.html'}", highlight=False)
     return 0
+
+
+def _seeds(name: str, arguments: argparse.Namespace) -> list[int]:
+    """The seeds of a claim: as many as asked for, or as it takes (SEEDS of its module) at this scale."""
+    usual = SEEDS | getattr(claims.load(name), "SEEDS", {})
+    n = usual[arguments.scale] if arguments.seeds is None else arguments.seeds
+    return list(range(arguments.first_seed, arguments.first_seed + n))
 
 
 def conclude(

@@ -8,6 +8,7 @@ A claim is a module with
     checks(measured, scale) [Check]: what must hold, from {arm: [numbers of each seed]}
     figures(runs, measured) {name: matplotlib Figure}
     AFTER                   optional, {arm: the arm whose run with the same seed it goes on from}
+    SEEDS                   optional, {scale: how many seeds}, where the usual number says too little
 
 Settings are chosen on validation data with seeds 0-4; results are reported on fresh test data and seeds from 100 on.
 """

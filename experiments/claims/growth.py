@@ -20,6 +20,7 @@ CLAIM = (
 )
 SOURCE = "Miconi 2016 (arXiv 1606.06216)"
 PAPER = "medians at 100,000 updates: 14 to 16 neurons easy, 36 or 37 hard (loss 10.4); easy-hard-easy 14, 60, 41, 23, 19"
+SEEDS = {"paper": 20}
 
 EASY, HARD, SWITCH, OURS = "easy", "hard", "easy, hard, easy", "hard, our policy"
 SWITCHES = (1 / 3, 2 / 3)

@@ -17,6 +17,7 @@ from urn.tasks import Dataset
 CLAIM = "After hard becomes easy, a network shrinks to within 30 % of one that saw only easy, without loss of performance"
 SOURCE = "Miconi 2016 (arXiv 1606.06216), and what its abstract says could not be shown"
 PAPER = "shrinking after simplification 'is not evident' (first version); 19 neurons after easy-hard-easy against 14 to 16"
+SEEDS = {"paper": 20}
 
 ONLY, AFTER_HARD, PAPERS_ONLY, PAPERS_AFTER = (
     "only easy",
