@@ -18,8 +18,8 @@ from analysis.export.lattice import integer_coordinates
 from analysis.export.portable import SETTINGS
 from experiments import judging
 from urn import InputError, Run, load_run
+from urn.folders import RunFolder
 from urn.living import SYMBOL_MODES, network_of
-from urn.runs import RunFolder
 from urn.tasks import Dataset
 
 TARGETS = ("torch", "onnx", *FORMATS)

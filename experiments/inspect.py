@@ -31,7 +31,7 @@ from experiments.baselines import train_masked
 from experiments.judging import arrays, judge, samples, task_data
 from experiments.report import page
 from urn import InputError, Run, load_run
-from urn.runs import STRUCTURE, RunFolder
+from urn.folders import STRUCTURE, RunFolder
 from urn.tasks import Dataset
 
 FIGURES, PAGE = "figures", "report.html"

@@ -20,7 +20,8 @@ from pathlib import Path
 from experiments import claims, judging, symbols
 from experiments.workers import Tell, Workers
 from urn import InputError, Run, TrainConfig, load_run, resume, train, train_population
-from urn.runs import CONFIG, WEIGHTS, RunFolder, save_run
+from urn.folders import CONFIG, WEIGHTS, RunFolder
+from urn.runs import save_run
 from urn.tasks import Dataset, task_options
 
 LARGE = 400

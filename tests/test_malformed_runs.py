@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from tests.conftest import ROOT, SMALL, cases, listing
 from urn import URN, Dataset, InputError, Penalties, TrainConfig, load_run, register, resume, train, train_population
 from urn.cli import main
+from urn.folders import RunFolder
 from urn.penalties import TERMS
-from urn.runs import RunFolder
 from urn.training import Trainer
 
 # ---- run folders

@@ -17,10 +17,11 @@ from rich.text import Text
 from urn.callbacks import TensorBoard
 from urn.config import TrainConfig, read_toml
 from urn.errors import InputError
+from urn.folders import RunFolder
 from urn.growth import Growth
 from urn.penalties import TERMS
 from urn.progress import progress
-from urn.runs import Run, RunFolder, load_run, resume, train
+from urn.runs import Run, load_run, resume, train
 from urn.tasks import TASKS
 
 

@@ -24,7 +24,8 @@ from pathlib import Path
 from experiments.sweeps.columns import COLUMNS
 from experiments.sweeps.plan import Plan, Point, Sweep, look_up, make_plan
 from urn import InputError, Run
-from urn.runs import STRUCTURE, RunFolder, save_run
+from urn.folders import STRUCTURE, RunFolder
+from urn.runs import save_run
 
 DATABASE, RUNS = "sweep.sqlite", "runs"
 VERSION = "1"
