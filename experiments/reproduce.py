@@ -8,13 +8,13 @@ from pathlib import Path
 from types import ModuleType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from experiments import claims, lab, results
 from experiments.claims import FIRST_SEED, NAMES, SCALES
 from urn import InputError
+from urn.progress import bars
 
 SEEDS = {"quick": 1, "paper": 5}
 SECONDS_BETWEEN_LINES = 10.0
@@ -139,14 +139,7 @@ class _Watch:
 
     def __init__(self, jobs: list[lab.Job]):
         self.jobs, self.console, self.bars, self.last = jobs, Console(stderr=True), {}, time.monotonic()
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[now]}", markup=False),
-        )
-        self.progress = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
+        self.progress = bars(self.console, disable=not self.console.is_terminal)
 
     def __enter__(self):
         self.progress.start()

@@ -5,7 +5,15 @@ import time
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from urn.training import Trainer
 
@@ -31,6 +39,13 @@ def describe(trainer: Trainer) -> str:
     )
 
 
+def bars(console: Console, time_column: ProgressColumn | None = None, disable: bool = False) -> Progress:
+    """Bars of what is under way: its name, how much is done, the time, and the figures that matter (the field `now`)."""
+    name, now = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[now]}"))
+    columns = (name, BarColumn(bar_width=20), MofNCompleteColumn(), time_column or TimeElapsedColumn(), now)
+    return Progress(*columns, console=console, disable=disable)
+
+
 @contextmanager
 def progress(title: str, quiet: bool = False):
     """Yield a function to give to `train` as `report`. Without a terminal: a plain line every few seconds; quiet: nothing."""
@@ -47,13 +62,6 @@ def progress(title: str, quiet: bool = False):
 
         yield line
         return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[now]}", markup=False),
-    )
-    with Progress(*columns, console=console) as bar:
+    with bars(console, TimeRemainingColumn()) as bar:
         task = bar.add_task(title, total=None, now="")
         yield lambda trainer: bar.update(task, completed=trainer.step, total=trainer.config.steps, now=describe(trainer))

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from experiments.sweeps import tables
@@ -16,6 +15,7 @@ from experiments.sweeps.plan import Plan, read_plan
 from experiments.sweeps.store import DATABASE, DONE, Store
 from urn import InputError
 from urn.cli import Interrupt
+from urn.progress import bars
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -169,14 +169,7 @@ class _Watch:
     def __init__(self, store: Store, quiet: bool):
         self.store, self.quiet, self.last = store, quiet, time.monotonic()
         self.console, self.now = Console(stderr=True), {}
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[now]}", markup=False),
-        )
-        self.progress = Progress(*columns, console=self.console)
+        self.progress = bars(self.console)
 
     def __enter__(self):
         if self.console.is_terminal and not self.quiet:
