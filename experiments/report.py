@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_MOMENTS = 16  # on the training slider
 KEPT = (0.8, 0.6, 0.4, 0.3, 0.2, 0.1, 0.05)  # shares of the weights on the slider of the strongest
-MAX_JUDGED = 100_000  # weights: a network that holds more is drawn but not judged while it trains
+MAX_JUDGED = 30_000  # weights: a network that holds more is drawn but not judged while it trains
 DRAWS = 200  # from each null model, for all but the network of the end
 SILENT = "No path of weights that carries anything leads from an input to an output in the iterations there are."
 STATUS = {

@@ -18,7 +18,8 @@ SHOWN = (
     "self_target", "locality_power", "locality_floor", "hidden_positions", "channels",
 )  # fmt: skip
 """Fields of the configuration that the settings table shows beside the strengths."""
-
+MOST_ARMS = 30
+"""More kinds of networks than that are told by figures and checks alone."""
 
 INTRODUCTION = """\
 # Results: the claims, held against numbers
@@ -121,7 +122,7 @@ def _words(value: object) -> str:
 
 def numbers(entry: dict) -> tuple[list[str], list[list[str]]]:
     """Table of what was measured: a row an arm, a column a number, median and range over seeds."""
-    measured = entry["ours"]["measured"]
+    measured = entry["ours"]["measured"] if few(entry) else {}
     names = list(dict.fromkeys(name for rows in measured.values() for row in rows for name in row))
     shown = [name for name in names if all(_is_number(row.get(name)) for rows in measured.values() for row in rows)]
     body = []
@@ -134,13 +135,18 @@ def numbers(entry: dict) -> tuple[list[str], list[list[str]]]:
     return ["", *shown], body
 
 
+def few(entry: dict) -> bool:
+    """Whether the networks of a claim are of so few kinds that tables of them can be read."""
+    return len(entry["ours"]["measured"]) <= MOST_ARMS
+
+
 def _is_number(value: object) -> bool:
     return value is None or isinstance(value, bool | int | float)
 
 
 def page(entries: list[dict]) -> str:
     """The HTML page of a results folder."""
-    return render("results.html", package="experiments", entries=entries, numbers=numbers)
+    return render("results.html", package="experiments", entries=entries, numbers=numbers, few=few)
 
 
 def write_docs(store: Store, docs: Path) -> None:
@@ -158,7 +164,9 @@ def write_docs(store: Store, docs: Path) -> None:
 
 
 def _numbers_only(entry: dict) -> dict:
-    """An entry without the lists (histories, layers) that were measured for its figures."""
+    """An entry without the lists (histories, layers) that were measured for its figures, and without maps of networks."""
+    if not few(entry):
+        return entry | {"ours": entry["ours"] | {"measured": {}, "settings": {}}}
     measured = {
         arm: [{name: value for name, value in row.items() if not isinstance(value, list | dict)} for row in rows]
         for arm, rows in entry["ours"]["measured"].items()
@@ -193,8 +201,11 @@ def _markdown(entries: list[dict]) -> Iterator[str]:
         )
         for figure in ours["figures"]:
             yield from ("", f"![{entry['name']}: {Path(figure).stem.partition('-')[2]}](figures/claims/{Path(figure).name})")
-        yield from ("", "Measured, median (range over seeds):", "", *_table(*numbers(entry)))
         arms = list(ours["measured"])
+        if not few(entry):
+            yield from ("", f"{len(arms)} kinds of networks: too many for tables.")
+            continue
+        yield from ("", "Measured, median (range over seeds):", "", *_table(*numbers(entry)))
         rows = [[name, *(cells[arm] for arm in arms)] for name, cells in ours["settings"].items()]
         yield from ("", "Settings:", "", *_table(["", *arms], rows))
 

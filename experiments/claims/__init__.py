@@ -20,7 +20,7 @@ from types import ModuleType
 
 NAMES = (
     "fully_connected", "depth", "width", "locally_connected", "convolutional", "residual", "recurrent", "lifetime",
-    "growth", "growth_vs_fixed", "shrink", "grow_urn", "pruning",
+    "growth", "growth_vs_fixed", "shrink", "grow_urn", "pruning", "phase_map",
 )  # fmt: skip
 """The claims, in the order they are told."""
 SCALES = ("quick", "paper")
