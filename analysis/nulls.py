@@ -72,14 +72,15 @@ def permute_along_orbit(values, support, rng, n_draws):
 
     Returns
     -------
-    (n_draws, n, D) array.
+    (n_draws, n, D) array, float32.
     """
     n, n_taps = values.shape
-    keys = rng.random((n_draws, n, n_taps))
-    keys[:, ~support] += 1.0  # outside the support: after all taps
-    order = np.argsort(keys, axis=2)  # the taps of each row in random order
-    home = np.argsort(~support, axis=1, kind="stable")
-    shuffled = np.zeros((n_draws, n, n_taps))
-    rows = np.arange(n)[None, :, None]
-    shuffled[np.arange(n_draws)[:, None, None], rows, home[None]] = values[rows, order]
+    size = support.sum(axis=1, keepdims=True)
+    home = np.argsort(~support, axis=1, kind="stable")[:, : size.max(initial=0)]  # of each row its own taps, then others
+    keys = rng.random((n_draws, *home.shape), dtype=np.float32)
+    keys[:, np.arange(home.shape[1]) >= size] = 2.0  # not of its own: they stay behind
+    held = np.take_along_axis(values, home, axis=1).astype(np.float32)
+    shuffled = np.zeros((n_draws, n, n_taps), dtype=np.float32)
+    rows = np.arange(n)[:, None]
+    shuffled[:, rows, home] = held[rows, np.argsort(keys, axis=2)]
     return shuffled

@@ -89,7 +89,7 @@ def _distances(kernels, valid):
     less than COVERED of the power of the first.
     """
     power = kernels**2
-    inside = power @ valid.T.astype(float)
+    inside = power @ valid.T.astype(kernels.dtype)
     distance = inside + np.swapaxes(inside, -1, -2) - 2 * kernels @ np.swapaxes(kernels, -1, -2)
     return np.where(inside >= COVERED * power.sum(axis=-1)[..., None], np.maximum(distance, 0.0), np.inf)
 
