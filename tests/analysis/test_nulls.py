@@ -53,7 +53,7 @@ def test_permutations_are_uniform():
 def test_permuting_along_the_orbit_keeps_each_field_and_its_weights():
     rng = np.random.default_rng(0)
     support = rng.random((6, 9)) < 0.5
-    kernels = np.where(support, rng.normal(size=(6, 9)), 0.0)
+    kernels = np.where(support, rng.normal(size=(6, 9)), 0.0).astype(np.float32)
     draws = permute_along_orbit(kernels, support, rng, 300)
     assert ((draws != 0) == support).all()
     np.testing.assert_array_equal(np.sort(draws, axis=2), np.broadcast_to(np.sort(kernels, axis=1), draws.shape))
