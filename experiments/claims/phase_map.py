@@ -30,7 +30,7 @@ PAPER = "the strengths decide which structure emerges; no maps at hand"
 MAPS = {"quick": {"digits": "digits-small"}, "paper": {"digits": "digits", "MNIST-1D": "mnist1d"}}
 LABELS = {"depth": "c_depth", "activity": "c_n", "locality": "c_loc", "symmetry": "c_sym"}
 KEPT = (
-    "architecture", "test_accuracy", "used_neurons", "used_connections", "depth", "recurrent", "locally_connected",
+    "architecture", "test_accuracy", "used_neurons", "used_connections", "recurrent", "locally_connected",
     "convolutional",
 )  # fmt: skip
 """Columns of a sweep's row that are kept of every network."""
@@ -57,7 +57,7 @@ def arms(scale: str) -> dict[str, TrainConfig]:
 def measure(arm: str, run: Run, data: Dataset) -> dict:
     """What the row of a sweep would say, in part."""
     row = row_of(run, data)[0]
-    return {name: row.get(name) for name in KEPT}
+    return {name: row.get(name) for name in KEPT} | {"hidden layers": row.get("depth")}
 
 
 def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
