@@ -1,11 +1,10 @@
-"""Training: K configurations that differ in seed and strengths only, as one population. Runs on disk are `urn.runs`' matter.
+"""Training: K configurations that differ in seed and strengths only, as one population. Runs on disk are `urn.folders`' matter.
 
 The loop reads: losses of all members, summed; gradients; one proximal Adam step; now and then a check for dead neurons,
 a row of history, a snapshot. Everything that decides the next step is in `state_dict`, so a restored trainer continues
 bit for bit.
 """
 
-import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,14 +16,14 @@ from torch import Tensor
 
 from urn import compaction
 from urn.batches import Batches, evaluate, task_losses
+from urn.building import build, check_room, device_of
 from urn.checkpoint import check_state
 from urn.checks import expect
 from urn.config import TrainConfig
 from urn.errors import InputError, memory_for
-from urn.geometry import attach_positions, lattice_positions, learned_positions
 from urn.growth import Growing
 from urn.members import Member, Snapshot
-from urn.network import PARAMETERS, URN, Activity
+from urn.network import PARAMETERS, Activity
 from urn.optimiser import ClippedRMSProp, ProximalAdam
 from urn.penalties import Penalties, Settings
 from urn.schedules import Schedule
@@ -37,8 +36,6 @@ MEMORY = 0.99
 """Of loss_mean, the exponential mean of the task loss over updates: one stretch of symbols says little."""
 SHARED_FIELDS = tuple(name for name in TrainConfig.model_fields if name not in ("seed", "strengths"))
 """What all members of a population have in common."""
-COPIES = 5
-"""Tensors as large as W while training: W, its gradient, two moments, the last good W."""
 TAKEN = {"weight": "weights", "bias": "biases", "positions": "positions"}
 """What a run calls them."""
 
@@ -72,16 +69,16 @@ class Trainer:
             if any(getattr(config, name) != getattr(configs[0], name) for config in configs):
                 raise InputError(f"{name}: must be the same for all members of a population")
         config = self.config = configs[0]
-        self.device, self.dtype = _device(config.device), getattr(torch, config.dtype)
+        self.device, self.dtype = device_of(config.device), getattr(torch, config.dtype)
         with memory_for("task_options"):
             self.data = data or task_options(config.task, config.task_options).load()
-        self._check_room(len(configs))
+        check_room(config, len(configs), self.device)
         self.step, self.on_snapshot = 0, on_snapshot
         self.members = [Member(one, k) for k, one in enumerate(configs)]
         self.training = list(self.members)  # members still in the population, in its order
         self.stream = self.data.kind == "stream"
         with memory_for("n_neurons"):
-            self.net = self._build()
+            self.net = build(config, [one.seed for one in configs], self.data, self.device)
         self.penalties = self._penalties()
         self.optimiser = self._optimiser()
         self.batches = Batches(self.data.train, config, [one.config.seed for one in self.members], self.device, self.dtype)
@@ -96,49 +93,6 @@ class Trainer:
         self._remember()
 
     # ---- construction
-
-    def _check_room(self, population: int) -> None:
-        """Refuse what the machine cannot hold, before the system ends the process for trying."""
-        S = self.config.n_neurons
-        need = COPIES * population * S**2 * torch.finfo(self.dtype).bits // 8
-        if self.device.type == "cuda":
-            have = torch.cuda.get_device_properties(self.device).total_memory
-        else:
-            have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else need
-        if need > have:
-            raise InputError(f"n_neurons: {S} take {need / 2**30:.3g} GiB to train; there are {have / 2**30:.3g} GiB of memory")
-
-    def _build(self) -> URN:
-        config, data = self.config, self.data
-        if self.stream and (shortest := min(part[0].shape[1] for part in data.parts)) < config.n_iterations:
-            raise InputError(f"n_iterations: {config.n_iterations} symbols an update from streams of {shortest}")
-        if config.input_mode == "elman" and not self.stream:
-            raise InputError(f"input_mode: elman reads streams of symbols, and the task {config.task} has none")
-        generators = [torch.Generator().manual_seed(member.config.seed) for member in self.members]
-        net = URN(
-            config.n_neurons, data.n_inputs, data.n_outputs, config.n_iterations,
-            population=len(self.members), activation=config.activation,
-            input_mode="stream" if self.stream and config.input_mode != "elman" else config.input_mode,
-            generator=generators, device=self.device, dtype=self.dtype,
-        )  # fmt: skip
-        if config.hidden_positions != "none":
-            if data.positions is None:
-                raise InputError(f"hidden_positions: the task {config.task} has no geometry")
-            n_hidden = config.n_neurons - data.n_inputs - data.n_outputs
-            if config.hidden_positions == "learned":
-                places = [learned_positions(data.positions, n_hidden, data.n_outputs, generator) for generator in generators]
-                attach_positions(net, torch.stack(places), learned=True)
-            else:
-                n_sites = self._n_sites()
-                if n_hidden != config.channels * n_sites:
-                    right = data.n_inputs + config.channels * n_sites + data.n_outputs
-                    raise InputError(
-                        f"n_neurons: must be {right} for {config.channels} channels of {n_sites} sites, not {config.n_neurons}"
-                    )
-                attach_positions(
-                    net, lattice_positions(data.positions, config.channels, n_sites, data.n_outputs), learned=False
-                )
-        return net
 
     @torch.no_grad()
     def _start_from(self, start: Sequence[object]) -> Tensor:
@@ -168,11 +122,6 @@ class Trainer:
         if self.config.remove_dead and self.config.growth is None:
             compaction.compact(net, self.optimiser, self.penalties, keep)
         return keep
-
-    def _n_sites(self) -> int:
-        if self.data.sites is None:
-            raise InputError(f"hidden_positions: the inputs of task {self.config.task} fill no lattice")
-        return int(torch.tensor(self.data.sites).prod())
 
     def _penalties(self) -> Penalties:
         config, data = self.config, self.data
@@ -500,13 +449,3 @@ def _all_finite(T: Tensor) -> Tensor:
         return torch.ones(len(T), dtype=torch.bool, device=T.device)
     low, high = T.detach().aminmax(dim=-1)
     return (low.isfinite() & high.isfinite()).all(-1)
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"device: {name!r} cannot be used ({reason})") from None
-    return device

@@ -16,9 +16,10 @@ from experiments.sweeps.plan import Plan
 from experiments.sweeps.store import Store
 from experiments.workers import Tell, Workers
 from urn import InputError, Run, TrainConfig, train_population
+from urn.building import COPIES
 from urn.progress import describe
 from urn.tasks import Dataset
-from urn.training import COPIES, Trainer
+from urn.training import Trainer
 
 POPULATION = 8
 """Networks trained together on a CPU: more gain nothing, for a step of eight of 256 neurons fills the processor's cache."""
