@@ -154,10 +154,18 @@ def test_wrong_words_get_one_line(words, culprit, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def reproducing(out: Path) -> subprocess.Popen:
+    """A process that hears Ctrl-C, which one begun in a shell's background does not."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "urn", "reproduce", "depth", "--out", str(out)],
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_cut_leaves_no_worker_and_no_half_results(number, tmp_path):
-    command = [sys.executable, "-m", "urn", "reproduce", "depth", "--out", str(tmp_path / "out")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = reproducing(tmp_path / "out")
     next(line for line in process.stderr if "step" in line)  # a worker is at work
     workers = _children(process.pid)
     assert workers
@@ -174,8 +182,7 @@ def test_a_cut_leaves_no_worker_and_no_half_results(number, tmp_path):
 
 
 def test_a_killed_worker_gets_one_line(tmp_path):
-    command = [sys.executable, "-m", "urn", "reproduce", "depth", "--out", str(tmp_path / "out")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = reproducing(tmp_path / "out")
     next(line for line in process.stderr if "step" in line)
     for pid in _children(process.pid):
         if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text():
