@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from experiments import claims, judging, symbols
-from experiments.workers import Tell, Workers
+from experiments.workers import Tell, Workers, say
 from urn import InputError, Run, TrainConfig, load_run, resume, train, train_population
 from urn.folders import CONFIG, WEIGHTS, RunFolder
 from urn.runs import save_run
@@ -134,6 +134,7 @@ def measured(job: Job, folder: Path, data: Dataset, seconds: float | None) -> di
     if seconds is None and kept.get("code") == code:
         return kept["numbers"] | {"seconds": kept["seconds"]}
     run = load_run(folder)
+    say(run.config.steps, run.config.steps, f"measuring {folder.name}")
     numbers = {"status": run.status} | claims.load(job.claim).measure(job.arm, run, data)
     kept = {"code": code, "seconds": kept.get("seconds", 0.0) if seconds is None else seconds, "numbers": numbers}
     RunFolder(folder).write(MEASURED, json.dumps(kept, indent=1).encode())

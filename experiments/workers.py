@@ -17,7 +17,7 @@ SECONDS_BETWEEN_REPORTS = 0.5
 Work = Callable  # (job, report, stop) -> what came out, or None when stopped; a function that can be imported by name
 Tell = Callable[[int, int, int, str], None]  # (number of the job, step, steps, text)
 
-_said = _stop = None  # the worker's end of the line to its parent
+_said = _stop = _number = None  # the worker's end of the line to its parent, and the number of its job
 
 
 class Workers:
@@ -75,14 +75,21 @@ def _begin(said, stop, parent: int, threads: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def say(step: int, steps: int, text: str) -> None:
+    """Tell the parent how far the job in hand is; outside a worker nobody listens."""
+    if _said:
+        _said.put((_number, step, steps, text))
+
+
 def _work(number: int, work: Work, job):
-    last = 0.0
+    global _number
+    last, _number = 0.0, number
 
     def report(trainer) -> None:
         nonlocal last
         if time.monotonic() - last >= SECONDS_BETWEEN_REPORTS:
             last = time.monotonic()
-            _said.put((number, trainer.step, trainer.config.steps, describe(trainer)))
+            say(trainer.step, trainer.config.steps, describe(trainer))
 
-    _said.put((number, 0, job.configs[0].steps, "..."))
+    say(0, job.configs[0].steps, "...")
     return work(job, report, _stop.is_set)
