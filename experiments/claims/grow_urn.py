@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.plots import sorted_matrices
-from experiments.claims import Check, column, spread
+from experiments.claims import Check, column, fully_connected, spread
 from experiments.judging import arrays, judge, task_data
 from urn import Run, TrainConfig
 from urn.tasks import Dataset
@@ -28,27 +28,19 @@ WORSE = 0.02
 
 
 def arms(scale: str) -> dict[str, TrainConfig]:
-    """Each task grown and cut down."""
-    large, steps = (5000, 6000) if scale == "paper" else (150, 4000)
-    common = {"weight": 3e-4, "activity": 3e-3, "self": 1.0, "depth": {"value": 1e-2, "warmup": steps // 4}}
-    shells = {"task": "shells", "n_neurons": large, "strengths": common | {"bias": 3e-3}}
-    if scale == "paper":  # where 5000 neurons speak the depth term is weak at first, as in the claim fully_connected
-        shells["strengths"]["depth"] = {"value": 1e-2, "warmup": 500, "milestones": [0.16, 0.5], "factor": 10}
-        shells["learning_rate"] = {"value": 1e-3, "milestones": [0.7], "factor": 0.2}
-    tasks = {
-        "shells": shells,
-        "digits": {"task": "digits", "n_neurons": min(large, 300), "strengths": common | {"bias": 1e-3}},
-        "digits, local": {
-            "task": "digits", "n_neurons": min(large, 300), "hidden_positions": "learned", "locality_floor": 0.05,
-            "strengths": common | {"bias": 1e-3, "locality": 1e-3},
-        },
-    }  # fmt: skip
-    if scale == "quick":
-        del tasks["digits, local"]
+    """Each task grown and cut down; the shells are those of the claim `fully_connected`."""
+    S, steps = (300, 6000) if scale == "paper" else (150, 4000)
+    common = {"weight": 3e-4, "activity": 3e-3, "self": 1.0, "bias": 1e-3, "depth": {"value": 1e-2, "warmup": steps // 4}}
+    digits = TrainConfig(
+        task="digits", n_neurons=S, steps=steps, strengths=common, snapshots=0,
+        learning_rate={"value": 2e-3, "milestones": [0.7], "factor": 0.2},
+    )  # fmt: skip
+    tasks = {"shells": fully_connected.arms(scale)["layered"], "digits": digits}
+    if scale == "paper":
+        local = {"hidden_positions": "learned", "locality_floor": 0.05, "strengths": common | {"locality": 1e-3}}
+        tasks["digits, local"] = digits.replace(**local)
     found = {}
-    for name, fields in tasks.items():
-        rate = {"learning_rate": {"value": 2e-3, "milestones": [0.7], "factor": 0.2}}
-        config = TrainConfig(**{"steps": steps, "snapshots": 0} | rate | fields)
+    for name, config in tasks.items():
         found[f"{name}, grown"] = config.replace(growth=GROWTH | {"cap": min(300, config.n_neurons - 80)})
         found[f"{name}, cut down"] = config
     return found
