@@ -27,24 +27,26 @@ MAX_SPREAD, MIN_GAIN, MAX_SHARE_SHUFFLED = 0.45, 0.06, 1 / 3
 
 def arms(scale: str) -> dict[str, TrainConfig]:
     """MNIST-1D with and without locality, in order and shuffled, and digits."""
-    S, steps = (450, 2000) if scale == "paper" else (300, 1200)
-    common = {
-        "n_iterations": 4, "batch_size": 100, "log_every": 200, "snapshots": 0, "locality_power": 2.0,
-        "learning_rate": {"value": 3e-3, "milestones": [0.6, 0.85], "factor": 0.2},
-    }  # fmt: skip
-    learned = {"hidden_positions": "learned"}
-    local = learned | {"strengths": {"locality": 2e-2}}
-    plain = {"strengths": {"weight": 1e-4}}
-    order, shuffled = {"task": "mnist1d"}, {"task": "mnist1d", "task_options": {"shuffled": True}}
-    size = {"n_neurons": S, "steps": steps}
+    S, steps, price = (450, 2000, 7e-3) if scale == "paper" else (400, 1600, 1e-2)
+
+    def config(task: str, n_neurons: int, steps: int, rate: float, **fields) -> TrainConfig:
+        return TrainConfig(
+            task=task, n_neurons=n_neurons, steps=steps, batch_size=100, locality_power=2.0, log_every=200, snapshots=0,
+            learning_rate={"value": rate, "milestones": [0.6, 0.85], "factor": 0.2}, **fields,
+        )  # fmt: skip
+
+    def local(price: float) -> dict:
+        return {"hidden_positions": "learned", "strengths": {"locality": price}}
+
+    size = ("mnist1d", S, steps, 5e-3)
+    plain = {"n_iterations": 4, "strengths": {"weight": 1e-4}}
+    shuffled = {"task_options": {"shuffled": True}}
     return {
-        LOCAL: TrainConfig(**common, **size, **order, **local),
-        PLAIN: TrainConfig(**common, **size, **order, **plain),
-        LOCAL_SHUFFLED: TrainConfig(**common, **size, **shuffled, **local),
-        PLAIN_SHUFFLED: TrainConfig(**common, **size, **shuffled, **plain),
-        DIGITS: TrainConfig(
-            **common | {"n_iterations": 3}, task="digits", n_neurons=150, steps=1000, strengths={"locality": 5e-2}, **learned
-        ),
+        LOCAL: config(*size, n_iterations=4, **local(price)),
+        PLAIN: config(*size, **plain),
+        LOCAL_SHUFFLED: config(*size, n_iterations=4, **local(price), **shuffled),
+        PLAIN_SHUFFLED: config(*size, **plain, **shuffled),
+        DIGITS: config("digits", 150, 1000, 3e-3, n_iterations=3, **local(5e-2)),
     }
 
 
