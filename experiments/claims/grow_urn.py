@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.plots import sorted_matrices
+from experiments import digits
 from experiments.claims import Check, column, fully_connected, spread
 from experiments.judging import arrays, judge, task_data
 from urn import Run, TrainConfig
@@ -28,17 +29,12 @@ WORSE = 0.02
 
 
 def arms(scale: str) -> dict[str, TrainConfig]:
-    """Each task grown and cut down; the shells are those of the claim `fully_connected`."""
-    S, steps = (300, 6000) if scale == "paper" else (150, 4000)
-    common = {"weight": 3e-4, "activity": 3e-3, "self": 1.0, "bias": 1e-3, "depth": {"value": 1e-2, "warmup": steps // 4}}
-    digits = TrainConfig(
-        task="digits", n_neurons=S, steps=steps, strengths=common, snapshots=0,
-        learning_rate={"value": 2e-3, "milestones": [0.7], "factor": 0.2},
-    )  # fmt: skip
-    tasks = {"shells": fully_connected.arms(scale)["layered"], "digits": digits}
+    """Each task grown and cut down; the shells as in the claim `fully_connected`, digits as in the main job."""
+    layered = TrainConfig(**digits.COMMON, strengths=digits.SETTINGS["layered"])
+    tasks = {"shells": fully_connected.arms(scale)["layered"], "digits": layered}
     if scale == "paper":
-        local = {"hidden_positions": "learned", "locality_floor": 0.05, "strengths": common | {"locality": 1e-3}}
-        tasks["digits, local"] = digits.replace(**local)
+        strengths = layered.strengths | {"locality": 8e-3}
+        tasks["digits, local"] = layered.replace(hidden_positions="learned", locality_floor=0.05, strengths=strengths)
     found = {}
     for name, config in tasks.items():
         found[f"{name}, grown"] = config.replace(growth=GROWTH | {"cap": min(300, config.n_neurons - 80)})

@@ -27,7 +27,7 @@ MAX_SPREAD, MIN_GAIN, MAX_SHARE_SHUFFLED = 0.45, 0.06, 1 / 3
 
 def arms(scale: str) -> dict[str, TrainConfig]:
     """MNIST-1D with and without locality, in order and shuffled, and digits."""
-    S, steps, price = (450, 2000, 7e-3) if scale == "paper" else (400, 1600, 1e-2)
+    S, steps, price = (450, 2000, 7e-3) if scale == "paper" else (400, 2000, 7e-3)
 
     def config(task: str, n_neurons: int, steps: int, rate: float, **fields) -> TrainConfig:
         return TrainConfig(

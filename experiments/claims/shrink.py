@@ -45,13 +45,15 @@ def measure(arm: str, run: Run, data: Dataset) -> dict:
 
 def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
     """Size before, after, and against the network that saw only easy; loss."""
-    before = float(np.median([at(sizes, 1 / 3) for sizes in column(measured[AFTER_HARD], "sizes")]))
+    before, as_old = (
+        float(np.median([at(sizes, 1 / 3) for sizes in column(measured[arm], "sizes")])) for arm in (AFTER_HARD, ONLY)
+    )
     after, only, papers_after, papers_only = (
         float(np.median(column(measured[arm], "neurons"))) for arm in (AFTER_HARD, ONLY, PAPERS_AFTER, PAPERS_ONLY)
     )
     losses = [float(np.median(column(measured[arm], "loss of a stretch"))) for arm in (AFTER_HARD, ONLY)]
     return [
-        Check("the hard time made it larger", f"{before:g} against {only:g} neurons", "more", before > only),
+        Check("neurons after the hard time", f"{before:g} against {as_old:g} at that age", "more", before > as_old),
         Check("neurons at the end, over those of only easy", f"{after:g} / {only:g}", "<= 1.3", after <= 1.3 * only),
         Check("loss, against only easy", f"{losses[0]:.3f} against {losses[1]:.3f}", "<= 1 % worse",
               losses[0] <= 1.01 * losses[1]),
