@@ -36,7 +36,7 @@ class GrowingRNN:
 
     def update(self) -> float:
         """One stretch: gradient, step, price, deaths and births. Returns the loss summed over the stretch, in nats."""
-        if self.at + STRETCH + 1 >= len(self.symbols):
+        if self.at + STRETCH + 1 > len(self.symbols):
             self.at, self.h = 0, np.zeros(self.size)
         loss, gradients = self.gradients(self.symbols[self.at : self.at + STRETCH + 1])
         self.at += STRETCH
