@@ -116,12 +116,12 @@ def match(updates: int, seeds: int, grammars: list[str]) -> None:
 def main(arguments: list[str]) -> None:
     """Run the parts named, or the race alone."""
     parser = argparse.ArgumentParser(prog="growth")
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=["speed"])
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[], help="default: speed")
     parser.add_argument("--updates", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--grammars", nargs="+", choices=GRAMMARS, default=GRAMMARS, help="that match compares on")
     given = parser.parse_args(arguments)
-    if "speed" in given.parts:
+    if "speed" in given.parts or not given.parts:
         speed(given.updates, given.seeds)
     if "match" in given.parts:
         match(given.updates, given.seeds, given.grammars)
