@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 from analysis.page import render
 from experiments.claims import NAMES, spread
 from urn import InputError, TrainConfig
+from urn.growth import Growth
 
 KEYS = ("name", "claim", "source", "paper", "ours", "seeds", "passed")
 SHOWN = (
-    "task", "task_options", "n_neurons", "n_iterations", "input_mode", "activation", "steps", "batch_size", "learning_rate",
-    "self_target", "locality_power", "locality_floor", "hidden_positions", "channels",
+    "task", "task_options", "n_neurons", "n_iterations", "input_mode", "activation", "steps", "batch_size", "optimiser",
+    "learning_rate", "clip", "self_target", "locality_power", "locality_floor", "hidden_positions", "channels",
 )  # fmt: skip
 """Fields of the configuration that the settings table shows beside the strengths."""
 MOST_ARMS = 30
@@ -96,11 +97,12 @@ def settings(arms: dict[str, TrainConfig], after: dict[str, str]) -> dict[str, d
     for arm, table in tables.items():
         cells = {name: _words(table[name]) for name in SHOWN if name in table}
         cells |= {f"c_{name}": _words(schedule) for name, schedule in table["strengths"].items()}
+        cells |= {f"growth.{name}": _words(value) for name, value in (table.get("growth") or {}).items()}
         if after:
             cells["starts from"] = after.get(arm, "")
         for name, cell in cells.items():
             found.setdefault(name, {})[arm] = cell
-    usual = TrainConfig().to_dict()
+    usual = TrainConfig().to_dict() | {f"growth.{name}": value for name, value in Growth().model_dump().items()}
     dull = {name for name, cells in found.items() if set(cells.values()) <= {"", _words(usual.get(name, ""))} and name in usual}
     keep = {"task", "n_neurons", "n_iterations", "steps"}
     return {
