@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments import claims, symbols
+from experiments import claims, results, symbols
+from experiments.claims import growth
 from urn import train_population
 from urn.tasks import task_options
 
@@ -59,3 +60,9 @@ def test_the_stream_that_switches_speaks_both_grammars_in_turn():
 
 def test_a_perfect_score_needs_the_memory():
     assert symbols.floor("hard") < symbols.NO_MEMORY_OF_FLIPS < symbols.STRETCH * np.log(4)
+
+
+def test_the_settings_name_the_policy():
+    table = results.settings(growth.arms("paper"), {})
+    assert [table["growth.reserve"][arm] for arm in (growth.HARD, growth.OURS)] == ["1", "8"]
+    assert "growth.threshold" not in table  # the same for all, and what it is by default
