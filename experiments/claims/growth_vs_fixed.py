@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import mannwhitneyu
 
-from analysis.plots import distributions
+from analysis.plots import distributions, growth_curves
 from experiments import symbols
 from experiments.claims import Check, column, spread
 from urn import Run, TrainConfig
@@ -55,10 +55,14 @@ def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
 
 
 def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict[str, Figure]:
-    """Every seed's loss, and the medians over training."""
+    """Every seed's loss, and over training the medians of variable size, the smallest, a middle and the largest."""
     losses = {arm: column(rows, "loss of a stretch") for arm, rows in measured.items()}
     floors = {"floor": symbols.floor("hard"), "no memory of flips": symbols.NO_MEMORY_OF_FLIPS}
+    fixed = [arm for arm in runs if arm != VARIABLE]
+    shown = (VARIABLE, fixed[0], fixed[len(fixed) // 2], fixed[-1])
+    curves = {arm: [row["losses"] for row in measured[arm]] for arm in shown}
+    steps = {arm: [row["step"] for row in runs[arm][0].history] for arm in shown}
     return {
         "distributions": distributions(losses, label="loss of a stretch, nats", lines=floors),
-        "over-training": symbols.curves(runs, floors),
+        "over-training": growth_curves(steps, {"loss of a stretch, nats": curves}, floors=floors),
     }
