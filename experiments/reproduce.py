@@ -39,7 +39,7 @@ def add_reproduce(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="folder to write (default: results)")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), metavar="N", help="processes that train")
-    parser.add_argument("--docs", type=Path, metavar="DIR", help="also write results.md and its figures for the documentation")
+    parser.add_argument("--docs", type=Path, metavar="DIR", help="put them into a folder's results.md too")
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:
@@ -56,7 +56,8 @@ def _reproduce(arguments: argparse.Namespace) -> int:
             raise InputError(f"--{flag}: must be from {least} to 10000, not {value}")
     seeds = {name: _seeds(name, arguments) for name in names}
     store = results.Store(arguments.out)
-    store.entries()  # a claims.json that cannot be read is found out now, not after an hour
+    for folder in filter(None, (arguments.out, arguments.docs)):
+        results.Store(folder).entries()  # a claims.json that cannot be read is found out now, not after an hour
     root = arguments.out / "runs" / arguments.scale
     jobs = {name: lab.jobs_of(name, arguments.scale, seeds[name], root) for name in names}
     console, rows, cut_short = Console(), {name: {} for name in names}, False
@@ -108,12 +109,13 @@ def conclude(
         "seeds": seeds,
         "passed": all(check.passed for check in checks),
     }
-    store.put(entry, figures, story(module))
+    notes = module.notes(measured, scale) if hasattr(module, "notes") else []
+    store.put(entry, figures, "\n\n".join([story(module), *notes]))
     return entry
 
 
 def story(module: ModuleType) -> str:
-    """How a claim can be refuted: what its module says about itself, without the first paragraph."""
+    """How a claim can be refuted: what its module says about itself, in paragraphs, without the first one."""
     return module.__doc__.partition("\n\n")[2].strip()
 
 

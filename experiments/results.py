@@ -152,28 +152,29 @@ def page(entries: list[dict]) -> str:
 
 
 def write_docs(store: Store, docs: Path) -> None:
-    """results.md with its figures, generated from claims.json, and the numbers of claims.json beside it."""
+    """results.md with its figures, and the numbers of claims.json beside it; what only the documentation has stays there."""
     folder = docs / "figures" / "claims"
     folder.mkdir(parents=True, exist_ok=True)
-    entries = store.entries()
-    for old in folder.glob("*.png"):
-        old.unlink()
-    for entry in entries:
+    fresh = store.entries()
+    for entry in fresh:
+        for old in folder.glob(f"{entry['name']}-*.png"):
+            old.unlink()
         for figure in entry["ours"]["figures"]:
             (folder / Path(figure).name).write_bytes((store.folder / figure).read_bytes())
-    write(docs / "results.md", "\n".join(_markdown(entries)) + "\n")
-    write(docs / "claims.json", "[\n" + ",\n".join(json.dumps(_numbers_only(entry)) for entry in entries) + "\n]\n")
+    told = {entry["name"]: _numbers_only(entry) for entry in [*Store(docs).entries(), *fresh]}
+    write(docs / "claims.json", "[\n" + ",\n".join(json.dumps(entry) for entry in told.values()) + "\n]\n")
+    write(docs / "results.md", "\n".join(_markdown(Store(docs).entries())) + "\n")
 
 
 def _numbers_only(entry: dict) -> dict:
-    """An entry without the lists (histories, layers) that were measured for its figures, and without maps of networks."""
-    if not few(entry):
-        return entry | {"ours": entry["ours"] | {"measured": {}, "settings": {}}}
+    """An entry without the lists (histories, layers) that were measured for its figures, and of maps only the seconds."""
+    maps = not few(entry)
+    told = lambda name, value: name == "seconds" if maps else not isinstance(value, list | dict)  # noqa: E731
     measured = {
-        arm: [{name: value for name, value in row.items() if not isinstance(value, list | dict)} for row in rows]
+        arm: [{name: value for name, value in row.items() if told(name, value)} for row in rows]
         for arm, rows in entry["ours"]["measured"].items()
     }
-    return entry | {"ours": entry["ours"] | {"measured": measured}}
+    return entry | {"ours": entry["ours"] | {"measured": measured} | ({"settings": {}} if maps else {})}
 
 
 def _markdown(entries: list[dict]) -> Iterator[str]:
@@ -190,7 +191,8 @@ def _markdown(entries: list[dict]) -> Iterator[str]:
             f"**{_cell(entry['claim'])}.** {'Holds.' if entry['passed'] else 'Does not hold.'}",
             "",
         )
-        yield from (_cell(ours["story"].replace("\n", " ")), "")
+        for paragraph in ours["story"].split("\n\n"):
+            yield from (_cell(paragraph), "")
         yield from (f"- Source: {_cell(entry['source'])}", f"- The paper: {_cell(entry['paper'])}")
         seconds = sum(row["seconds"] for rows in ours["measured"].values() for row in rows)
         yield f"- Ours: {ours['scale']} scale, seeds {_seeds(entry)}, {seconds / 60:.0f} minutes of training"

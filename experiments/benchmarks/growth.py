@@ -2,20 +2,22 @@
 
 Claims: 20 seeds trained together on two cores at least 4 times faster than 20 sequential runs of the yardstick, all started
 with the 40 neurons they have for most of training on the hard grammar; sizes and losses of the same distribution as the
-yardstick's (no Kolmogorov-Smirnov test rejects at 1 %). Both read the same text: what its coins happen to be is common to all.
+yardstick's (no Kolmogorov-Smirnov test rejects at 1 %), both reading the same text: what its coins happen to be is common to
+all; and the yardstick itself, every seed on a text of its own, agrees with the reference program of the paper.
 
-`python -m experiments.benchmarks growth [speed] [match] [--updates N] [--seeds N] [--grammars NAME ...]`; match at 100,000
-updates takes hours.
+`python -m experiments.benchmarks growth [speed] [match] [reference] [--updates N] [--seeds N] [--grammars NAME ...]`; reference
+always makes 100,000 updates.
 """
 
 import argparse
+import multiprocessing
 import time
 
 import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import ks_2samp
+from scipy.stats import fisher_exact, ks_2samp
 
 from experiments import symbols
 from experiments.benchmarks.growing_rnn import GrowingRNN
@@ -23,15 +25,23 @@ from urn.tasks import Dataset
 from urn.tasks import task_options as options
 from urn.training import Trainer
 
-PARTS, GRAMMARS = ("speed", "match"), ("easy", "hard")
+PARTS, GRAMMARS = ("speed", "match", "reference"), ("easy", "hard")
 FIRST_SEED = 100
 LEVEL, START = 0.01, 40
+MOMENTS = (33_000, 66_000, 100_000)
+REFERENCE = {
+    "easy": {"seeds": 3, "neurons": (11, 12, 12), "loss": (9.70, 9.68, 9.62)},
+    "hard": {"seeds": 5, "neurons": (38, 44, 44), "loss": (13.7, 13.1, 13.5)},
+}
+"""Medians of the paper's own program after MOMENTS (Miconi's DiffRNN, run again), and of how many seeds."""
+MASTERED, REFERENCE_MASTERED = 11.0, 2
+"""The loss on hard below which a network knows whether a flip was used, and how many of the reference's five got there."""
 console = Console()
 
 
-def text_of(grammar: str, updates: int) -> Dataset:
+def text_of(grammar: str, updates: int, seed: int = 0) -> Dataset:
     """One stream of symbols, read once or, beyond 10,000 updates, again."""
-    return options(f"miconi_{grammar}", text_options(updates)).load()
+    return options(f"miconi_{grammar}", text_options(updates) | {"data_seed": seed}).load()
 
 
 def text_options(updates: int) -> dict:
@@ -113,6 +123,50 @@ def match(updates: int, seeds: int, grammars: list[str]) -> None:
         console.print(table)
 
 
+def course(grammar: str, seed: int) -> list[tuple[int, float]]:
+    """Neurons and loss of one yardstick on a text of its own, at MOMENTS."""
+    net, found = yardstick(text_of(grammar, MOMENTS[-1], seed), seed), []
+    for update in range(1, MOMENTS[-1] + 1):
+        net.update()
+        if update in MOMENTS:
+            found.append((net.size, net.loss_mean))
+    return found
+
+
+def reference(seeds: int, grammars: list[str]) -> None:
+    """The yardstick against the reference program, of which medians over few seeds are known."""
+    with multiprocessing.get_context("spawn").Pool(2) as processes:
+        for grammar in grammars:
+            tasks = [(grammar, FIRST_SEED + k) for k in range(seeds)]
+            found = np.array(processes.starmap(course, tasks, chunksize=1))  # (seeds, moments, neurons and loss)
+            known = REFERENCE[grammar]
+            title = f"{grammar}: the yardstick, {seeds} seeds, and the reference program, {known['seeds']} seeds"
+            table = Table("", "updates", "yardstick, median (range)", "reference, median", "p", title=title)
+            for column, name in enumerate(("neurons", "loss")):
+                for moment, (updates, median) in enumerate(zip(MOMENTS, known[name], strict=True)):
+                    values = found[:, moment, column]
+                    p = p_of_median(values, median, known["seeds"])
+                    cell = f"{np.median(values):.4g} ({values.min():.4g} to {values.max():.4g})"
+                    table.add_row(name, f"{updates:,}", cell, f"{median:g}", f"{p:.3f}{' REJECTED' if p < LEVEL else ''}")
+            console.print(table)
+            for moment, updates in enumerate(MOMENTS):
+                console.print(f"losses at {updates:,}: {' '.join(f'{loss:.2f}' for loss in sorted(found[:, moment, 1]))}")
+            if grammar == "hard":
+                mastered = int((found[:, -1, 1] < MASTERED).sum())
+                counts = [[mastered, seeds - mastered], [REFERENCE_MASTERED, known["seeds"] - REFERENCE_MASTERED]]
+                p = fisher_exact(counts).pvalue
+                console.print(
+                    f"under {MASTERED:g} at the end: {mastered} of {seeds}, the reference {REFERENCE_MASTERED} of "
+                    f"{known['seeds']}; p = {p:.2f} (Fisher's exact test){' REJECTED' if p < LEVEL else ''}"
+                )
+
+
+def p_of_median(values: np.ndarray, median: float, n: int, draws: int = 100_000) -> float:
+    """How often the median of n of these values is as far out as `median`, on its side, doubled."""
+    medians = np.median(np.random.default_rng(0).choice(values, (draws, n)), 1)
+    return min(1.0, 2 * min(np.mean(medians <= median), np.mean(medians >= median)))
+
+
 def main(arguments: list[str]) -> None:
     """Run the parts named, or the race alone."""
     parser = argparse.ArgumentParser(prog="growth")
@@ -125,3 +179,5 @@ def main(arguments: list[str]) -> None:
         speed(given.updates, given.seeds)
     if "match" in given.parts:
         match(given.updates, given.seeds, given.grammars)
+    if "reference" in given.parts:
+        reference(given.seeds, given.grammars)

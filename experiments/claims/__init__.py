@@ -7,6 +7,7 @@ A claim is a module with
     measure(arm, run, data) numbers of one trained network, plain JSON types
     checks(measured, scale) [Check]: what must hold, from {arm: [numbers of each seed]}
     figures(runs, measured) {name: matplotlib Figure}
+    notes(measured, scale)  optional, [paragraph]: what the numbers say beside the checks
     AFTER                   optional, {arm: the arm whose run with the same seed it goes on from}
     SEEDS                   optional, {scale: how many seeds}, where the usual number says too little
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from experiments import claims, lab, reproduce, results
 from experiments.claims import Check, column, depth, fully_connected, most, spread, width
@@ -124,6 +125,24 @@ def test_the_store_replaces_by_name_and_escapes(toy, tmp_path):
     assert "again" in text
     assert "**no**" in text
     assert not list(tmp_path.rglob(".*.draft"))
+
+
+def test_the_documentation_keeps_claims_that_a_results_folder_lacks(toy, tmp_path):
+    rows = {arm: dict(zip((100,), found, strict=True)) for arm, found in perform(toy, tmp_path / "runs", [100]).items()}
+    older, newer, docs = results.Store(tmp_path / "older"), results.Store(tmp_path / "newer"), tmp_path / "docs"
+    entry = reproduce.conclude("toy", "quick", [100], rows, tmp_path / "runs", older)
+    older.put(entry | {"name": "depth"}, {"curve": Figure()}, "kept")
+    results.write_docs(older, docs)
+    maps = {f"arm {k}": [{"seconds": 30.0, "x": k}] for k in range(results.MOST_ARMS + 1)}
+    newer.put(entry | {"name": "phase_map", "ours": entry["ours"] | {"measured": maps}}, {"map": Figure()}, "new")
+    for _ in range(2):  # the second time from what the first has written
+        results.write_docs(newer, docs)
+        text = (docs / "results.md").read_text()
+        assert [text.count(f"## {name}\n") for name in ("depth", "phase_map", "toy")] == [1, 1, 1]
+        assert "16 minutes of training" in text
+        assert "31 kinds of networks: too many for tables." in text
+        assert {path.name for path in (docs / "figures" / "claims").iterdir()} == {"depth-curve.png", "phase_map-map.png"}
+        newer = results.Store(tmp_path / "newest")  # which holds nothing
 
 
 def test_a_foreign_claims_json_is_refused_and_kept(tmp_path, capsys):
