@@ -16,7 +16,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.plots import heat_map, phase_map
-from experiments import sweeps
+from experiments import borders, sweeps
+from experiments.borders import DISCONNECTED
 from experiments.claims import Check, short
 from experiments.sweeps.measure import measure as row_of
 from experiments.sweeps.plan import read_plan
@@ -34,7 +35,6 @@ KEPT = (
     "convolutional",
 )  # fmt: skip
 """Columns of a sweep's row that are kept of every network."""
-DISCONNECTED = "disconnected"
 
 
 @cache
@@ -64,6 +64,11 @@ def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
     """At the ends of the axes."""
     found = _of_digits(_map(measured, scale, "digits"))
     return found + (_of_mnist1d(_map(measured, scale, "MNIST-1D")) if "MNIST-1D" in MAPS[scale] else [])
+
+
+def notes(measured: dict[str, list[dict]], scale: str) -> list[str]:
+    """A paragraph on each border of each map."""
+    return [text for name in MAPS[scale] for text in borders.told(name, _map(measured, scale, name), LABELS)]
 
 
 def _map(measured: dict[str, list[dict]], scale: str, name: str) -> list[dict]:

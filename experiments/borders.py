@@ -1,0 +1,74 @@
+"""The borders of the maps of `phase_map` in words: where, along one price, most networks become something else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from experiments.claims import short
+
+DISCONNECTED = "disconnected"
+
+
+@dataclass(frozen=True)
+class Border:
+    """Along one axis of a map, what most networks become, told for every value of the other axis. `counted`: of these."""
+
+    title: str
+    along: str
+    across: str
+    beyond: Callable[[dict], bool]
+    why: str
+    counted: Callable[[dict], bool] = lambda row: row["architecture"] != DISCONNECTED
+
+
+BORDERS = {
+    "digits": (
+        Border("Recurrent to layered", "depth", "activity", lambda row: not row["recurrent"], ""),
+        Border("Connected to disconnected", "activity", "depth", lambda row: row["architecture"] == DISCONNECTED, "",
+               lambda row: True),
+    ),
+    "MNIST-1D": (
+        Border("Anywhere to local", "locality", "symmetry", lambda row: row["locally_connected"], ""),
+        Border("Every site its own kernel to shared kernels", "symmetry", "locality", lambda row: row["convolutional"], ""),
+    ),
+}  # fmt: skip
+
+
+def crossings(rows: list[dict], border: Border) -> dict[float, float | None]:
+    """{value across: the first value along the axis from which on at least half of the networks counted are beyond}, or None.
+
+    `rows` hold the strengths of both axes and what was measured. Points where nothing is counted say nothing.
+    """
+    found = {}
+    for across in sorted({row[border.across] for row in rows}):
+        line = [row for row in rows if row[border.across] == across and border.counted(row)]
+        found[across] = None
+        for along in sorted({row[border.along] for row in line}, reverse=True):
+            if np.mean([bool(border.beyond(row)) for row in line if row[border.along] == along]) < 0.5:
+                break
+            found[across] = along
+    return found
+
+
+def told(name: str, rows: list[dict], labels: dict[str, str]) -> list[str]:
+    """A paragraph on each border of a map."""
+    return [_paragraph(name, border, crossings(rows, border), labels) for border in BORDERS[name]]
+
+
+def _paragraph(name: str, border: Border, found: dict[float, float | None], labels: dict[str, str]) -> str:
+    along, across = labels[border.along], labels[border.across]
+    crossed = {value: at for value, at in found.items() if at is not None}
+    never = [short(value) for value, at in found.items() if at is None]
+    text = f"{name}, {border.title[0].lower()}{border.title[1:]}: "
+    if crossed:
+        ats = list(crossed.values())
+        text += f"from {along} = {short(median(ats))} on"
+        if min(ats) < max(ats):
+            course = ", ".join(f"{short(at)} at {short(value)}" for value, at in crossed.items())
+            text += f" (median over {across}; by {across}: {course})"
+        text += f"; nowhere at {across} = {', '.join(never)}. " if never else ". "
+    else:
+        text += f"nowhere on the {along} there are. "
+    return (text + border.why).strip()
