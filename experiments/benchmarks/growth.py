@@ -12,6 +12,7 @@ always makes 100,000 updates.
 import argparse
 import multiprocessing
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import torch
@@ -135,10 +136,10 @@ def course(grammar: str, seed: int) -> list[tuple[int, float]]:
 
 def reference(seeds: int, grammars: list[str]) -> None:
     """The yardstick against the reference program, of which medians over few seeds are known."""
-    with multiprocessing.get_context("spawn").Pool(2) as processes:
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as processes:
         for grammar in grammars:
-            tasks = [(grammar, FIRST_SEED + k) for k in range(seeds)]
-            found = np.array(processes.starmap(course, tasks, chunksize=1))  # (seeds, moments, neurons and loss)
+            some = range(FIRST_SEED, FIRST_SEED + seeds)
+            found = np.array(list(processes.map(course, [grammar] * seeds, some)))  # (seeds, moments, neurons and loss)
             known = REFERENCE[grammar]
             title = f"{grammar}: the yardstick, {seeds} seeds, and the reference program, {known['seeds']} seeds"
             table = Table("", "updates", "yardstick, median (range)", "reference, median", "p", title=title)
