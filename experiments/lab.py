@@ -27,6 +27,8 @@ from urn.tasks import Dataset, task_options
 LARGE = 400
 """Neurons from which a network fills the processor alone."""
 MEASURED = "measured.json"
+DRAWS = ("plots", "page", "export")
+"""Rooms of `analysis` that no measurement passes through."""
 
 
 @dataclass(frozen=True)
@@ -143,12 +145,13 @@ def measured(job: Job, folder: Path, data: Dataset, seconds: float | None) -> di
 
 @cache
 def code_of(claim: str) -> str:
-    """A fingerprint of the code that measures: the claim's module, what all claims share, and the whole of `analysis`."""
+    """A fingerprint of the code that measures: the claim's module, what all claims share, and `analysis` without DRAWS."""
     import analysis
 
-    whole = hashlib.sha256()
+    whole, root = hashlib.sha256(), Path(analysis.__file__).parent
     shared = [Path(module.__file__) for module in (claims, judging, symbols)]
-    for path in [Path(claims.load(claim).__file__), *shared, *sorted(Path(analysis.__file__).parent.rglob("*.py"))]:
+    measuring = [path for path in sorted(root.rglob("*.py")) if path.relative_to(root).parts[0] not in DRAWS]
+    for path in [Path(claims.load(claim).__file__), *shared, *measuring]:
         whole.update(path.read_bytes())
     return whole.hexdigest()
 

@@ -93,6 +93,14 @@ def test_measurements_are_made_anew_when_the_code_changes(toy, tmp_path, monkeyp
     assert len(toy.calls) == 4
 
 
+def test_what_draws_does_not_measure():
+    """A change in DRAWS makes nothing stale: no module that measures imports from there."""
+    code = "import analysis, experiments.judging, sys; print(*(name for name in sys.modules if name.startswith('analysis.')))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "analysis.verdicts.recurrent" in loaded
+    assert not [name for name in loaded if name.split(".")[1] in lab.DRAWS]
+
+
 def test_stopping_leaves_no_run_of_a_population_behind(toy, tmp_path):
     job = lab.jobs_of("toy", "quick", [100], tmp_path)[0]
     assert lab.perform(job, stop=lambda: True) is None
