@@ -11,6 +11,15 @@ from experiments.claims import short
 DISCONNECTED = "disconnected"
 
 
+LEARNED = 0.5
+"""Accuracy from which a network has learned its task; what shape a network at chance has says nothing."""
+
+
+def learned(row: dict) -> bool:
+    """Whether what a network became serves its task."""
+    return row["architecture"] != DISCONNECTED and (row["test_accuracy"] or 0) >= LEARNED
+
+
 @dataclass(frozen=True)
 class Border:
     """Along one axis of a map, what most networks become, told for every value of the other axis. `counted`: of these."""
@@ -20,20 +29,42 @@ class Border:
     across: str
     beyond: Callable[[dict], bool]
     why: str
-    counted: Callable[[dict], bool] = lambda row: row["architecture"] != DISCONNECTED
+    counted: Callable[[dict], bool] = learned
 
 
 BORDERS = {
     "digits": (
-        Border("Recurrent to layered", "depth", "activity", lambda row: not row["recurrent"], ""),
-        Border("Connected to disconnected", "activity", "depth", lambda row: row["architecture"] == DISCONNECTED, "",
-               lambda row: True),
+        Border(
+            "Recurrent to layered",
+            along="depth",
+            across="activity",
+            beyond=lambda row: not row["recurrent"],
+            why="A neuron that speaks at several iterations pays the price of depth, but it also pays that of activity each "
+            "time, so either price alone makes layers, and the dearer one is, the less of the other it takes.",
+        ),
+        Border(
+            "Feed-forward with shortcuts to an MLP whose every connection leads one layer on",
+            along="activity",
+            across="depth",
+            beyond=lambda row: row["architecture"] == "MLP",
+            counted=lambda row: learned(row) and not row["recurrent"],
+            why="A shortcut needs a second neuron of the same meaning, or one that speaks early and is heard late; what speaks "
+            "little does neither.",
+        ),
+        Border(
+            "Learning to chance",
+            along="activity",
+            across="depth",
+            beyond=lambda row: not learned(row),
+            counted=lambda row: True,
+            why="Where an answer costs more activity than it saves loss, none is given; the weights that are left carry none.",
+        ),
     ),
     "MNIST-1D": (
         Border("Anywhere to local", "locality", "symmetry", lambda row: row["locally_connected"], ""),
         Border("Every site its own kernel to shared kernels", "symmetry", "locality", lambda row: row["convolutional"], ""),
     ),
-}  # fmt: skip
+}
 
 
 def crossings(rows: list[dict], border: Border) -> dict[float, float | None]:
