@@ -39,8 +39,8 @@ BORDERS = {
             along="depth",
             across="activity",
             beyond=lambda row: not row["recurrent"],
-            why="A neuron that speaks at several iterations pays the price of depth, but it also pays that of activity each "
-            "time, so either price alone makes layers, and the dearer one is, the less of the other it takes.",
+            why="A neuron that speaks at several iterations pays the price of depth, but also that of activity each time: either "
+            "price alone makes layers, which the forecast (recurrent wherever depth is free) overlooked.",
         ),
         Border(
             "Feed-forward with shortcuts to an MLP whose every connection leads one layer on",
@@ -48,8 +48,7 @@ BORDERS = {
             across="depth",
             beyond=lambda row: row["architecture"] == "MLP",
             counted=lambda row: learned(row) and not row["recurrent"],
-            why="A shortcut needs a second neuron of the same meaning, or one that speaks early and is heard late; what speaks "
-            "little does neither.",
+            why="Such networks also use more neurons and connections. Why, was not looked into.",
         ),
         Border(
             "Learning to chance",
@@ -57,7 +56,8 @@ BORDERS = {
             across="depth",
             beyond=lambda row: not learned(row),
             counted=lambda row: True,
-            why="Where an answer costs more activity than it saves loss, none is given; the weights that are left carry none.",
+            why="The forecast was disconnection. Some weights stay, and the verdicts still name their shape, but what they carry "
+            "answers nothing; the map shows such points as having learned nothing.",
         ),
     ),
     "MNIST-1D": (

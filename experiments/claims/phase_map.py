@@ -5,6 +5,8 @@ of distance (c_loc) by that of asymmetry (c_sym). Refuted when prices change not
 its axes are for: on digits networks that serve at several iterations where c_depth is least and layers where it is largest
 (of those that are connected), and fewer neurons the dearer activity is, to the point of disconnection; on MNIST-1D no local
 fields without c_loc, and shared kernels only where both prices are paid.
+
+This was written down before a map was trained, and stands as it was. The borders that were found follow.
 """
 
 from collections import Counter
@@ -35,6 +37,7 @@ KEPT = (
     "convolutional",
 )  # fmt: skip
 """Columns of a sweep's row that are kept of every network."""
+UNLEARNED = "nothing learned"
 
 
 @cache
@@ -131,6 +134,7 @@ def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict
 
 
 def _kinds(rows: list[dict], most: int = 8) -> list[str]:
-    """What each network is called; rare kinds together, so that a colour means something."""
-    common = {kind for kind, _ in Counter(row["architecture"] for row in rows).most_common(most - 1)}
-    return [row["architecture"] if row["architecture"] in common else "other" for row in rows]
+    """What each network that learned is called; rare kinds together, so that a colour means something."""
+    kinds = [row["architecture"] if borders.learned(row) else UNLEARNED for row in rows]
+    common = {kind for kind, _ in Counter(kinds).most_common(most - 1)}
+    return [kind if kind in common else "other" for kind in kinds]
