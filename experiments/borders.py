@@ -39,8 +39,8 @@ BORDERS = {
             along="depth",
             across="activity",
             beyond=lambda row: not row["recurrent"],
-            why="A neuron that speaks at several iterations pays the price of depth, but also that of activity each time: either "
-            "price alone makes layers, which the forecast (recurrent wherever depth is free) overlooked.",
+            why="A neuron that speaks at several iterations pays the price of depth, but also that of activity each time: "
+            "either price alone makes layers, which the forecast (recurrent wherever depth is free) overlooked.",
         ),
         Border(
             "Feed-forward with shortcuts to an MLP whose every connection leads one layer on",
@@ -56,8 +56,8 @@ BORDERS = {
             across="depth",
             beyond=lambda row: not learned(row),
             counted=lambda row: True,
-            why="The forecast was disconnection. Some weights stay, and the verdicts still name their shape, but what they carry "
-            "answers nothing; the map shows such points as having learned nothing.",
+            why="The forecast was disconnection. Some weights stay, and the verdicts still name their shape, but what they "
+            "carry answers nothing; the map shows such points as having learned nothing.",
         ),
     ),
     "MNIST-1D": (
