@@ -61,8 +61,22 @@ BORDERS = {
         ),
     ),
     "MNIST-1D": (
-        Border("Anywhere to local", "locality", "symmetry", lambda row: row["locally_connected"], ""),
-        Border("Every site its own kernel to shared kernels", "symmetry", "locality", lambda row: row["convolutional"], ""),
+        Border(
+            "Wires to anywhere to local fields",
+            along="locality",
+            across="symmetry",
+            beyond=lambda row: row["locally_connected"],
+            why="Where asymmetry is priced as well, distance has to cost more before wires are short: plausibly because a weight "
+            "that all sites share earns what all of them need.",
+        ),
+        Border(
+            "A kernel for every site to kernels shared by all",
+            along="symmetry",
+            across="locality",
+            beyond=lambda row: row["convolutional"],
+            why="Without local fields nothing is called a convolution, but the accuracy rises at about the same price: weights "
+            "are shared there too, over kernels as wide as the ring.",
+        ),
     ),
 }
 
