@@ -66,8 +66,8 @@ BORDERS = {
             along="locality",
             across="symmetry",
             beyond=lambda row: row["locally_connected"],
-            why="Where asymmetry is priced as well, distance has to cost more before wires are short: plausibly because a weight "
-            "that all sites share earns what all of them need.",
+            why="Where asymmetry is priced as well, distance has to cost more before wires are short: plausibly because a "
+            "weight that all sites share earns what all of them need.",
         ),
         Border(
             "A kernel for every site to kernels shared by all",
