@@ -9,8 +9,6 @@ import numpy as np
 from experiments.claims import short
 
 DISCONNECTED = "disconnected"
-
-
 LEARNED = 0.5
 """Accuracy from which a network has learned its task; what shape a network at chance has says nothing."""
 
@@ -40,7 +38,7 @@ BORDERS = {
             across="activity",
             beyond=lambda row: not row["recurrent"],
             why="A neuron that speaks at several iterations pays the price of depth, but also that of activity each time: "
-            "either price alone makes layers, which the forecast (recurrent wherever depth is free) overlooked.",
+            "layers come where either is dear and the other least, which the forecast (recurrent at the least c_depth) overlooked.",
         ),
         Border(
             "Feed-forward with shortcuts to an MLP whose every connection leads one layer on",
@@ -48,7 +46,7 @@ BORDERS = {
             across="depth",
             beyond=lambda row: row["architecture"] == "MLP",
             counted=lambda row: learned(row) and not row["recurrent"],
-            why="Such networks also use more neurons and connections. Why, was not looked into.",
+            why="Why, was not looked into.",
         ),
         Border(
             "Learning to chance",
@@ -56,8 +54,8 @@ BORDERS = {
             across="depth",
             beyond=lambda row: not learned(row),
             counted=lambda row: True,
-            why="The forecast was disconnection. Some weights stay, and the verdicts still name their shape, but what they "
-            "carry answers nothing; the map shows such points as having learned nothing.",
+            why="The forecast was disconnection. Some weights stay, and the verdicts still name their shape, but fewer than "
+            "half of the answers are right; the map shows such points as having learned nothing.",
         ),
     ),
     "MNIST-1D": (
@@ -74,8 +72,8 @@ BORDERS = {
             along="symmetry",
             across="locality",
             beyond=lambda row: row["convolutional"],
-            why="Without local fields nothing is called a convolution, but the accuracy rises at about the same price: weights "
-            "are shared there too, over kernels as wide as the ring.",
+            why="Without local fields nothing is called a convolution, but the accuracy rises at about the same price: "
+            "plausibly weights are shared there too, over kernels as wide as the ring.",
         ),
     ),
 }
@@ -84,12 +82,13 @@ BORDERS = {
 def crossings(rows: list[dict], border: Border) -> dict[float, float | None]:
     """{value across: the first value along the axis from which on at least half of the networks counted are beyond}, or None.
 
-    `rows` hold the strengths of both axes and what was measured. Points where nothing is counted say nothing.
+    `rows` hold the strengths of both axes and what was measured. Points where nothing is counted say nothing, nor do lines.
     """
     found = {}
     for across in sorted({row[border.across] for row in rows}):
         line = [row for row in rows if row[border.across] == across and border.counted(row)]
-        found[across] = None
+        if line:
+            found[across] = None
         for along in sorted({row[border.along] for row in line}, reverse=True):
             if np.mean([bool(border.beyond(row)) for row in line if row[border.along] == along]) < 0.5:
                 break
