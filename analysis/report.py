@@ -3,10 +3,11 @@ Draws nothing.
 """
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from html import escape
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from analysis.checks import ACTIVATIONS, INPUT_MODES, as_count, as_finite, as_network, as_positions, one_of
 from analysis.effective import EffectiveGraph, effective_graph
@@ -237,8 +238,24 @@ def analyse(
     )
 
 
+@cache
+def _libraries():
+    """The libraries of linear algebra that are loaded, looked up once."""
+    return ThreadpoolController()
+
+
 def _judge(weights, biases, threshold, positions, settings, n_null, seed):
-    """Graph, layers and verdicts at one threshold. Each verdict has a stream of random numbers of its own."""
+    """Graph, layers and verdicts at one threshold, on one thread.
+
+    The draws of a null model are many small products: more threads gain nothing there, and where another process wants
+    the core they wait for each other, tens of times longer than they compute.
+    """
+    with _libraries().limit(limits=1, user_api="blas"):
+        return _judge_here(weights, biases, threshold, positions, settings, n_null, seed)
+
+
+def _judge_here(weights, biases, threshold, positions, settings, n_null, seed):
+    """`_judge`. Each verdict has a stream of random numbers of its own."""
     used = np.where(np.abs(weights) > threshold, weights, 0.0) if threshold > 0 else weights
     graph = effective_graph(used, biases, faint=FAINT if threshold > 0 else 0.0, **settings)
     lay = layers(graph)

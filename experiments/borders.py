@@ -7,15 +7,14 @@ from statistics import median
 import numpy as np
 
 from experiments.claims import short
+from experiments.sweeps.measure import UNLEARNED
 
 DISCONNECTED = "disconnected"
-LEARNED = 0.5
-"""Accuracy from which a network has learned its task; what shape a network at chance has says nothing."""
 
 
 def learned(row: dict) -> bool:
     """Whether what a network became serves its task."""
-    return row["architecture"] != DISCONNECTED and (row["test_accuracy"] or 0) >= LEARNED
+    return row["architecture"] not in (DISCONNECTED, UNLEARNED)
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ BORDERS = {
             across="activity",
             beyond=lambda row: not row["recurrent"],
             why="A neuron that speaks at several iterations pays the price of depth, but also that of activity each time: "
-            "layers come where either is dear and the other least, which the forecast (recurrent at the least c_depth) overlooked.",
+            "layers come where either is dear and the other least, which the forecast (recurrent at the least c_depth) "
+            "overlooked.",
         ),
         Border(
             "Feed-forward with shortcuts to an MLP whose every connection leads one layer on",
@@ -54,8 +54,8 @@ BORDERS = {
             across="depth",
             beyond=lambda row: not learned(row),
             counted=lambda row: True,
-            why="The forecast was disconnection. Some weights stay, and the verdicts still name their shape, but fewer than "
-            "half of the answers are right; the map shows such points as having learned nothing.",
+            why="The forecast was disconnection. Some weights stay, and the verdicts still name their shape, but the "
+            "answers are no better than always the same one; the map shows such points as having learned nothing.",
         ),
     ),
     "MNIST-1D": (

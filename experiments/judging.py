@@ -1,6 +1,8 @@
 """From a run to a verdict: how every experiment here analyses a trained network, on its task's validation data."""
 
 import numpy as np
+import torch
+from scipy.stats import binomtest
 
 from analysis import StructureReport, analyse
 from analysis.forward import forward
@@ -10,6 +12,8 @@ from urn.tasks import Dataset, task_options
 
 MAX_SAMPLES = 500
 """Validation samples that are enough to see what varies: analysis holds neurons x iterations x samples."""
+CHANCE = 0.01
+"""p below which an accuracy is not chance."""
 
 
 def task_data(run: Run) -> Dataset:
@@ -26,6 +30,20 @@ def task_data(run: Run) -> Dataset:
             f"where the network has {run.n_inputs} and {run.n_outputs}"
         )
     return data
+
+
+def learned(accuracy: float | None, data: Dataset) -> bool:
+    """Whether a validation accuracy is better than chance: than one answer always, the best one.
+
+    A one-sided binomial test at CHANCE on classes and symbols; an R^2 above 0, what the mean gives, for regression.
+    """
+    if accuracy is None or not np.isfinite(accuracy):
+        return False
+    if data.kind == "regression":
+        return accuracy > 0
+    y = data.validation[1].flatten()
+    most = int(torch.bincount(y).max())
+    return bool(binomtest(round(accuracy * len(y)), len(y), most / len(y), alternative="greater").pvalue < CHANCE)
 
 
 def arrays(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from urn.progress import describe
 
@@ -66,6 +67,7 @@ def _begin(said, stop, parent: int, threads: int) -> None:
     _said, _stop = said, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
+    threadpool_limits(threads, user_api="blas")  # NumPy's
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 
 from analysis.plots import heat_map, phase_map
 from experiments import borders, sweeps
-from experiments.borders import DISCONNECTED
 from experiments.claims import Check, short
 from experiments.sweeps.measure import measure as row_of
 from experiments.sweeps.plan import read_plan
@@ -37,7 +36,6 @@ KEPT = (
     "convolutional",
 )  # fmt: skip
 """Columns of a sweep's row that are kept of every network."""
-UNLEARNED = "nothing learned"
 
 
 @cache
@@ -86,7 +84,7 @@ def _of_digits(rows: list[dict]) -> list[Check]:
     )
     serving = [_share(some, "recurrent") for some in (lowest, highest)]
     sizes = [median(row["used_neurons"] or 0 for row in some) for some in (cheap, dear)]
-    lost = [np.mean([row["architecture"] == DISCONNECTED for row in some]) for some in (cheap, dear)]
+    lost = [np.mean([row["architecture"] == borders.DISCONNECTED for row in some]) for some in (cheap, dear)]
     return [
         Check("digits: recurrent networks among the connected, least and largest c_depth", " ".join(map(short, serving)),
               "0.9 or more, 0.1 or less", serving[0] >= 0.9 and serving[1] <= 0.1),
@@ -113,7 +111,7 @@ def _of_mnist1d(rows: list[dict]) -> list[Check]:
 
 def _share(rows: list[dict], verdict: str) -> float:
     """Share of the connected networks for which a verdict holds."""
-    connected = [bool(row[verdict]) for row in rows if row["architecture"] != DISCONNECTED]
+    connected = [bool(row[verdict]) for row in rows if row["architecture"] != borders.DISCONNECTED]
     return float(np.mean(connected)) if connected else float("nan")
 
 
@@ -135,6 +133,6 @@ def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict
 
 def _kinds(rows: list[dict], most: int = 8) -> list[str]:
     """What each network that learned is called; rare kinds together, so that a colour means something."""
-    kinds = [row["architecture"] if borders.learned(row) else UNLEARNED for row in rows]
+    kinds = [row["architecture"] for row in rows]
     common = {kind for kind, _ in Counter(kinds).most_common(most - 1)}
     return [kind if kind in common else "other" for kind in kinds]

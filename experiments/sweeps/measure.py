@@ -3,13 +3,15 @@
 import numpy as np
 
 from analysis import StructureReport
-from experiments.judging import judge
+from experiments.judging import judge, learned
 from experiments.sweeps.columns import EFFECTS
 from urn import Run
 from urn.tasks import Dataset
 
 N_NULL = 200
 """Draws from each null model: the fewest with which a verdict can be reached."""
+UNLEARNED = "nothing learned"
+"""The architecture of a network at chance: what shape its remains have says nothing."""
 
 
 def measure(run: Run, data: Dataset) -> tuple[dict, dict | None]:
@@ -29,7 +31,10 @@ def measure(run: Run, data: Dataset) -> tuple[dict, dict | None]:
     if run.status in ("diverged", "interrupted") or not run.weights.any():
         return row, None
     report = judge(run, data, n_null=N_NULL)
-    return row | structure(report), report.to_dict()
+    row |= structure(report)
+    if report.status == "ok" and not learned(row.get("validation_accuracy"), data):
+        row["architecture"] = UNLEARNED
+    return row, report.to_dict()
 
 
 def structure(report: StructureReport) -> dict:

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from analysis import analyse
+from analysis import analyse, report
 from tests.planted import FAMILIES, local, mlp, residual
 
 GOOD = {"n_inputs": 2, "n_outputs": 1, "n_iterations": 2}
@@ -157,3 +158,21 @@ def test_what_data_silence_is_no_structure():
     x = np.random.default_rng(0).normal(size=(100, 2))
     assert analyse(weights, biases, n_inputs=2, n_outputs=2, n_iterations=2).widths == (4,)
     assert analyse(weights, biases, n_inputs=2, n_outputs=2, n_iterations=2, inputs=x).widths == (2,)
+
+
+def test_verdicts_take_one_thread_and_give_the_others_back(monkeypatch):
+    """Two busy threads that share a core wait for each other tens of times longer than they compute."""
+    blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    assert blas
+    counts, effective_graph = [], report.effective_graph
+
+    def watched(*args, **settings):
+        counts.extend(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+        return effective_graph(*args, **settings)
+
+    monkeypatch.setattr(report, "effective_graph", watched)
+    with threadpool_limits(2, user_api="blas"):
+        analyse(np.tril(np.ones((5, 5)), -1), n_null=200, **GOOD)
+        after = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+    assert set(counts) == {1}
+    assert set(after) == {2}

@@ -13,13 +13,16 @@ import pytest
 import tomli_w
 import torch
 
+from experiments.judging import learned
 from experiments.sweeps.engine import Engine, room, train_batch
+from experiments.sweeps.measure import UNLEARNED
 from experiments.sweeps.pictures import Pictures, Wanted
 from experiments.sweeps.plan import MOST_POINTS, Sweep, make_plan, read_plan
 from experiments.sweeps.store import DATABASE, DONE, Store
 from tests.conftest import SMALL, after, cases
 from urn import InputError, load_run, train
 from urn.cli import main
+from urn.tasks import Dataset
 
 BASE = SMALL.to_dict() | {"snapshots": 1, "strengths": {"weight": 1e-3, "depth": {"value": 1e-2, "warmup": 5}}}
 BASE.pop("seed")
@@ -92,6 +95,29 @@ def test_a_point_is_what_training_alone_makes_of_it_also_beside_one_that_diverge
         assert kept.config == alone.config
         assert (status, accuracy) == (alone.status, pytest.approx(alone.test_accuracy, abs=0.07))
         assert summary
+
+
+@pytest.mark.parametrize(
+    ("hits", "expected"), [(None, False), (float("nan"), False), (10, False), (17, False), (18, True), (40, True)]
+)
+def test_a_network_has_learned_once_chance_is_unlikely(hits, expected):
+    """40 samples, 10 of them of the most frequent class: 17 right or more happen with p = 0.012, 18 with 0.005."""
+    y = torch.tensor([0] * 10 + [1, 2, 3, 4, 5, 6] * 5)
+    split = torch.zeros(40, 2), y
+    data = Dataset(split, split, split, 7)
+    assert learned(hits if hits is None else hits / 40, data) is expected
+
+
+def test_a_network_at_chance_is_called_that_whatever_its_remains_look_like(place):
+    """One step at a rate of almost nothing leaves a network connected that has learned nothing."""
+    base = {"steps": 1, "learning_rate": 1e-9, "n_neurons": 40}
+    plan = make_plan(sweep(base=base), "")
+    with Store.create(place / "out", plan) as store:
+        engine(store, plan).run()
+        rows = store.rows(["status", "architecture", "summary"])
+    for status, architecture, summary in rows:
+        assert (status, architecture) == ("ok", UNLEARNED)
+        assert UNLEARNED not in summary
 
 
 def test_stopping_gives_points_back_and_resuming_trains_the_rest_only(file, place, monkeypatch):
