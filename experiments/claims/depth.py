@@ -1,7 +1,8 @@
 """I and the depth term set the depth: one URN on digits, applied 2, 3, 4 or 5 times, with the same strengths.
 
-Refuted when the number of hidden layers is not I - 1 in at least 4 of 5 seeds at every I, or when neurons are shared
-between layers. Control: at I = 5 without the depth and self terms neurons must be re-used, or nothing was separated.
+Refuted when the number of hidden layers is not I - 1 in at least 4 of 5 seeds at every I, or when a tenth of
+the neurons or more compute at several iterations. Control: at I = 5 without the depth and self terms a tenth must do so, or
+nothing was separated.
 """
 
 from matplotlib.figure import Figure

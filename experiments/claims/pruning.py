@@ -5,8 +5,8 @@ L1 price, Optimal Brain Damage (diagonal of H), Optimal Brain Surgeon (whole H, 
 share of weights away. Refuted when a criterion does not keep more than chance, when the diagonal of H (OBD, at a quarter of
 the weights) or the whole of it (OBS, at half) keeps less than magnitude, or when 300 updates of retraining do not halve what
 lies between magnitude and OBD. OBS is held against magnitude at half of the weights only: its corrections follow a quadratic
-that holds near the trained network, and when few weights are left they have led it astray. The L1 price trains by itself, so
-it is held against the others with retraining only.
+that holds near the trained network, and when few weights are left they have led it astray: at a quarter it keeps less than
+magnitude. The L1 price trains by itself; it is drawn beside the others and held against none.
 """
 
 import numpy as np
@@ -20,7 +20,8 @@ from urn.pruning import CRITERIA
 from urn.tasks import Dataset
 
 CLAIM = (
-    "At equal sparsity every criterion keeps far more of a trained URN than chance, and curvature at least what magnitude keeps"
+    "At equal sparsity magnitude and curvature keep far more of a trained URN than chance; curvature keeps at least what "
+    "magnitude does, its diagonal down to a quarter of the weights, the whole of it down to half"
 )
 SOURCE = "LeCun, Denker & Solla 1990; Hassibi & Stork 1993"
 PAPER = "OBS takes away more weights at the same error than OBD, and OBD more than magnitude; no URNs"
