@@ -1,8 +1,9 @@
 """The paper's experiment: a flat matrix of 5000 neurons, trained on shells, ends as a small MLP.
 
 Refuted by an accuracy below 99.9 % on fresh samples, by more than 120 living hidden neurons in any seed, by weight mass that
-skips layers, or by another depth than three. Control: a smaller network without any price, which learns the task as
-well, must not be called an MLP: it has dense blocks in three layers too, but its neurons serve in several of them. Beside it, without a check: the paper's two prices alone.
+skips layers, or by another depth than three. Control: a smaller network without any price, which learns the task as well,
+must not be called an MLP: it has dense blocks in three layers too, but its neurons serve in several of them. Beside it,
+without a check: the paper's two prices alone.
 """
 
 import numpy as np

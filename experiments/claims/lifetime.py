@@ -6,9 +6,9 @@ weights it has, and is not told that the task has changed: in every phase the sa
 slots, until a few that nobody listens to are in reserve, and the same prices let them fade. So a reserve that was pruned
 away can always come back: dormant neurons need not be kept, for the slots are what is scarce, not the random weights in them.
 
-Refuted if accuracy does not recover, if the network does not grow for the hard task by neurons born after the easy one, or
-if it does not prune again. Control: a life in which nothing changes must not grow. Receptive fields are to widen, by any amount, when the order
-is lost.
+Refuted if accuracy does not recover, if the network does not grow for the hard task by neurons born after the easy one, or if
+it does not prune again. Control: a life in which nothing changes must not grow. Receptive fields are to widen, by any amount,
+when the order is lost.
 """
 
 from statistics import median
