@@ -29,7 +29,7 @@ from analysis.trophic import trophic_incoherence
 from experiments import judging
 from experiments.baselines import train_masked
 from experiments.judging import arrays, judge, samples, task_data
-from experiments.report import page
+from experiments.report import AT_CHANCE, page
 from urn import InputError, Run, load_run
 from urn.folders import STRUCTURE, RunFolder
 from urn.tasks import Dataset
@@ -54,6 +54,12 @@ class Inspection:
             return float("nan"), []
         rng = np.random.default_rng(self.seed)
         return lesions(self.W, self.b, self.inputs, self.targets, self.report, positions=self.positions, rng=rng)
+
+    @property
+    def learned(self) -> bool:
+        """Whether the run ended better than chance on validation data."""
+        history = self.run.history
+        return bool(history) and judging.learned(history[-1]["validation_accuracy"], self.data)
 
     @property
     def score_name(self) -> str:
@@ -159,6 +165,8 @@ def _print(seen: Inspection, found: dict) -> None:
     console.print(Text(f"{report.summary}", style="bold"))
     if seen.run.status != "ok":
         console.print(Text(f"status {seen.run.status} after {seen.run.steps_done:,} of {seen.run.config.steps:,} steps"))
+    if report.status == "ok" and not seen.learned:
+        console.print(Text(AT_CHANCE))
     score = f"test {seen.score_name} {seen.run.test_accuracy:.4f}"
     console.print(
         Text(f"depth {report.depth}, {report.n_used_weights:,} weights used, {score}")
@@ -173,9 +181,7 @@ def _print(seen: Inspection, found: dict) -> None:
     verdicts = Table("verdict", "present", "effect", "p", "effect is")
     for name, verdict in report.verdicts.items():
         p = "" if verdict.p_value is None else f"{verdict.p_value:.3g}"
-        # Local layers are looked for where there are positions, and shared kernels where layers are local.
-        judged = verdict.p_value is not None or name not in ("locally_connected", "convolutional")
-        effect = f"{verdict.effect:.3f}" if judged else "not judged"
+        effect = f"{verdict.effect:.3f}" if judging.judged(verdict) else "not judged"
         verdicts.add_row(name, "yes" if verdict.present else "no", effect, p, verdict.evidence["effect_is"])
     console.print(verdicts)
     if report.status != "ok":

@@ -2,9 +2,9 @@
 
 import numpy as np
 import torch
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 
-from analysis import StructureReport, analyse
+from analysis import StructureReport, Verdict, analyse
 from analysis.forward import forward
 from urn import InputError, Run
 from urn.penalties import TERMS
@@ -35,15 +35,23 @@ def task_data(run: Run) -> Dataset:
 def learned(accuracy: float | None, data: Dataset) -> bool:
     """Whether a validation accuracy is better than chance: than one answer always, the best one.
 
-    A one-sided binomial test at CHANCE on classes and symbols; an R^2 above 0, what the mean gives, for regression.
+    A one-sided binomial test at CHANCE on classes and symbols. For regression, whether a correlation of sqrt(R^2) would be
+    chance (Student's t; that of the answers is no smaller, for R^2 counts their mean and scale against them).
     """
     if accuracy is None or not np.isfinite(accuracy):
         return False
+    n = len(data.validation[1])
     if data.kind == "regression":
-        return accuracy > 0
+        left = max(1 - accuracy, 1e-12)  # of the variance
+        return bool(accuracy > 0 and n > 2 and t.sf(np.sqrt(accuracy * (n - 2) / left), n - 2) < CHANCE)
     y = data.validation[1].flatten()
     most = int(torch.bincount(y).max())
     return bool(binomtest(round(accuracy * len(y)), len(y), most / len(y), alternative="greater").pvalue < CHANCE)
+
+
+def judged(verdict: Verdict) -> bool:
+    """Whether there was anything to judge: local layers take positions, and shared kernels take local layers."""
+    return verdict.p_value is not None or verdict.name not in ("locally_connected", "convolutional")
 
 
 def arrays(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

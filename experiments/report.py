@@ -23,6 +23,7 @@ KEPT = (0.8, 0.6, 0.4, 0.3, 0.2, 0.1, 0.05)  # shares of the weights on the slid
 MAX_JUDGED = 30_000  # weights: a network that holds more is drawn but not judged while it trains
 DRAWS = 200  # from each null model, for all but the network of the end
 SILENT = "No path of weights that carries anything leads from an input to an output in the iterations there are."
+AT_CHANCE = "No better than chance on the validation data: what shape the network has says nothing."
 STATUS = {
     "disconnected": "No path of weights leads from an input to an output: the strengths were too high.",
     "diverged": "Training diverged (NaN or Inf came up). The last moment holds the last good weights.",
@@ -39,7 +40,7 @@ def page(seen: "Inspection", found: dict) -> str:
         headline=report.summary,
         lead=_lead(seen),
         facts=_facts(seen),
-        warning=STATUS.get(run.status, SILENT if report.status != "ok" else None),
+        warning=_warning(seen),
         moments=_moments(seen),
         **seen.sizes,
         score_name=f"validation {seen.score_name}",
@@ -50,6 +51,15 @@ def page(seen: "Inspection", found: dict) -> str:
         measures=_measures(seen, found),
         configuration=_configuration(run),
     )
+
+
+def _warning(seen: "Inspection") -> str | None:
+    """What to know before any number on the page."""
+    if seen.run.status in STATUS:
+        return STATUS[seen.run.status]
+    if seen.report.status != "ok":
+        return SILENT
+    return None if seen.learned else AT_CHANCE
 
 
 def _moments(seen: "Inspection") -> list[Moment]:

@@ -14,6 +14,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from analysis.plots.style import (
     BLUE,
@@ -28,10 +29,12 @@ from analysis.plots.style import (
     VERMILION,
     new_figure,
     plain_axes,
+    short,
 )  # fmt: skip
 
 KINDS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, "#8C6D31")
-FAILED = {"disconnected": "#B8B8B8", "diverged": "#6A6A6A"}
+FAILED = {"disconnected": "#B8B8B8", "nothing learned": "#A3937C", "diverged": "#6A6A6A"}
+"""Kinds of networks that are none, with their greys."""
 FILLED = 0.25
 """Share of the cells that must hold a network for two strengths to count as a grid."""
 DECADE = 10.0
@@ -40,7 +43,7 @@ DECADE = 10.0
 def colours(labels: Sequence[str]) -> dict[str, str]:
     """A colour for every kind of network, the most frequent first; beyond seven kinds they share one.
 
-    Networks that are none ("disconnected", "diverged") are grey.
+    Networks that are none (FAILED) are grey.
     """
     counted = Counter(label for label in labels if label not in FAILED)
     ranked = sorted(counted, key=lambda label: (-counted[label], label))
@@ -57,6 +60,7 @@ class Phase:
         networks: indices of its networks, the seeds.
         kind: the most frequent kind, of equally frequent ones the first by name; share: of the networks that are of it.
         colour: of the kind, paler the smaller the share, (3,) from 0 to 1.
+        tied: whether another kind is as frequent.
     """
 
     column: int
@@ -65,6 +69,7 @@ class Phase:
     kind: str
     share: float
     colour: np.ndarray
+    tied: bool = False
 
 
 def phases(
@@ -82,7 +87,9 @@ def phases(
         count = Counter(labels[networks].tolist())
         kind = min(count, key=lambda label, count=count: (-count[label], label))
         share = count[kind] / count.total()
-        found.append(Phase(column, row, networks, kind, share, 1 - share * (1 - np.array(to_rgb(palette.get(kind, GREY))))))
+        colour = 1 - share * (1 - np.array(to_rgb(palette.get(kind, GREY))))
+        tied = sum(n == count[kind] for n in count.values()) > 1
+        found.append(Phase(column, row, networks, kind, share, colour, tied))
     return xs, ys, found, _fill_grid(xs, ys, columns)
 
 
@@ -113,11 +120,10 @@ def phase_map(
     _name_axes(axes, x_label, y_label)
     seen = Counter(point.kind for point in points)
     handles = [_mark(colour, f"{kind} ({seen[kind]:,})") for kind, colour in palette.items() if kind in seen]
-    note = (
-        "points where it dominates;\npaler: fewer of the seeds"
-        if max(len(point.networks) for point in points) > 1
-        else "points"
-    )
+    note = "points"
+    if max(len(point.networks) for point in points) > 1:
+        ties = ";\nties: first by name" if any(point.tied for point in points) else ""
+        note = f"points where it dominates;\npaler: fewer of the seeds{ties}"
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=FONT, title=note, title_fontsize=FONT)
     return _titled(figure, title)
 
@@ -125,26 +131,33 @@ def phase_map(
 def heat_map(
     x, y, values, *, x_label: str, y_label: str, name: str, logarithmic: bool = False, title: str | None = None
 ) -> Figure:
-    """A measure over two strengths: on the left its median over seeds, on the right their range (largest less smallest).
+    """A measure over two strengths: on the left its median over seeds, on the right their range (largest less smallest), where
+    there are several.
 
-    `x`, `y`, `values` `(n,)`, one entry a network; NaN where the measure does not exist. `name` of the measure;
-    `logarithmic` its median. Raises ValueError when there is nothing to draw.
+    `x`, `y`, `values` `(n,)`, one entry a network; NaN where the measure does not exist: such a point stays empty. `name` of
+    the measure; `logarithmic` its median. Raises ValueError when there is nothing to draw.
     """
     x, y, values = _columns(x, y, np.asarray(values, dtype=float))
     known = np.isfinite(values) & ((values > 0) | (not logarithmic))
-    x, y, values = _columns(x[known], y[known], values[known])
+    _columns(values[known])
     places, members = _points(x, y)
-    medians = np.array([np.median(values[rows]) for rows in members])
-    ranges = np.array([np.ptp(values[rows]) for rows in members])
-    figure = new_figure(8.4, 3.6)
-    drawn = np.log10(medians) if logarithmic else medians
-    panels = ((drawn, f"{'log10 of ' if logarithmic else ''}median {name}"), (ranges, "range over seeds"))
-    for axes, (numbers, what) in zip(figure.subplots(1, 2), panels, strict=True):
-        norm = Normalize(numbers.min(), numbers.max() if np.ptp(numbers) else numbers.min() + 1)
-        _draw_points(axes, places, MAGNITUDE(norm(numbers))[:, :3])
+    members = [rows[known[rows]] for rows in members]
+    medians, ranges = np.full((2, len(members)), np.nan)
+    for k, rows in enumerate(members):
+        if len(rows):
+            medians[k] = np.log10(np.median(values[rows])) if logarithmic else np.median(values[rows])
+        if len(rows) > 1:
+            ranges[k] = np.ptp(values[rows])
+    panels = [(medians, f"{'log10 of ' if logarithmic else ''}median {name}")]
+    if np.isfinite(ranges).any():
+        panels.append((ranges, "range over seeds"))
+    figure = new_figure(0.4 + 4.0 * len(panels), 3.6)
+    for axes, (numbers, what) in zip(figure.subplots(1, len(panels), squeeze=False).flat, panels, strict=True):
+        norm = _norm(numbers)
+        _draw_points(axes, places, MAGNITUDE(norm(numbers))[:, :3], np.isfinite(numbers))
         _name_axes(axes, x_label, y_label)
         axes.set_title(what, fontsize=FONT + 1, color=INK)
-        _scale(figure, axes, norm)
+        _scale(figure, axes, norm, numbers)
     return _titled(figure, title)
 
 
@@ -167,7 +180,8 @@ def trade_off(
 ) -> Figure:  # fmt: skip
     """Score against cost (accuracy against connections, say), every network a dot; the Pareto front is ringed and joined.
 
-    `costs`, `scores`, `labels` `(n,)`; networks with NaN or a cost of 0 are left out. Raises ValueError when none is left.
+    `costs`, `scores`, `labels` `(n,)`; networks with NaN or a cost of 0 are left out, and those of FAILED are on no front.
+    Raises ValueError when none is left.
     """
     costs, scores, labels = _columns(np.asarray(costs, dtype=float), np.asarray(scores, dtype=float), labels)
     known = np.isfinite(costs) & np.isfinite(scores) & (costs > 0)
@@ -176,10 +190,10 @@ def trade_off(
     figure = new_figure(6.0, 4.0)
     axes = figure.add_subplot()
     axes.scatter(costs, scores, s=_dot(len(costs)), c=[palette.get(label, GREY) for label in labels], alpha=0.7, linewidths=0)
-    front = pareto_front(costs, scores)
+    front = pareto_front(np.where(np.isin(labels, list(FAILED)), np.nan, costs), scores)
     axes.plot(costs[front], scores[front], drawstyle="steps-post", color=INK, linewidth=0.9)
     axes.scatter(costs[front], scores[front], s=26, facecolors="none", edgecolors=INK, linewidths=0.9, zorder=3)
-    _spread_out(axes.set_xscale, costs)
+    _spread_out(axes, "x", costs)
     _name_axes(axes, cost_label, score_label)
     seen = Counter(labels.tolist())
     handles = [_mark(colour, f"{label} ({seen[label]:,})") for label, colour in palette.items() if label in seen]
@@ -198,11 +212,11 @@ def measure_plane(x, y, values, *, x_label: str, y_label: str, name: str, title:
     x, y, values = _columns(x[known], y[known], values[known])
     figure = new_figure(5.2, 4.0)
     axes = figure.add_subplot()
-    norm = Normalize(values.min(), values.max() if np.ptp(values) else values.min() + 1)
+    norm = _norm(values)
     order = np.argsort(values)  # the highest on top
     axes.scatter(x[order], y[order], s=_dot(len(x)), c=values[order], cmap=MAGNITUDE, norm=norm, linewidths=0, alpha=0.8)
     _name_axes(axes, x_label, y_label)
-    _scale(figure, axes, norm).set_label(name, fontsize=FONT + 1)
+    _scale(figure, axes, norm, values).set_label(name, fontsize=FONT + 1)
     return _titled(figure, title)
 
 
@@ -232,10 +246,19 @@ def _fill_grid(xs: np.ndarray, ys: np.ndarray, column: np.ndarray) -> bool:
     return len(column) >= FILLED * len(xs) * len(ys)
 
 
-def _draw_points(axes: Axes, places: tuple, rgb: np.ndarray) -> None:
-    """Draw points of colours `(p, 3)`: as cells where they fill a grid, as dots elsewhere."""
+def _norm(numbers: np.ndarray) -> Normalize:
+    """From the smallest to the largest finite number; around it where there is one only."""
+    low, high = np.nanmin(numbers), np.nanmax(numbers)
+    return Normalize(low, high) if high > low else Normalize(low - 1, low + 1)
+
+
+def _draw_points(axes: Axes, places: tuple, rgb: np.ndarray, known: np.ndarray | None = None) -> None:
+    """Draw points of colours `(p, 3)`, those `known`: as cells where all of them fill a grid, as dots elsewhere."""
     xs, ys, column, row = places
-    if _fill_grid(xs, ys, column):
+    known = np.ones(len(column), dtype=bool) if known is None else known
+    grid = _fill_grid(xs, ys, column)
+    column, row, rgb = column[known], row[known], rgb[known]
+    if grid:
         picture = np.ones((len(ys), len(xs), 4))
         picture[..., 3] = 0
         picture[row, column] = np.column_stack([rgb, np.ones(len(rgb))])
@@ -243,29 +266,33 @@ def _draw_points(axes: Axes, places: tuple, rgb: np.ndarray) -> None:
         axes.imshow(picture, origin="lower", aspect="auto", interpolation="nearest")
         for values, ticks, turn in ((xs, axes.set_xticks, 60 if len(xs) > 6 else 0), (ys, axes.set_yticks, 0)):
             step = -(-len(values) // 16)
-            ticks(range(0, len(values), step), [_short(value) for value in values[::step]], rotation=turn)
+            ticks(range(0, len(values), step), [short(value) for value in values[::step]], rotation=turn)
         axes.set_xticks(np.arange(len(xs) + 1) - 0.5, minor=True)
         axes.set_yticks(np.arange(len(ys) + 1) - 0.5, minor=True)
         axes.grid(which="minor", color="white", linewidth=0.8)
         axes.tick_params(which="minor", length=0)
         return
     axes.scatter(xs[column], ys[row], c=rgb, s=max(14, _dot(len(rgb))), edgecolors=GREY, linewidths=0.3)
-    _spread_out(axes.set_xscale, xs)
-    _spread_out(axes.set_yscale, ys)
+    _spread_out(axes, "x", xs)
+    _spread_out(axes, "y", ys)
 
 
-def _spread_out(set_scale, values: np.ndarray) -> None:
-    """A logarithmic scale for values that span more than a decade; linear below the smallest where there is a 0."""
+def _spread_out(axes: Axes, which: str, values: np.ndarray) -> None:
+    """A logarithmic scale for numbers that span more than a decade; linear below the smallest where there is a 0."""
+    if not np.issubdtype(values.dtype, np.number):
+        return
     positive = values[values > 0]
-    if len(positive) and values.min() >= 0 and positive.max() > DECADE * positive.min():
-        if len(positive) == len(values):
-            set_scale("log")
-        else:
-            set_scale("symlog", linthresh=positive.min())
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, int | float | np.number) else str(value)
+    if not len(positive) or values.min() < 0 or positive.max() <= DECADE * positive.min():
+        return
+    if len(positive) < len(values):
+        getattr(axes, f"set_{which}scale")("symlog", linthresh=positive.min())
+        return
+    getattr(axes, f"set_{which}scale")("log")
+    if positive.max() < DECADE**2 * positive.min():  # few powers of ten: name what lies between them too
+        axis = getattr(axes, f"{which}axis")
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _dot(n: int) -> float:
@@ -282,8 +309,10 @@ def _name_axes(axes: Axes, x_label: str, y_label: str) -> None:
     plain_axes(axes)
 
 
-def _scale(figure: Figure, axes: Axes, norm: Normalize) -> Colorbar:
+def _scale(figure: Figure, axes: Axes, norm: Normalize, numbers: np.ndarray) -> Colorbar:
     bar = figure.colorbar(ScalarMappable(norm, MAGNITUDE), ax=axes, shrink=0.8, pad=0.02)
+    if np.nanmin(numbers) == np.nanmax(numbers):
+        bar.set_ticks([np.nanmin(numbers)], labels=[f"{np.nanmin(numbers):.4g}"])
     bar.ax.tick_params(labelsize=FONT)
     return bar
 

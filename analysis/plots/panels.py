@@ -8,10 +8,12 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from analysis.plots.matrix import draw_matrix, group_edges, magnitude_norm
 from analysis.plots.ordering import layer_groups, order_groups
-from analysis.plots.style import FONT, INK, new_figure, plain_axes, square_matrix
+from analysis.plots.style import FONT, INK, new_figure, plain_axes, short, square_matrix
 
 EVEN = 0.02
 """A measure that moves by less than this share of its size is drawn as even."""
+NAMED = 8
+"""Strengths that are named one by one on an axis."""
 
 
 def sorted_matrices(panels: Sequence[tuple], *, n_inputs: int, n_outputs: int, columns: int = 2) -> Figure:
@@ -58,12 +60,14 @@ def dial(
 
     Parameters
     ----------
-    strengths : (n,) ascending. A first one of 0 is drawn at the left edge of the logarithmic axis.
+    strengths : (n,) ascending, on a logarithmic axis; a first one of 0 is drawn at its left edge. Or text, side by side.
     measures : {name: (n, seeds)}. logarithmic : names of those on a logarithmic axis.
     label : of the strength.
     """
-    place = np.array(strengths, dtype=float)
-    if place[0] == 0:
+    strengths = np.asarray(strengths)
+    spaced = np.issubdtype(strengths.dtype, np.number) and strengths.min() >= 0 and strengths.max() > 0
+    place = strengths.astype(float) if spaced else np.arange(len(strengths), dtype=float)
+    if spaced and place[0] == 0:
         place[0] = place[1] ** 2 / place[2] if len(place) > 2 else place[1] / 10
     figure = new_figure(5.6, 0.9 + 1.9 * len(measures))
     for axes, (name, values) in zip(
@@ -73,7 +77,7 @@ def dial(
         axes.fill_between(place, np.nanmin(values, 1), np.nanmax(values, 1), alpha=0.2, linewidth=0)
         axes.plot(place, np.nanmedian(values, 1), linewidth=1.5)
         axes.plot(place, values, linestyle="none", marker="o", markersize=3, color="C0", alpha=0.6)
-        axes.set(xscale="log", yscale="log" if name in logarithmic else "linear")
+        axes.set(xscale="log" if spaced else "linear", yscale="log" if name in logarithmic else "linear")
         if name in logarithmic:
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -86,9 +90,8 @@ def dial(
         axes.set_ylabel(name, fontsize=FONT + 1)
         plain_axes(axes)
     axes.set_xlabel(label, fontsize=FONT + 1)
-    if strengths[0] == 0:
-        ticks = [(x, f"{s:g}") for x, s in zip(place, strengths, strict=True)]
-        axes.set_xticks([x for x, _ in ticks], [text for _, text in ticks])
+    if not spaced or strengths[0] == 0 or len(strengths) <= NAMED:
+        axes.set_xticks(place, [short(strength) for strength in strengths])
         axes.minorticks_off()
     if title:
         figure.suptitle(title, fontsize=FONT + 3, color=INK)

@@ -26,6 +26,15 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=200, layout="constrained")
 
 
+def short(value: object) -> str:
+    """A setting in a few characters: numbers to three digits, whole ones to six, none for NaN."""
+    if not isinstance(value, int | float | np.number):
+        return str(value)
+    if value != value:
+        return "none"
+    return f"{value:g}" if float(value).is_integer() else f"{value:.3g}"
+
+
 def plain_axes(axes: Axes) -> None:
     """Take the top and right frame lines away and set the small type."""
     axes.spines[["top", "right"]].set_visible(False)

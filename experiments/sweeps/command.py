@@ -3,6 +3,7 @@
 import argparse
 import functools
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -88,7 +89,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
 def _plot(arguments: argparse.Namespace) -> int:
     from experiments.sweeps.page import write_page, write_reports
-    from experiments.sweeps.pictures import Pictures, Wanted
+    from experiments.sweeps.pictures import FIGURES, Pictures, Wanted
 
     if not arguments.folder:
         raise InputError("plot: give the folder of a sweep with it")
@@ -107,7 +108,7 @@ def _plot(arguments: argparse.Namespace) -> int:
     wanted = Wanted(arguments.x, arguments.y, at, **{name: tuple(value) for name, value in given.items() if value})
     with Store(arguments.folder) as store:
         pictures, figures = Pictures(store, wanted), []
-        for figure in pictures.write(arguments.out or store.folder / "figures"):
+        for figure in pictures.write(arguments.out or store.folder / FIGURES):
             figures.append(figure)
             print(figure)
         print(write_page(pictures, figures))
@@ -139,7 +140,7 @@ def _train(store: Store, plan: Plan, arguments: argparse.Namespace) -> int:
     show(store)
     if not interrupted():
         return 0
-    print(f"go on with: urn sweep --resume {store.folder}")
+    print(f"go on with: urn sweep --resume {shlex.quote(str(store.folder))}")
     return 130
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from analysis import StructureReport
-from experiments.judging import judge, learned
+from experiments.judging import judge, judged, learned
 from experiments.sweeps.columns import EFFECTS
 from urn import Run
 from urn.tasks import Dataset
@@ -56,7 +56,8 @@ def structure(report: StructureReport) -> dict:
     }
     for name, verdict in report.verdicts.items():
         p = None if verdict.p_value is None else float(verdict.p_value)
-        row |= {name: int(verdict.present), f"{name}_p": p, EFFECTS[name]: finite(verdict.effect)}
+        effect = finite(verdict.effect) if judged(verdict) else None
+        row |= {name: int(verdict.present), f"{name}_p": p, EFFECTS[name]: effect}
     return row
 
 

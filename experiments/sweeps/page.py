@@ -12,10 +12,11 @@ from matplotlib.colors import to_hex
 
 from analysis import plots
 from analysis.page import render
+from analysis.plots.style import short
 from experiments.inspect import PAGE, Inspection, write_report, write_structure
 from experiments.sweeps.pictures import Pictures
 from experiments.sweeps.store import Store
-from urn import load_run
+from urn import InputError, load_run
 from urn.runs import RunFolder
 
 INDEX = "index.html"
@@ -33,13 +34,23 @@ def write_page(pictures: Pictures, figures: Sequence[Path]) -> Path:
 
 
 def write_reports(store: Store, interrupted: Callable[[], bool]) -> Iterator[tuple[int, int, Path]]:
-    """Write the reports that are missing, as `urn inspect RUN --html` does; (how many so far, of how many, path) after each."""
+    """Write the reports that are missing, as `urn inspect RUN --html` does; (how many so far, of how many, path) after each.
+
+    Raises InputError for a run that cannot be read, once all others have theirs.
+    """
+    broken = None
     missing = [folder for (number,) in store.rows(["number"]) if not ((folder := store.run_folder(number)) / PAGE).is_file()]
     for k, folder in enumerate(missing, 1):
         if interrupted():
             return
-        seen = Inspection(load_run(folder))
+        try:
+            seen = Inspection(load_run(folder))
+        except InputError as error:
+            broken = broken or error
+            continue
         yield k, len(missing), write_report(seen, write_structure(seen))
+    if broken:
+        raise broken
 
 
 def _contents(pictures: Pictures) -> dict:
@@ -51,8 +62,8 @@ def _contents(pictures: Pictures) -> dict:
     xs, ys, phases, fills_grid = plots.phases(x, y, pictures.of("architecture"), pictures.palette)
     cells = [
         {
-            "x": _short(xs[phase.column]) if pictures.x else "",
-            "y": _short(ys[phase.row]) if pictures.y else "",
+            "x": short(xs[phase.column]) if pictures.x else "",
+            "y": short(ys[phase.row]) if pictures.y else "",
             "kind": phase.kind,
             "of_kind": round(phase.share * len(phase.networks)),
             "accuracy": _median(pictures.of("validation_accuracy")[phase.networks]),
@@ -74,9 +85,9 @@ def _contents(pictures: Pictures) -> dict:
         "y_label": pictures.y,
         "where": pictures.where,
         "legend": [(kind, colour, dominating[kind]) for kind, colour in pictures.palette.items() if kind in dominating],
-        "columns": [_short(value) if pictures.x else "" for value in xs],
+        "columns": [short(value) if pictures.x else "" for value in xs],
         "rows": [
-            (_short(ys[row]) if pictures.y else "", [at.get((row, column)) for column in range(len(xs))])
+            (short(ys[row]) if pictures.y else "", [at.get((row, column)) for column in range(len(xs))])
             for row in reversed(range(len(ys)))
         ],
         "cells": cells,
@@ -94,7 +105,7 @@ def _networks(pictures: Pictures) -> list[dict]:
         found.append(
             {
                 "number": number,
-                "at": ", ".join(f"{name} = {_short(columns[name][i])}" for name in store.axes),
+                "at": ", ".join(f"{name} = {short(columns[name][i])}" for name in store.axes),
                 "seed": int(columns["seed"][i]),
                 "kind": columns["architecture"][i],
                 "accuracy": _median(columns["validation_accuracy"][i : i + 1]),
@@ -108,12 +119,6 @@ def _networks(pictures: Pictures) -> list[dict]:
 def _median(values: np.ndarray) -> str:
     known = values[np.isfinite(values)]
     return f"{np.median(known):.3f}" if len(known) else "none"
-
-
-def _short(value: object) -> str:
-    if value != value:  # NaN: a configuration that lacks the field
-        return "none"
-    return f"{value:.3g}" if isinstance(value, int | float | np.number) else str(value)
 
 
 def _ink(colour: np.ndarray) -> str:

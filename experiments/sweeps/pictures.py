@@ -8,12 +8,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis import plots
+from analysis.plots.style import short
 from experiments.sweeps.columns import EFFECTS
+from experiments.sweeps.measure import UNLEARNED
 from experiments.sweeps.store import Store
 from urn import InputError, Run, load_run
 
 MEASURES = ("validation_accuracy", "used_connections", "used_neurons", "depth", "reuse_share", "skip_share")
 """What heat maps are drawn of unless asked otherwise."""
+ANSWERS = ("validation_accuracy", "test_accuracy", "loss")
+"""Measures of what a network answers, not of what it looks like."""
+FIGURES = "figures"
 LOGARITHMIC = ("used_connections", "connections", "used_neurons", "living_neurons")
 PANELS = 6
 NAMES = {
@@ -65,19 +70,23 @@ class Pictures:
             for name in self.wanted.measures:
                 if np.isfinite(self._measured(name)).any():
                     yield f"map_{name}", self.heat_map(name)
-        elif self.x:
-            yield "dial", self.dial()
-        yield "trade_off", self.trade_off()
-        yield "plane", self.plane()
+        elif self.x and (figure := self.dial()):
+            yield "dial", figure
+        if (np.isfinite(self.columns["validation_accuracy"]) & (self.columns["used_connections"] > 0)).any():
+            yield "trade_off", self.trade_off()
+        if np.isfinite([self._structural(name, self.columns) for name in self.wanted.plane]).all(0).any():
+            yield "plane", self.plane()
         if self.x and (figure := self.matrices()):
             yield "matrices", figure
         for number in self.wanted.points:
             yield f"training_{number:06d}", self.training(number)
 
     def write(self, folder: Path) -> Iterator[Path]:
-        """Write every picture as PNG; the path of each."""
+        """Write every picture as PNG; the path of each. In the sweep's own folder, pictures of another choice go."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            for old in folder.glob("*.png") if folder == self.store.folder / FIGURES else ():
+                old.unlink()
             for name, figure in self.all():
                 figure.savefig(folder / f"{name}.png", dpi=150)
                 yield folder / f"{name}.png"
@@ -90,7 +99,15 @@ class Pictures:
 
     def _measured(self, name: str) -> np.ndarray:
         """A measure of the networks shown in maps; NaN for those that are none, whose accuracy would drown the others'."""
-        return np.where(self.of("status") == "ok", self.of(name), np.nan)
+        return self._structural(name, self.columns)[self.shown]
+
+    @staticmethod
+    def _structural(name: str, columns: dict[str, np.ndarray]) -> np.ndarray:
+        """A column, NaN for networks that are none; what a network at chance looks like says nothing, how it answers does."""
+        known = columns["status"] == "ok"
+        if name not in ANSWERS:
+            known &= columns["architecture"] != UNLEARNED
+        return np.where(known, columns[name], np.nan)
 
     def _axes(self) -> tuple[str | None, str | None]:
         free = [name for name in self.store.axes if name not in (self.wanted.x, self.wanted.y)]
@@ -99,6 +116,10 @@ class Pictures:
                 raise InputError(f"{name}: does not vary in this sweep; {', '.join(self.store.axes) or 'nothing'} does")
         if self.wanted.x is not None and self.wanted.x == self.wanted.y:
             raise InputError(f"--y {self.wanted.y}: is on the horizontal axis already")
+        for name in self.wanted.at or ():
+            if name in (self.wanted.x, self.wanted.y):
+                raise InputError(f"--at {name}: is on an axis already")
+        free = [name for name in free if name not in (self.wanted.at or ())] or free
         x = self.wanted.x or (free.pop(0) if free else None)
         return x, self.wanted.y or (free.pop(0) if free else None)
 
@@ -116,7 +137,7 @@ class Pictures:
             held = {name: levels[name][(len(levels[name]) - 1) // 2] for name in others} | held
         for name, value in held.items():
             shown &= self.columns[name] == value
-            words.append(f"{name} = {value:.3g}" if isinstance(value, float | int | np.number) else f"{name} = {value}")
+            words.append(f"{name} = {short(value)}")
         if not shown.any():
             raise InputError(f"no point is done at {', '.join(words)}")
         return shown, ", ".join(words)
@@ -145,8 +166,8 @@ class Pictures:
         names = self._names() | {"name": NAMES.get(name, name), "logarithmic": name in LOGARITHMIC}
         return plots.heat_map(self.of(self.x), self.of(self.y), self._measured(name), **names)
 
-    def dial(self) -> Figure:
-        """Measures along the one field that varies."""
+    def dial(self) -> Figure | None:
+        """Measures along the one field that varies; None where every network is none."""
         levels = np.unique(self.of(self.x))
         measures = {}
         for name in self.wanted.measures:
@@ -156,6 +177,8 @@ class Pictures:
                 row[: len(values)] = values
             measures[NAMES.get(name, name)] = table
         known = np.all([np.isfinite(table).any(1) for table in measures.values()], axis=0)
+        if not known.any():
+            return None
         return plots.dial(levels[known], {name: table[known] for name, table in measures.items()}, label=self.x)
 
     def trade_off(self) -> Figure:
@@ -169,7 +192,7 @@ class Pictures:
         """Two measures of structure against each other, accuracy as colour, of the whole sweep."""
         x, y = self.wanted.plane
         return plots.measure_plane(
-            self.columns[x], self.columns[y], self.columns["validation_accuracy"],
+            self._structural(x, self.columns), self._structural(y, self.columns), self.columns["validation_accuracy"],
             x_label=NAMES.get(x, x), y_label=NAMES.get(y, y), name=NAMES["validation_accuracy"],
         )  # fmt: skip
 
@@ -187,7 +210,7 @@ class Pictures:
             if layers:
                 run = load_run(self.store.run_folder(number))
                 at = int(np.flatnonzero(self.columns["number"] == number)[0])
-                title = f"{self.x} = {self.columns[self.x][at]:.3g}: {self.columns['architecture'][at]}"
+                title = f"{self.x} = {short(self.columns[self.x][at])}: {self.columns['architecture'][at]}"
                 panels.append((title, run.weights.numpy(), layers))
                 sizes = sizes or _sizes(run)
         return plots.sorted_matrices(panels, **sizes, columns=3) if panels else None

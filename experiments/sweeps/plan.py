@@ -191,7 +191,7 @@ def _flat(table: dict, where: str, prefix: str = "") -> dict[str, object]:
     for key, value in table.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict) and not {"log", "linear", "value"} & set(value):
-            inner = _flat(value, f"{where}.{name}", f"{name}.")
+            inner = _flat(value, where, f"{name}.") if value else _flat(value, f"{where}.{name}")
         else:
             inner = {name: value}
         for path in inner:

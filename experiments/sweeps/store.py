@@ -49,7 +49,7 @@ class Store:
         path = self.folder / DATABASE
         if not path.is_file():
             raise InputError(f"{self.folder}: no sweep here (no {DATABASE})")
-        self.db = sqlite3.connect(path, timeout=60, isolation_level=None)
+        self.db = _connect(path)
         try:
             self.about = dict(self.db.execute("SELECT key, value FROM about"))
         except sqlite3.Error as error:
@@ -116,7 +116,9 @@ class Store:
         self.db.execute("COMMIT")
 
     def enrol(self) -> None:
-        """Become an owner."""
+        """Become an owner. Raises InputError where the store cannot be written."""
+        if not os.access(self.folder, os.W_OK):
+            raise InputError(f"{self.folder}: is read-only; copy it to where you can write")
         self.me = uuid.uuid4().hex
         host, pid = socket.gethostname(), os.getpid()
         self.db.execute("INSERT INTO owners VALUES (?, ?, ?, ?, ?)", (self.me, host, pid, _started(pid), time.time()))
@@ -244,6 +246,18 @@ class Store:
         return self.db.execute(f"SELECT {names} FROM points {which} ORDER BY number").fetchall()
 
 
+def _connect(path: Path) -> sqlite3.Connection:
+    """A connection; one that only reads where the folder cannot be written, which SQLite's journal would need."""
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return sqlite3.connect(path, timeout=60, isolation_level=None)
+    journal = path.with_name(f"{path.name}-wal")
+    if journal.exists() and journal.stat().st_size:
+        raise InputError(
+            f"{path.parent}: is read-only, and its last rows are in {journal.name}; copy it to where you can write"
+        )
+    return sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True, isolation_level=None)
+
+
 def _write_database(path: Path, plan: Plan) -> None:
     terms = dict.fromkeys(name for point in plan.points for name in point.config.strengths)
     strengths = [f"strengths.{name}" for name in terms]
@@ -287,7 +301,8 @@ def _cell(point: Point, name: str) -> object:
         value = look_up(point.config, name)
     except (KeyError, AttributeError):
         return None
-    return value if isinstance(value, int | float | str | None) else json.dumps(value, default=str)
+    plain = isinstance(value, int | float | str | None) and not isinstance(value, bool)
+    return value if plain else json.dumps(value, default=str)
 
 
 def _kind(plan: Plan, name: str) -> str:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from analysis.plots import colours, heat_map, measure_plane, pareto_front, phase_map, trade_off
+from analysis.plots import colours, heat_map, measure_plane, pareto_front, phase_map, phases, trade_off
+from analysis.plots.maps import KINDS
 from analysis.plots.style import BLUE, GREY, ORANGE
 
 NAMES = {"x_label": "c_depth", "y_label": "c_n"}
@@ -78,3 +79,27 @@ def test_kinds_keep_their_colours_and_the_rare_share_one():
     assert len(set(chosen.values())) == 9
     with pytest.raises(ValueError, match="one entry a network"):
         phase_map([1, 2], [1], ["MLP"], **NAMES)
+
+
+def test_networks_that_are_none_are_grey_and_on_no_front():
+    labels = ["MLP", "nothing learned", "disconnected"]
+    assert set(colours(labels)) == set(labels)
+    assert colours(labels)["nothing learned"] not in KINDS
+    figure = trade_off([10, 1, 5], [0.9, 0.1, 0.8], ["MLP", "nothing learned", "MLP"], cost_label="c", score_label="s")
+    front = figure.axes[0].collections[-1].get_offsets()
+    np.testing.assert_array_equal(front, [[5, 0.8], [10, 0.9]])
+
+
+def test_ties_are_said():
+    _, _, points, _ = phases([1, 1, 2, 2], [1, 1, 1, 1], ["a", "b", "b", "b"])
+    assert [point.tied for point in points] == [True, False]
+
+
+def test_a_heat_map_keeps_the_rows_of_points_that_have_no_measure_and_draws_no_range_of_one():
+    x, y = np.meshgrid([1.0, 2.0], [1.0, 2.0, 3.0])
+    values = np.array([1.0, 2, 3, 4, np.nan, np.nan])
+    figure = heat_map(x.ravel(), y.ravel(), values, x_label="x", y_label="y", name="depth")
+    maps = [axes for axes in figure.axes if axes.images]
+    assert len(maps) == 1
+    assert maps[0].images[0].get_array().shape[:2] == (3, 2)
+    assert [text.get_text() for text in maps[0].get_yticklabels()] == ["1", "2", "3"]

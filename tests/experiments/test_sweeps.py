@@ -108,7 +108,7 @@ def test_a_network_has_learned_once_chance_is_unlikely(hits, expected):
     assert learned(hits if hits is None else hits / 40, data) is expected
 
 
-def test_a_network_at_chance_is_called_that_whatever_its_remains_look_like(place):
+def test_a_network_at_chance_is_called_that_whatever_its_remains_look_like(place, capsys):
     """One step at a rate of almost nothing leaves a network connected that has learned nothing."""
     base = {"steps": 1, "learning_rate": 1e-9, "n_neurons": 40}
     plan = make_plan(sweep(base=base), "")
@@ -118,6 +118,9 @@ def test_a_network_at_chance_is_called_that_whatever_its_remains_look_like(place
     for status, architecture, summary in rows:
         assert (status, architecture) == ("ok", UNLEARNED)
         assert UNLEARNED not in summary
+    assert main(["inspect", str(place / "out" / "runs" / "000000"), "--nulls", "200", "--html"]) == 0
+    assert "No better than chance" in capsys.readouterr().out
+    assert "No better than chance" in (place / "out" / "runs" / "000000" / "report.html").read_text()
 
 
 def test_stopping_gives_points_back_and_resuming_trains_the_rest_only(file, place, monkeypatch):
@@ -332,9 +335,15 @@ def test_wrong_words_for_plot_get_one_line(many, capsys):
     assert main(["sweep", "plot"]) == 2
 
 
+LEARNING = {
+    "n_neurons": 24, "steps": 200, "snapshots": 3,
+    "task_options": {"dimension": 2, "n_train": 512, "n_validation": 200, "n_test": 16},
+}  # fmt: skip
+"""Networks that learn something."""
+
+
 def test_a_trained_sweep_is_drawn(place):
-    base = {"n_neurons": 16, "steps": 60, "snapshots": 3}
-    plan = make_plan(sweep(2, base, grid={"strengths.weight": [1e-4, 1e-3], "n_iterations": [2, 3, 4]}))
+    plan = make_plan(sweep(2, LEARNING, grid={"strengths.weight": [1e-4, 1e-3], "n_iterations": [2, 3, 4]}))
     with Store.create(place / "out", plan) as store:
         engine(store, plan).run()
         pictures = Pictures(store, Wanted(points=(0,)))
@@ -345,11 +354,64 @@ def test_a_trained_sweep_is_drawn(place):
 
 
 def test_one_strength_gives_a_dial(place):
-    plan = make_plan(sweep(2, grid={"strengths.weight": [1e-4, 1e-3, 1e-2]}))
+    plan = make_plan(sweep(2, LEARNING, grid={"strengths.weight": [1e-4, 1e-3, 1e-2]}))
     with Store.create(place / "out", plan) as store:
         engine(store, plan).run()
         names = [name for name, _ in Pictures(store, Wanted(measures=("used_connections",))).all()]
     assert names[:3] == ["dial", "trade_off", "plane"]
+
+
+@pytest.mark.parametrize(
+    ("grid", "drawn"),
+    [
+        ({"strengths.weight": [1e4, 1e5]}, set()),
+        ({"strengths.weight": [1e4, 1e5], "strengths.activity": [0, 1e-3]}, {"phase_map"}),
+        ({"strengths.weight": [0, 1e4]}, {"dial", "trade_off", "plane", "matrices"}),
+        ({"activation": ["relu", "tanh"]}, {"dial", "trade_off", "plane", "matrices"}),
+        ({"task_options.radii": [[1.0, 2.0], [1.0, 3.0]], "strengths.weight": [1e-4, 1e-3]},
+         {"phase_map", "map_used_connections", "trade_off", "plane", "matrices"}),
+    ],
+)  # fmt: skip
+def test_whatever_came_out_there_is_a_page(place, grid, drawn):
+    """All dead, alive at 0 only, and fields that are text or lists."""
+    with Store.create(place / "out", make_plan(sweep(1, LEARNING | {"snapshots": 0}, grid=grid))) as store:
+        engine(store, make_plan(sweep(1, LEARNING | {"snapshots": 0}, grid=grid))).run()
+    assert main(["sweep", "plot", str(place / "out"), "--measure", "used_connections"]) == 0
+    assert {path.stem for path in (place / "out" / "figures").iterdir()} == drawn
+    assert (place / "out" / "index.html").exists()
+
+
+def test_a_switch_is_named_true_and_false_and_a_second_choice_of_pictures_replaces_the_first(place, capsys):
+    grid = {"task_options.shuffled": [False, True], "strengths.weight": [1e-3, 1e-2]}
+    plan = make_plan(sweep(1, {"task": "mnist1d", "n_neurons": 60, "steps": 2, "task_options": {}}, grid=grid))
+    with Store.create(place / "out", plan) as store:
+        engine(store, plan).run()
+        assert {value for (value,) in store.rows(["task_options.shuffled"])} == {"true", "false"}
+    assert main(["sweep", "plot", str(place / "out")]) == 0
+    assert (place / "out" / "figures" / "phase_map.png").exists()
+    assert main(["sweep", "plot", str(place / "out"), "--at", "task_options.shuffled=true"]) == 0
+    assert not (place / "out" / "figures" / "phase_map.png").exists()
+    assert main(["sweep", "plot", str(place / "out"), "--x", "strengths.weight", "--at", "strengths.weight=1e-3"]) == 2
+    assert "--at strengths.weight: is on an axis already" in capsys.readouterr().err
+
+
+def test_a_sweep_that_cannot_be_written_can_be_read(file, place, monkeypatch):
+    plan = read_plan(file)
+    with Store.create(place / "out", plan) as store:
+        engine(store, plan).run()
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everything
+    with Store(place / "out") as store:
+        assert store.count().total() == 8
+        assert len(store.rows(["number"])) == 8
+        with pytest.raises(InputError, match="out: is read-only"):
+            store.enrol()
+
+
+@pytest.mark.parametrize(("r2", "expected"), [(-0.5, False), (0.047, False), (0.3, True), (1.0, True)])
+def test_a_regression_has_learned_once_its_correlation_is_no_chance(r2, expected):
+    """30 samples: r = 0.217 comes out by chance in one of eight, r = 0.548 in one of a thousand."""
+    split = torch.zeros(30, 2), torch.randn(30, 1)
+    assert learned(r2, Dataset(split, split, split, 1, "regression")) is expected
 
 
 # ---- workers that die
