@@ -2,7 +2,8 @@
 after the other and in a pool of two processes. Claims on two cores: >= 8 and >= 4 times faster. The sweep's time is that of the
 whole command but its imports, analysis of every network included.
 
-`--side` and `--steps` make it smaller; the claims are about the whole.
+`--side` and `--steps` make it smaller; the claims are about the whole. With `--device cuda` all of them train there, the sweep
+in one process.
 """
 
 import argparse
@@ -18,10 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.benchmarks.training import Plain
-from experiments.sweeps.engine import Engine, data_of
+from experiments.sweeps.engine import Engine, check, data_of
 from experiments.sweeps.plan import Plan, Sweep, make_plan
 from experiments.sweeps.store import Store
-from urn import TrainConfig
+from urn import InputError, TrainConfig
 from urn.training import Trainer
 
 PARTS = ("sweep", "populations")
@@ -29,9 +30,10 @@ POPULATIONS = (1, 2, 4, 8, 16, 32)
 console = Console()
 
 
-def plan_of(side: int, steps: int) -> Plan:
+def plan_of(side: int, steps: int, device: str = "cpu") -> Plan:
     """side x side points of one seed."""
     base = {"task": "digits", "n_neurons": 256, "n_iterations": 4, "steps": steps, "log_every": 1000, "snapshots": 0}
+    base["device"] = device
     axes = {"strengths.weight": ([1e-4, 1e-3], side), "strengths.activity": ([3e-4, 1e-2], side)}
     return make_plan(Sweep(seeds=1, base=base, grid={name: {"log": ends, "n": n} for name, (ends, n) in axes.items()}))
 
@@ -42,25 +44,26 @@ def train_plainly(config: TrainConfig) -> float:
     plain = Plain(config, data)
     plain.run(config.steps)
     with torch.no_grad():
-        return float((plain.net(data.validation[0])[0].argmax(1) == data.validation[1]).double().mean())
+        X, y = (T.to(config.device) for T in data.validation)
+        return float((plain.net(X)[0].argmax(1) == y).double().mean())
 
 
-def race(side: int, steps: int) -> None:
+def race(side: int, steps: int, device: str) -> None:
     """The sweep against both ways of the yardstick."""
-    plan = plan_of(side, steps)
+    plan, workers = plan_of(side, steps, device), 2 if device == "cpu" else 1
     configs = [point.config for point in plan.points]
     table = Table("", "seconds", "seconds a point", "ratio", "claim", title=f"{len(configs)} networks, S = 256, {steps} steps")
 
     def sweep() -> list[float]:
         with tempfile.TemporaryDirectory() as folder, Store.create(Path(folder) / "sweep", plan) as store:
-            Engine(store, plan, 2, lambda *said: None, lambda: False).run()
+            Engine(store, plan, workers, lambda *said: None, lambda: False).run()
             analysis = sum(seconds for (seconds,) in store.rows(["analysis_seconds"]))
             training = sum(seconds for (seconds,) in store.rows(["seconds"]))
             console.print(f"analysis took {analysis / training:.1%} of the time of training (claim: at most 15 %)")
             return [accuracy for (accuracy,) in store.rows(["validation_accuracy"])]
 
     ours, accuracies = timed(sweep)
-    table.add_row("urn sweep, 2 processes", f"{ours:.1f}", f"{ours / len(configs):.2f}", "", "")
+    table.add_row(f"urn sweep, processes: {workers}", f"{ours:.1f}", f"{ours / len(configs):.2f}", "", "")
     one, plain = timed(lambda: [train_plainly(config) for config in configs])
     table.add_row("yardstick, one after the other", f"{one:.1f}", f"{one / len(configs):.2f}", f"{one / ours:.1f}", ">= 8")
 
@@ -102,11 +105,16 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"default: {' and '.join(PARTS)}")
     parser.add_argument("--side", type=int, default=8, help="side x side points (default: 8)")
     parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     given = parser.parse_args(arguments)
+    try:
+        check(plan_of(given.side, given.steps, given.device))
+    except InputError as error:
+        raise SystemExit(str(error)) from None
     if unknown := set(given.parts) - set(PARTS):
         raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     console.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads\n")
     if not given.parts or "sweep" in given.parts:
-        race(given.side, given.steps)
+        race(given.side, given.steps, given.device)
     if not given.parts or "populations" in given.parts:
         populations(given.steps // 4)

@@ -46,8 +46,9 @@ class Plain:
     def __init__(self, config: TrainConfig, data: Dataset):
         generator = torch.Generator().manual_seed(config.seed)
         self.net = PlainURN(config.n_neurons, data.n_inputs, data.n_outputs, config.n_iterations, generator)
+        self.net.to(config.device)
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=config.learning_rate.value)
-        self.batches = Batches(data.train, config, [config.seed], torch.device("cpu"), torch.float32)
+        self.batches = Batches(data.train, config, [config.seed], torch.device(config.device), torch.float32)
         self.config, self.done = config, 0
 
     def strengths(self, step: int) -> dict[str, float]:
