@@ -245,32 +245,27 @@ def _libraries():
 
 
 def _judge(weights, biases, threshold, positions, settings, n_null, seed):
-    """Graph, layers and verdicts at one threshold, on one thread.
+    """Graph, layers and verdicts at one threshold, on one thread. Each verdict has a stream of random numbers of its own.
 
     The draws of a null model are many small products: more threads gain nothing there, and where another process wants
     the core they wait for each other, tens of times longer than they compute.
     """
     with _libraries().limit(limits=1, user_api="blas"):
-        return _judge_here(weights, biases, threshold, positions, settings, n_null, seed)
-
-
-def _judge_here(weights, biases, threshold, positions, settings, n_null, seed):
-    """`_judge`. Each verdict has a stream of random numbers of its own."""
-    used = np.where(np.abs(weights) > threshold, weights, 0.0) if threshold > 0 else weights
-    graph = effective_graph(used, biases, faint=FAINT if threshold > 0 else 0.0, **settings)
-    lay = layers(graph)
-    if not len(graph.edges):
-        nothing = {"effect_is": "nothing to judge: disconnected", "layers": [], "local_layers": []}
-        return graph, lay, {name: Verdict(name, False, 0.0, None, nothing) for name in VERDICTS}
-    streams = [np.random.default_rng([seed, k]) for k in range(4)]
-    local = locally_connected(graph, lay, positions, n_null=n_null, rng=streams[0])
-    local_layers = local.evidence["local_layers"]
-    skips = residual(graph, lay, n_null=n_null, rng=streams[1])
-    verdicts = (
-        fully_connected(graph, lay, n_null=n_null, rng=streams[2], local_layers=local_layers, is_residual=skips.present),
-        local,
-        convolutional(graph, lay, positions, local_layers, n_null=n_null, rng=streams[3]),
-        skips,
-        recurrent(graph),
-    )
-    return graph, lay, {verdict.name: verdict for verdict in verdicts}
+        used = np.where(np.abs(weights) > threshold, weights, 0.0) if threshold > 0 else weights
+        graph = effective_graph(used, biases, faint=FAINT if threshold > 0 else 0.0, **settings)
+        lay = layers(graph)
+        if not len(graph.edges):
+            nothing = {"effect_is": "nothing to judge: disconnected", "layers": [], "local_layers": []}
+            return graph, lay, {name: Verdict(name, False, 0.0, None, nothing) for name in VERDICTS}
+        streams = [np.random.default_rng([seed, k]) for k in range(4)]
+        local = locally_connected(graph, lay, positions, n_null=n_null, rng=streams[0])
+        local_layers = local.evidence["local_layers"]
+        skips = residual(graph, lay, n_null=n_null, rng=streams[1])
+        verdicts = (
+            fully_connected(graph, lay, n_null=n_null, rng=streams[2], local_layers=local_layers, is_residual=skips.present),
+            local,
+            convolutional(graph, lay, positions, local_layers, n_null=n_null, rng=streams[3]),
+            skips,
+            recurrent(graph),
+        )
+        return graph, lay, {verdict.name: verdict for verdict in verdicts}

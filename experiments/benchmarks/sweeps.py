@@ -85,11 +85,11 @@ def timed(work: Callable[[], list[float]]) -> tuple[float, list[float]]:
     return time.perf_counter() - begun, found
 
 
-def populations(steps: int) -> None:
+def populations(steps: int, device: str) -> None:
     """Time of a network's training against the size of the population it is trained in; one thread, as in a worker."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    configs = [point.config for point in plan_of(8, steps).points]
+    configs = [point.config for point in plan_of(8, steps, device).points]
     table = Table("population", "seconds a network", title=f"S = 256, {steps} steps, one thread")
     for K in POPULATIONS:
         trainer = Trainer(configs[27 : 27 + K], data_of(configs[0]))
@@ -117,4 +117,4 @@ def main(arguments: list[str]) -> None:
     if not given.parts or "sweep" in given.parts:
         race(given.side, given.steps, given.device)
     if not given.parts or "populations" in given.parts:
-        populations(given.steps // 4)
+        populations(given.steps // 4, given.device)

@@ -301,8 +301,9 @@ def _cell(point: Point, name: str) -> object:
         value = look_up(point.config, name)
     except (KeyError, AttributeError):
         return None
-    plain = isinstance(value, int | float | str | None) and not isinstance(value, bool)
-    return value if plain else json.dumps(value, default=str)
+    if isinstance(value, int | float | str | None) and not isinstance(value, bool):
+        return value
+    return json.dumps(value, default=str)
 
 
 def _kind(plan: Plan, name: str) -> str:

@@ -13,7 +13,6 @@ import pytest
 import tomli_w
 import torch
 
-from experiments.judging import learned
 from experiments.sweeps.engine import Engine, room, train_batch
 from experiments.sweeps.measure import UNLEARNED
 from experiments.sweeps.pictures import Pictures, Wanted
@@ -22,7 +21,6 @@ from experiments.sweeps.store import DATABASE, DONE, Store
 from tests.conftest import SMALL, after, cases
 from urn import InputError, load_run, train
 from urn.cli import main
-from urn.tasks import Dataset
 
 BASE = SMALL.to_dict() | {"snapshots": 1, "strengths": {"weight": 1e-3, "depth": {"value": 1e-2, "warmup": 5}}}
 BASE.pop("seed")
@@ -95,17 +93,6 @@ def test_a_point_is_what_training_alone_makes_of_it_also_beside_one_that_diverge
         assert kept.config == alone.config
         assert (status, accuracy) == (alone.status, pytest.approx(alone.test_accuracy, abs=0.07))
         assert summary
-
-
-@pytest.mark.parametrize(
-    ("hits", "expected"), [(None, False), (float("nan"), False), (10, False), (17, False), (18, True), (40, True)]
-)
-def test_a_network_has_learned_once_chance_is_unlikely(hits, expected):
-    """40 samples, 10 of them of the most frequent class: 17 right or more happen with p = 0.012, 18 with 0.005."""
-    y = torch.tensor([0] * 10 + [1, 2, 3, 4, 5, 6] * 5)
-    split = torch.zeros(40, 2), y
-    data = Dataset(split, split, split, 7)
-    assert learned(hits if hits is None else hits / 40, data) is expected
 
 
 def test_a_network_at_chance_is_called_that_whatever_its_remains_look_like(place, capsys):
@@ -335,66 +322,6 @@ def test_wrong_words_for_plot_get_one_line(many, capsys):
     assert main(["sweep", "plot"]) == 2
 
 
-LEARNING = {
-    "n_neurons": 24, "steps": 200, "snapshots": 3,
-    "task_options": {"dimension": 2, "n_train": 512, "n_validation": 200, "n_test": 16},
-}  # fmt: skip
-"""Networks that learn something."""
-
-
-def test_a_trained_sweep_is_drawn(place):
-    plan = make_plan(sweep(2, LEARNING, grid={"strengths.weight": [1e-4, 1e-3], "n_iterations": [2, 3, 4]}))
-    with Store.create(place / "out", plan) as store:
-        engine(store, plan).run()
-        pictures = Pictures(store, Wanted(points=(0,)))
-        assert {"phase_map", "map_depth", "matrices", "training_000000"} <= {name for name, _ in pictures.all()}
-        one = Pictures(store, Wanted(x="n_iterations", at={"strengths.weight": "1e-3"}, measures=("depth",)))
-        assert one.shown.sum() == 6
-        assert not np.isnan(one.of("depth")).all()
-
-
-def test_one_strength_gives_a_dial(place):
-    plan = make_plan(sweep(2, LEARNING, grid={"strengths.weight": [1e-4, 1e-3, 1e-2]}))
-    with Store.create(place / "out", plan) as store:
-        engine(store, plan).run()
-        names = [name for name, _ in Pictures(store, Wanted(measures=("used_connections",))).all()]
-    assert names[:3] == ["dial", "trade_off", "plane"]
-
-
-@pytest.mark.parametrize(
-    ("grid", "drawn"),
-    [
-        ({"strengths.weight": [1e4, 1e5]}, set()),
-        ({"strengths.weight": [1e4, 1e5], "strengths.activity": [0, 1e-3]}, {"phase_map"}),
-        ({"strengths.weight": [0, 1e4]}, {"dial", "trade_off", "plane", "matrices"}),
-        ({"activation": ["relu", "tanh"]}, {"dial", "trade_off", "plane", "matrices"}),
-        ({"task_options.radii": [[1.0, 2.0], [1.0, 3.0]], "strengths.weight": [1e-4, 1e-3]},
-         {"phase_map", "map_used_connections", "trade_off", "plane", "matrices"}),
-    ],
-)  # fmt: skip
-def test_whatever_came_out_there_is_a_page(place, grid, drawn):
-    """All dead, alive at 0 only, and fields that are text or lists."""
-    with Store.create(place / "out", make_plan(sweep(1, LEARNING | {"snapshots": 0}, grid=grid))) as store:
-        engine(store, make_plan(sweep(1, LEARNING | {"snapshots": 0}, grid=grid))).run()
-    assert main(["sweep", "plot", str(place / "out"), "--measure", "used_connections"]) == 0
-    assert {path.stem for path in (place / "out" / "figures").iterdir()} == drawn
-    assert (place / "out" / "index.html").exists()
-
-
-def test_a_switch_is_named_true_and_false_and_a_second_choice_of_pictures_replaces_the_first(place, capsys):
-    grid = {"task_options.shuffled": [False, True], "strengths.weight": [1e-3, 1e-2]}
-    plan = make_plan(sweep(1, {"task": "mnist1d", "n_neurons": 60, "steps": 2, "task_options": {}}, grid=grid))
-    with Store.create(place / "out", plan) as store:
-        engine(store, plan).run()
-        assert {value for (value,) in store.rows(["task_options.shuffled"])} == {"true", "false"}
-    assert main(["sweep", "plot", str(place / "out")]) == 0
-    assert (place / "out" / "figures" / "phase_map.png").exists()
-    assert main(["sweep", "plot", str(place / "out"), "--at", "task_options.shuffled=true"]) == 0
-    assert not (place / "out" / "figures" / "phase_map.png").exists()
-    assert main(["sweep", "plot", str(place / "out"), "--x", "strengths.weight", "--at", "strengths.weight=1e-3"]) == 2
-    assert "--at strengths.weight: is on an axis already" in capsys.readouterr().err
-
-
 def test_a_sweep_that_cannot_be_written_can_be_read(file, place, monkeypatch):
     plan = read_plan(file)
     with Store.create(place / "out", plan) as store:
@@ -405,13 +332,6 @@ def test_a_sweep_that_cannot_be_written_can_be_read(file, place, monkeypatch):
         assert len(store.rows(["number"])) == 8
         with pytest.raises(InputError, match="out: is read-only"):
             store.enrol()
-
-
-@pytest.mark.parametrize(("r2", "expected"), [(-0.5, False), (0.047, False), (0.3, True), (1.0, True)])
-def test_a_regression_has_learned_once_its_correlation_is_no_chance(r2, expected):
-    """30 samples: r = 0.217 comes out by chance in one of eight, r = 0.548 in one of a thousand."""
-    split = torch.zeros(30, 2), torch.randn(30, 1)
-    assert learned(r2, Dataset(split, split, split, 1, "regression")) is expected
 
 
 # ---- workers that die
