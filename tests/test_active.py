@@ -3,14 +3,15 @@
 import pytest
 import torch
 
-from urn import URN, active, network
+from urn import URN, active, kernels
+from urn.active import ActiveUnroll, CompiledUnroll
 
 S, B, D_IN, D_OUT = 128, 64, 5, 3
 SHARES = (1.0, 0.4, 0.05, 0.0)
 """Of the hidden neurons, how many can fire in each member."""
 
 
-def population(n_iterations, generator):
+def population(n_iterations, generator, S=S):
     """Members of which a share of the hidden neurons is held silent by its bias, spread over them all."""
     net = URN(S, D_IN, D_OUT, n_iterations, population=len(SHARES), generator=generator, dtype=torch.float64)
     net.bias.data.normal_(0.1, 0.3, generator=generator)
@@ -21,7 +22,7 @@ def population(n_iterations, generator):
 
 def dense(net, x):
     """The formula of DESIGN section 1, with every product whole. Returns y, N and n."""
-    N, activity = torch.nn.functional.pad(x, (0, S - D_IN)), []
+    N, activity = torch.nn.functional.pad(x, (0, net.n_neurons - D_IN)), []
     for _ in range(net.n_iterations):
         P = N @ net.weight.mT + net.bias[:, None]
         N = P.relu()
@@ -30,50 +31,84 @@ def dense(net, x):
     return P[..., -D_OUT:], N, N.mean(2)
 
 
+def way(net, x):
+    return active.way(net.weight, x, net.n_iterations, net.activation, net.input_mode)
+
+
+def results(values, heard, net):
+    """What a network returned, and the gradients of a loss that hears y, N, n or all of them."""
+    used = [value for name, value in zip("yNn", values, strict=True) if heard in (name, "all")]
+    loss = sum((value * (1 + torch.arange(value.numel()).view(value.shape) % 7)).square().sum() for value in used)
+    return *values, *torch.autograd.grad(loss, [net.weight, net.bias], allow_unused=True, materialize_grads=True)
+
+
+def assert_firing(n, few):
+    """That the network tells members apart in which nearly all, some, hardly any and no neurons fire."""
+    fire = (n > 0).double().mean(2)
+    assert fire[0].max() > few > fire[1].max() > fire[2].min() > 0 == fire[3].max()
+
+
 @pytest.mark.parametrize("heard", ["y", "N", "n", "all"])
 @pytest.mark.parametrize("rows", [512, 17])
-@pytest.mark.parametrize("n_iterations", [1, 2, 4])
+@pytest.mark.parametrize("n_iterations", [2, 4])
 def test_silent_neurons_make_no_difference(n_iterations, rows, heard, generator, monkeypatch):
     monkeypatch.setattr(active, "ROWS", rows)
     net, x = population(n_iterations, generator)
-    assert active.pays(net.weight, x, net.activation, net.input_mode)
+    assert way(net, x) is ActiveUnroll
     y, activity = net.unroll(x)
-    ours, theirs = (y, *activity), dense(net, x)
-    if n_iterations > 1:
-        fire = (theirs[2] > 0).double().mean(2)
-        assert fire[0].max() > active.FEW > fire[1].max() > fire[2].min() > 0 == fire[3].max()
-    gradients = []
-    for values in (ours, theirs):
-        used = [value for name, value in zip("yNn", values, strict=True) if heard in (name, "all")]
-        loss = sum((value * (1 + torch.arange(value.numel()).view(value.shape) % 7)).square().sum() for value in used)
-        gradients.append(torch.autograd.grad(loss, [net.weight, net.bias], allow_unused=True, materialize_grads=True))
-    for one, other in zip((*ours, *gradients[0]), (*theirs, *gradients[1]), strict=True):
+    theirs = dense(net, x)
+    assert_firing(theirs[2], active.FEW)
+    for one, other in zip(results((y, *activity), heard, net), results(theirs, heard, net), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-8)
 
 
-def test_what_it_cannot_do_is_left_to_the_general_unroll(generator):
+@pytest.mark.parametrize("heard", ["y", "N", "n", "all"])
+@pytest.mark.parametrize("S", [S, kernels.ROWS + 88])
+@pytest.mark.parametrize("n_iterations", [2, 4])
+def test_silent_neurons_make_no_difference_to_compiled_kernels(n_iterations, S, heard, generator):
+    net, x = population(n_iterations, generator, S)
+    theirs = dense(net, x)
+    assert_firing(theirs[2], kernels.FEW)
+    theirs = results(theirs, heard, net)
+    net, x = net.float(), x.float()
+    assert way(net, x) is CompiledUnroll
+    y, activity = net.unroll(x)
+    for one, other in zip(results((y, *activity), heard, net), theirs, strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=0, atol=2e-6 * max(1, float(other.detach().abs().max())))
+
+
+def test_what_they_cannot_do_is_left_to_the_general_unroll(generator, monkeypatch):
     net, x = population(3, generator)
-    pays = active.pays
-    assert not pays(net.weight, x.requires_grad_(), "relu", "pulse")
-    x = x.detach()
-    assert not pays(net.weight, x, "tanh", "pulse")
-    assert not pays(net.weight, x, "relu", "clamped")
-    assert not pays(net.weight, x[:, :2], "relu", "pulse")  # two samples: nothing to be saved
+    W = net.weight
+    assert active.way(W, x.clone().requires_grad_(), 3, "relu", "pulse") is None
+    assert active.way(W, x, 3, "tanh", "pulse") is None
+    assert active.way(W, x, 3, "relu", "clamped") is None
+    assert active.way(W, x, 1, "relu", "pulse") is None
+    assert active.way(W, x[:, :2], 3, "relu", "pulse") is None  # two samples: nothing to be saved
+    assert active.way(W.float(), x[:, :2], 3, "relu", "pulse") is CompiledUnroll
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert active.way(W.float(), x, 3, "relu", "pulse") is ActiveUnroll  # torch's products share threads
 
 
-def test_members_do_not_depend_on_each_other(generator):
+def test_what_is_no_number_is_not_hidden(generator):
+    """A neuron whose activity is not a number fires: nothing turns it into silence, and no other member hears of it."""
+    net, x = population(3, generator)
+    net, x = net.float(), x.float()
+    net.bias.data[0, 20] = float("nan")
+    y, _ = net.unroll(x)
+    y.sum().backward()
+    assert y[0].isnan().all()
+    assert y[1:].isfinite().all()
+    assert net.weight.grad[1:].isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_members_do_not_depend_on_each_other(dtype, generator):
     """Each member is computed with its own neurons: alone, or beside others, it is the same to the last bit."""
     net, x = population(4, generator)
+    net, x = net.to(dtype), x.to(dtype)
     y = net.unroll(x)[0]
     for k in range(len(SHARES)):
-        one = URN(S, D_IN, D_OUT, 4, dtype=torch.float64)
+        one = URN(S, D_IN, D_OUT, 4, dtype=dtype)
         one.load_state_dict({name: T[k : k + 1] for name, T in net.state_dict().items()})
         assert torch.equal(one.unroll(x[k])[0][0], y[k])
-
-
-def test_both_ways_agree_in_a_training_precision(generator, monkeypatch):
-    net, x = population(4, generator)
-    net, x = net.float(), x.float()
-    some = net.unroll(x)[0]
-    monkeypatch.setattr(network, "pays", lambda *_: False)
-    torch.testing.assert_close(some, net.unroll(x)[0], rtol=1e-4, atol=1e-4)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.linear_model import Lasso
 
-from urn import URN, Penalties, ProximalAdam, optimiser
+from urn import URN, Penalties, ProximalAdam, kernels, optimiser
 from urn.optimiser import prox_two_kinks, soft
 from urn.penalties import Settings
 from urn.symmetry import translations
@@ -102,6 +102,29 @@ def test_members_and_matrices_of_prices(generator):
         results.append(net.weight.detach())
     torch.testing.assert_close(results[0], results[1], rtol=1e-6, atol=1e-9)
     torch.testing.assert_close(results[0], results[2], rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("w0", [None, 0.0, 1.0])
+@pytest.mark.parametrize("price", [0.0, 0.4, torch.tensor([0.1, 0.4, 0.9]), "entries"])
+def test_the_compiled_step_is_the_same(price, w0, generator):
+    """32 bits are compiled on one thread, 64 bits are not: ten steps of both agree, exact zeros included."""
+    price = torch.rand(3, 8, 8, generator=generator, dtype=torch.float64) if isinstance(price, str) else price
+    price = price.view(3, 1, 1) if isinstance(price, torch.Tensor) and price.dim() == 1 else price
+    start, gradients = (torch.randn(n, 3, 8, 8, generator=generator, dtype=torch.float64) for n in (1, 10))
+    ended = []
+    for dtype in (torch.float32, torch.float64):
+        W = torch.nn.Parameter(start[0].to(dtype))
+        assert kernels.serve(W) == (dtype == torch.float32)
+        group = {"params": [W], "l1": price}
+        if w0 is not None:
+            group["diagonal"] = (torch.tensor([0.0, 0.3, 2.0]), w0, slice(2, 7))
+        steepest = ProximalAdam([group], lr=0.1)
+        for gradient in gradients:
+            W.grad = gradient.to(dtype)
+            steepest.step()
+        ended.append(W.detach().double())
+    assert (ended[0] == 0).any() == (ended[1] == 0).any()
+    torch.testing.assert_close(ended[0], ended[1], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("price", [0.4, torch.tensor([0.1, 0.4, 0.9]), "entries"])

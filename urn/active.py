@@ -3,11 +3,15 @@
 Long before neurons die, many are silent at some iteration for a whole batch. Such a neuron hands nothing on and gets no
 gradient there: its column of W is left out of the next product, its row and column of the product that goes back, and its row
 of that iteration's weight gradient. What is left is the same sum without its zeros: `urn.network.Unroll` up to rounding.
+Twice: compiled where torch has one thread, with torch's own products, which share threads, where it has more.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from urn import kernels
 
 FEW = 0.85
 """Share of the neurons up to which taking them out of W costs less than the products it saves."""
@@ -17,10 +21,45 @@ ROWS = 512
 """Rows of W taken at once on the way back, so that a large W is not held twice."""
 
 
-def pays(W: Tensor, x: Tensor, activation: str, input_mode: str) -> bool:
-    """Whether `ActiveUnroll` can do what `Unroll` does for this network and batch, and no slower."""
-    fits = activation == "relu" and input_mode == "pulse" and not x.requires_grad
-    return fits and W.device.type == "cpu" and x.shape[1] * W.shape[1] ** 2 >= WORK
+def way(W: Tensor, x: Tensor, n_iterations: int, activation: str, input_mode: str) -> type[torch.autograd.Function] | None:
+    """Which of the two can do what `Unroll` does for this network and batch, and no slower; None for neither."""
+    if activation != "relu" or input_mode != "pulse" or n_iterations < 2 or x.requires_grad or W.device.type != "cpu":
+        return None
+    if kernels.serve(W):
+        return CompiledUnroll
+    return ActiveUnroll if x.shape[1] * W.shape[1] ** 2 >= WORK else None
+
+
+class CompiledUnroll(torch.autograd.Function):
+    """N(l+1) = relu(N(l) W^T + b) after a pulse: `urn.kernels.forward` and `backward` for autograd."""
+
+    @staticmethod
+    def forward(ctx, W, b, x, n_iterations, n_outputs):
+        """Return N `(K, I - 1, B, S)`, n `(K, I - 1, S)` its mean over the batch, and y `(K, B, d_out)`."""
+        (K, S), B, L = b.shape, x.shape[1], n_iterations - 1
+        x, N, n, y = x.contiguous(), W.new_empty(K, L, S, B), W.new_empty(K, L, S), W.new_empty(K, n_outputs, B)
+        ctx.firing = np.empty((K, L, S), np.int64), np.empty((K, L), np.int64)
+        kernels.forward(*_arrays(W, b, x, N, n, y), *ctx.firing)
+        ctx.save_for_backward(W, x, N)
+        ctx.set_materialize_grads(False)
+        return N.mT, n, y.mT
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, dN, dn, dy):
+        W, x, N = ctx.saved_tensors
+        K, L, S, B = N.shape
+        dN = N.new_empty(0, 0, 0, 0) if dN is None else dN.mT
+        dn = N.new_zeros(K, L, S) if dn is None else dn / B
+        dy = N.new_zeros(K, 1, B) if dy is None else dy.mT
+        dW, db = torch.empty_like(W), W.new_zeros(K, S)
+        kernels.backward(*_arrays(W, x, N), *ctx.firing, *_arrays(*(T.contiguous() for T in (dN, dn, dy)), dW, db))
+        return dW, db, None, None, None
+
+
+def _arrays(*tensors: Tensor) -> list[np.ndarray]:
+    """The same memory, for NumPy."""
+    return [T.detach().numpy() for T in tensors]
 
 
 class ActiveUnroll(torch.autograd.Function):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from urn.active import ActiveUnroll, pays
+from urn import active
 from urn.elman import ElmanUnroll, used_blocks
 from urn.errors import InputError
 
@@ -263,8 +263,9 @@ class URN(nn.Module):
                 self.n_outputs, ACTIVATIONS[self.activation], CHAINS[self.activation],
             )  # fmt: skip
             return y.transpose(1, 2), Activity(N, n)
-        if pays(self.weight, x, self.activation, self.input_mode):
-            N, n, y = ActiveUnroll.apply(self.weight, self.bias, x, self.n_iterations, self.n_outputs)
+        of_firing = active.way(self.weight, x, self.n_iterations, self.activation, self.input_mode)
+        if of_firing:
+            N, n, y = of_firing.apply(self.weight, self.bias, x, self.n_iterations, self.n_outputs)
             return y, Activity(N, n)
         N, n, y = Unroll.apply(
             self.weight, self.bias, x.transpose(1, 2) if stream else x, state,

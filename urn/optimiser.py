@@ -8,10 +8,13 @@ An entry therefore reaches zero, exactly, when its mean gradient stays below its
 ordinary `nn.Linear` as well.
 """
 
+import math
 from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
+
+from urn import kernels
 
 CHUNK = 1 << 18
 """Entries updated together on a CPU: the working set of a chunk (four arrays, two temporaries) stays in the cache."""
@@ -192,9 +195,12 @@ class Metric:
         self, w: Tensor, g: Tensor, m: Tensor, v: Tensor, price: float | Tensor, diagonal: tuple | None = None, where=EVERYWHERE
     ) -> None:
         """Move w, m and v (in place) one step along g, and shrink w at `price`."""
+        scale = self.correction2**0.5
+        if kernels.serve(w, g, m, v):
+            self._compiled(w, g, m, v, price, diagonal)
+            return
         m.lerp_(g, 1 - self.beta1)
         v.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
-        scale = self.correction2**0.5
         d = v.sqrt().add_(self.eps * scale)  # d times scale, which cancels below and saves a pass
         lr = self.lr * scale
         if isinstance(price, Tensor) or price or diagonal:
@@ -203,6 +209,24 @@ class Metric:
             _shrink(w, d, lr, price, diagonal, where).div_(d)
         else:
             w.addcdiv_(m, d, value=-lr / self.correction1)
+
+    def _compiled(self, w: Tensor, g: Tensor, m: Tensor, v: Tensor, price: float | Tensor, diagonal: tuple | None) -> None:
+        """`update` of all of w, in one pass."""
+        at_target, target, neurons = diagonal or (0.0, 0.0, slice(0, 0))
+        shape = (1, 1, w.numel()) if w.dim() < 2 else (len(w), math.prod(w.shape[1:-1]), w.shape[-1])
+        price = torch.as_tensor(price)
+        if price.numel() == 1 or price.shape == (len(w), *[1] * (w.dim() - 1)):  # a number, or one for each member
+            price = price.double().reshape(-1, 1, 1).expand(shape[0], 1, 1)
+        else:
+            price = price.to(w).expand(w.shape).reshape(shape)
+        at_target = torch.as_tensor(at_target, dtype=torch.float64).reshape(-1).expand(shape[0])
+        arrays = [T.detach().view(shape).numpy() for T in (w, g, m, v)]
+        arrays += [T.contiguous().cpu().numpy() for T in (price, at_target)]
+        scale = self.correction2**0.5
+        kernels.adam(
+            *arrays, (neurons.start, neurons.stop), float(target),
+            self.beta1, self.beta2, self.eps * scale, self.lr * scale, self.correction1,
+        )  # fmt: skip
 
 
 def _shrink(z: Tensor, d: Tensor, lr: float, price: float | Tensor, diagonal: tuple | None, where=EVERYWHERE) -> Tensor:
@@ -241,7 +265,7 @@ def _to(price: float | Tensor, W: Tensor) -> float | Tensor:
 def _chunks(tensors: tuple[Tensor, ...], price: float | Tensor):
     """Split equal tensors (and their price) into parts of about CHUNK entries, as views, along members and rows."""
     w = tensors[0]
-    if w.is_cuda or w.numel() <= CHUNK:
+    if w.is_cuda or w.numel() <= CHUNK or kernels.serve(*tensors):
         yield tensors, price, EVERYWHERE
         return
     if w.dim() != 3:  # rows x entries; only the population's matrices have a member axis

@@ -21,8 +21,8 @@ from urn.progress import describe
 from urn.tasks import Dataset
 from urn.training import Trainer
 
-POPULATION = 8
-"""Networks trained together on a CPU: more gain nothing, for a step of eight of 256 neurons fills the processor's cache."""
+POPULATION = 16
+"""Networks trained together on a CPU: what a step costs beside its kernels is then little for each; more gain nothing."""
 SHARE_OF_MEMORY = 0.5
 MOST_ATTEMPTS = 3
 SECONDS_BETWEEN_BEATS = 20.0
