@@ -2,7 +2,7 @@
 
 One pass over memory where tensor operations make many, and none of the cost of calling them: for matrices of a few hundred
 neurons that is more than half of a step. Arrays only; `urn.active` and `urn.optimiser` call these in the place of their
-tensor operations when torch has one thread (`fits`), and get the same numbers up to rounding. Activities are held neuron by
+tensor operations when torch has one thread (`serve`), and get the same numbers up to rounding. Activities are held neuron by
 neuron, N(l) as (S, B), so that the neurons that fire are rows. Products are those of the BLAS that SciPy brings.
 """
 

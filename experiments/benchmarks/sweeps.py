@@ -1,6 +1,6 @@
 """64 networks (c_w 1e-4 to 1e-3 by c_n 3e-4 to 1e-2, S = 256, digits, 4000 steps) as a sweep, against the yardstick trained one
 after the other and in a pool of two processes. Claims on two cores: >= 8 and >= 4 times faster. The sweep's time is that of the
-whole command but its imports, analysis of every network included.
+whole command but its imports, analysis of every network included; kernels are compiled before, as they are once on a machine.
 
 `--side` and `--steps` make it smaller; the claims are about the whole. With `--device cuda` all of them train there, the sweep
 in one process.
@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.table import Table
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from experiments.benchmarks.training import Plain
 from experiments.sweeps.engine import Engine, check, data_of
@@ -87,16 +88,22 @@ def timed(work: Callable[[], list[float]]) -> tuple[float, list[float]]:
 
 def populations(steps: int, device: str) -> None:
     """Time of a network's training against the size of the population it is trained in; one thread, as in a worker."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     configs = [point.config for point in plan_of(8, steps, device).points]
     table = Table("population", "seconds a network", title=f"S = 256, {steps} steps, one thread")
     for K in POPULATIONS:
-        trainer = Trainer(configs[27 : 27 + K], data_of(configs[0]))
-        seconds, _ = timed(lambda trainer=trainer: trainer.run())
-        table.add_row(str(K), f"{seconds / K:.2f}")
+        table.add_row(str(K), f"{train_on_one_thread(configs[27 : 27 + K]) / K:.2f}")
     console.print(table)
+
+
+def train_on_one_thread(configs: list[TrainConfig]) -> float:
+    """Seconds that a population takes."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with threadpool_limits(1, user_api="blas"):
+        trainer = Trainer(configs, data_of(configs[0]))
+        seconds, _ = timed(trainer.run)
     torch.set_num_threads(threads)
+    return seconds
 
 
 def main(arguments: list[str]) -> None:
@@ -113,7 +120,9 @@ def main(arguments: list[str]) -> None:
         raise SystemExit(str(error)) from None
     if unknown := set(given.parts) - set(PARTS):
         raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    console.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads\n")
+    train_on_one_thread([point.config for point in plan_of(2, 2, given.device).points])  # compiles
+    cores = {library["architecture"] for library in threadpool_info() if library["internal_api"] == "openblas"}
+    console.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; OpenBLAS: {', '.join(cores)}\n")
     if not given.parts or "sweep" in given.parts:
         race(given.side, given.steps, given.device)
     if not given.parts or "populations" in given.parts:
