@@ -54,6 +54,7 @@ def product(A, B, C, turn_A, turn_B, beta):
         return
     i, s, t = size.ctypes.data, scale.ctypes.data, turn.ctypes.data  # Fortran reads what we call C as its transpose
     sgemm(t, t + 1, i, i + 4, i + 8, s, B.ctypes.data, i + 12, A.ctypes.data, i + 16, s + 4, C.ctypes.data, i + 20)
+    size[0] = scale[0] = turn[0] = 0  # used once more, so that Numba does not let go of them before the call
 
 
 @compiled
