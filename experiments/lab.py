@@ -18,11 +18,11 @@ from functools import cache
 from pathlib import Path
 
 from experiments import claims, judging, symbols
-from experiments.workers import Tell, Workers, say
+from experiments.workers import Tell, Workers, data_of, say
 from urn import InputError, Run, TrainConfig, load_run, resume, train, train_population
 from urn.folders import CONFIG, WEIGHTS, RunFolder
 from urn.runs import save_run
-from urn.tasks import Dataset, task_options
+from urn.tasks import Dataset
 
 LARGE = 400
 """Neurons from which a network fills the processor alone."""
@@ -72,19 +72,13 @@ def slug(arm: str) -> str:
 
 def perform(job: Job, report: Callable | None = None, stop: Callable[[], bool] | None = None) -> list[dict] | None:
     """Train what is not trained yet, measure what is not measured yet. Returns a row a seed, or None when stopped."""
-    data = load_data(job.configs[0].task, json.dumps(job.configs[0].to_dict()["task_options"]))
+    data = data_of(job.configs[0])
     begun = time.monotonic()
     fresh = _train(job, data, report, stop)
     if fresh is None:
         return None
     seconds = (time.monotonic() - begun) / max(len(fresh), 1)
     return [measured(job, folder, data, seconds if folder in fresh else None) for folder in job.folders]
-
-
-@cache
-def load_data(task: str, options: str) -> Dataset:
-    """The data set of a task, loaded once a process; `options` as JSON."""
-    return task_options(task, json.loads(options)).load()
 
 
 def _train(job: Job, data: Dataset, report, stop) -> list[Path] | None:

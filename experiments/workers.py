@@ -1,5 +1,6 @@
 """Worker processes that train: they tell how far they are, stop when asked to, and never outlive who started them."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -7,11 +8,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from functools import cache
 
 import torch
 from threadpoolctl import threadpool_limits
 
+from urn import TrainConfig
 from urn.progress import describe
+from urn.tasks import Dataset, task_options
 
 SECONDS_BETWEEN_REPORTS = 0.5
 
@@ -75,6 +79,16 @@ def _begin(said, stop, parent: int, threads: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def data_of(config: TrainConfig) -> Dataset:
+    """The data set of a configuration's task, loaded once a process."""
+    return _loaded(config.task, json.dumps(config.to_dict()["task_options"]))
+
+
+@cache
+def _loaded(task: str, options: str) -> Dataset:
+    return task_options(task, json.loads(options)).load()
 
 
 def say(step: int, steps: int, text: str) -> None:

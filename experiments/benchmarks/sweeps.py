@@ -20,9 +20,10 @@ from rich.table import Table
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from experiments.benchmarks.training import Plain
-from experiments.sweeps.engine import Engine, check, data_of
+from experiments.sweeps.engine import Engine, check
 from experiments.sweeps.plan import Plan, Sweep, make_plan
 from experiments.sweeps.store import Store
+from experiments.workers import data_of
 from urn import InputError, TrainConfig
 from urn.training import Trainer
 

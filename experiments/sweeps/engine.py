@@ -1,6 +1,5 @@
 """Trains the points of a store as populations, in this process or in several, and keeps each with its row as it ends."""
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -10,15 +9,13 @@ from pathlib import Path
 
 import torch
 
-from experiments.lab import load_data
 from experiments.sweeps.measure import measure
 from experiments.sweeps.plan import Plan
 from experiments.sweeps.store import Store
-from experiments.workers import Tell, Workers
+from experiments.workers import Tell, Workers, data_of
 from urn import InputError, Run, TrainConfig, train_population
 from urn.building import COPIES
 from urn.progress import describe
-from urn.tasks import Dataset
 from urn.training import Trainer
 
 POPULATION = 16
@@ -48,11 +45,6 @@ def check(plan: Plan) -> None:
             Trainer([point.config], data_of(point.config))
         except InputError as error:
             raise InputError(f"point {point.number}: {error}") from None
-
-
-def data_of(config: TrainConfig) -> Dataset:
-    """The data set of a configuration's task, loaded once a process."""
-    return load_data(config.task, json.dumps(config.to_dict()["task_options"]))
 
 
 # ---- one population
