@@ -34,7 +34,8 @@ class Batches:
             rows = order[:, : self.size]
             return self.X[rows, window], self.y[rows, window], place == 0
         rows = order[:, place * self.size : (place + 1) * self.size]
-        return self.X.index_select(0, rows.reshape(-1)).view(*rows.shape, -1), self.y[rows], True
+        x, y = (T.index_select(0, rows.reshape(-1)).view(*rows.shape, *T.shape[1:]) for T in (self.X, self.y))
+        return x, y, True
 
 
 def task_losses(output: Tensor, y: Tensor, kind: str) -> Tensor:

@@ -27,6 +27,11 @@ class Schedule(Strict):
             raise ValueError(f"factor: the milestones take it above {LARGEST:g}")
         return self
 
+    @property
+    def constant(self) -> bool:
+        """Whether it never changes."""
+        return not (self.warmup or self.milestones)
+
     def at(self, step: int, n_steps: int) -> float:
         """The value at `step` (0-based) of a training of `n_steps` steps."""
         rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0

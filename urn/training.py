@@ -143,8 +143,11 @@ class Trainer:
     def _schedule(self, penalties: Penalties, names) -> None:
         """Give every term the schedules of the members in training; a member without a term has it at strength 0."""
         off = Schedule(value=0)
-        penalties.schedules = {name: [member.config.strengths.get(name, off) for member in self.training] for name in names}
+        given = {name: [member.config.strengths.get(name, off) for member in self.training] for name in names}
+        penalties.schedules = given
         penalties.set_step(self.step)
+        constant = {name: penalties.current[name] for name, some in given.items() if all(one.constant for one in some)}
+        penalties.schedules = given | constant  # looked up once, not at every step
 
     # ---- the loop
 
@@ -191,7 +194,7 @@ class Trainer:
         output, activity = net.unroll(x, None if fresh else self.carried)
         losses = task_losses(output, y, self.data.kind)
         (losses + penalties.smooth(net, activity)).sum().backward()
-        finite = torch.isfinite(losses.detach()) & torch.isfinite(net.bias.grad.sum(1))
+        finite = torch.isfinite(losses.detach() + net.bias.grad.sum(1))
         if not bool(finite.all()):
             self._dismiss(finite)
             return None, None
