@@ -1,5 +1,7 @@
 """Leaving out what is silent, against autograd on the dense formula in float64."""
 
+import copy
+
 import pytest
 import torch
 
@@ -75,6 +77,20 @@ def test_silent_neurons_make_no_difference_to_compiled_kernels(n_iterations, S, 
     y, activity = net.unroll(x)
     for one, other in zip(results((y, *activity), heard, net), theirs, strict=True):
         torch.testing.assert_close(one.double(), other, rtol=0, atol=2e-6 * max(1, float(other.detach().abs().max())))
+
+
+def test_more_inputs_and_outputs_than_rows_taken_at_once(generator):
+    d_in, d_out, S = kernels.ROWS + 88, kernels.ROWS + 8, 1300
+    net = URN(S, d_in, d_out, 3, generator=generator)
+    net.bias.data.normal_(0, 0.3, generator=generator)
+    x = torch.randn(1, 4, d_in, generator=generator)
+    found = []
+    for one in (net, copy.deepcopy(net).double()):
+        y, activity = one.unroll(x.to(one.bias))
+        found.append((y, *torch.autograd.grad(y.square().sum() + activity.n.sum(), [one.weight, one.bias])))
+    assert way(net, x) is CompiledUnroll
+    for single, double in zip(*found, strict=True):
+        torch.testing.assert_close(single.double(), double, rtol=0, atol=2e-6 * float(double.detach().abs().max()))
 
 
 def test_what_they_cannot_do_is_left_to_the_general_unroll(generator, monkeypatch):

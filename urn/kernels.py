@@ -158,7 +158,8 @@ def backward(W, x, N, firing, count, dN, dn, dy, dW, db):
     """
     (K, L, S, B), d_in, d_out = N.shape, x.shape[2], dy.shape[1]
     outputs = np.arange(S - d_out, S)
-    room_W, room_C = np.empty(min(S, ROWS) * S, np.float32), np.empty(min(S, ROWS) * S, np.float32)
+    room_W = np.empty(max(min(S, ROWS), d_out) * S, np.float32)  # of rows of W, or all outputs'
+    room_C = np.empty(max(min(S, ROWS), d_in) * S, np.float32)
     room_N, room_G = np.empty(S * B, np.float32), np.empty((2, S * B), np.float32)
     for k in range(K):
         some = firing[k, L - 1, : count[k, L - 1]]
