@@ -1,6 +1,9 @@
 """Leaving out what is silent, against autograd on the dense formula in float64."""
 
 import copy
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -91,6 +94,26 @@ def test_more_inputs_and_outputs_than_rows_taken_at_once(generator):
     assert way(net, x) is CompiledUnroll
     for single, double in zip(*found, strict=True):
         torch.testing.assert_close(single.double(), double, rtol=0, atol=2e-6 * float(double.detach().abs().max()))
+
+
+TRAIN = """
+import sys, torch
+from urn import TrainConfig, train
+torch.set_num_threads(1)
+run = train(TrainConfig(task="digits", n_neurons=100, steps=20, strengths={"activity": 1e-3}))
+print(run.weights.double().sum().item().hex(), run.biases.double().sum().item().hex(), "torch._dynamo" in sys.modules)
+"""
+
+
+def test_the_first_run_on_a_machine_which_compiles_gives_the_numbers_of_the_next(tmp_path):
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    first, second = (
+        subprocess.run([sys.executable, "-c", TRAIN], env=environment, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    )
+    assert any(tmp_path.rglob("*.nbc"))
+    assert first == second
+    assert "False" in second, "torch's compiler, which takes a second to import, is not needed"
 
 
 def test_what_they_cannot_do_is_left_to_the_general_unroll(generator, monkeypatch):

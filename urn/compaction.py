@@ -19,13 +19,14 @@ from urn.penalties import Penalties
 
 def reached(W: Tensor, sources: Tensor, steps: int) -> Tensor:
     """Which neurons activity reaches from `sources` `(K, n)` in at most `steps` applications of W `(K, n, n)`, `(K, n)`."""
-    linked = W != 0
+    linked, found = W != 0, sources.expand(W.shape[:2]).clone()
     for _ in range(steps):
-        grown = sources | (linked & sources[:, None]).any(-1)
-        if torch.equal(grown, sources):
+        k, i = (~found).nonzero(as_tuple=True)
+        new = (linked[k, i] & found[k]).any(-1)
+        if not new.any():
             break
-        sources = grown
-    return sources
+        found[k[new], i[new]] = True
+    return found
 
 
 def connected(net: URN) -> Tensor:
@@ -108,18 +109,23 @@ def compact(net: URN, optimiser: ProximalAdam, penalties: Penalties, keep: Tenso
     # Per member: its living neurons and enough dead ones, in their old order (so inputs stay first and outputs last;
     # dead ones fill up in order, hence by whole channels where there is a lattice).
     index = torch.argsort((~keep).to(torch.int8), dim=1, stable=True)[:, :size].sort(1).values
-    keep = keep.gather(1, index)
+    whole, dead = size == keep.shape[1], (~keep.gather(1, index)).nonzero(as_tuple=True)
 
     def rows(T: Tensor) -> Tensor:
-        kept = torch.stack([t[i] for t, i in zip(T, index, strict=True)])
-        return kept * keep.view(*keep.shape, *[1] * (kept.dim() - 2)) if T is not net.ids and not keep.all() else kept
+        kept = T if whole else torch.stack([t[i] for t, i in zip(T, index, strict=True)])
+        if T is not net.ids:
+            kept[dead] = 0
+        return kept
 
     def square(T: Tensor) -> Tensor:
-        kept = T.new_empty(len(T), size, size)
-        for t, i, new in zip(T, index, kept, strict=True):
-            for some, rows_of_new in zip(i.split(256), new.split(256), strict=True):  # no second copy of W
-                torch.index_select(t[some], 1, i, out=rows_of_new)
-        return kept if keep.all() else kept.mul_(keep[:, :, None] & keep[:, None])
+        kept = T if whole else T.new_empty(len(T), size, size)
+        if not whole:
+            for t, i, new in zip(T, index, kept, strict=True):
+                for some, rows_of_new in zip(i.split(256), new.split(256), strict=True):  # no second copy of W
+                    torch.index_select(t[some], 1, i, out=rows_of_new)
+        kept[dead] = 0
+        kept.mT[dead] = 0
+        return kept
 
     group = penalties.settings.group
     if group is not None:
@@ -135,7 +141,7 @@ def compact(net: URN, optimiser: ProximalAdam, penalties: Penalties, keep: Tenso
                 state[key] = take(state[key])
         optimiser.exchange(net, name, take(getattr(net, name).data), state)
     net.ids = rows(net.ids)
-    return size < len(outputs[0])
+    return not whole
 
 
 @torch.no_grad()

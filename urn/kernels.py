@@ -16,8 +16,8 @@ from numba.extending import get_cython_function_address
 llvmlite.binding.add_symbol("urn_sgemm", get_cython_function_address("scipy.linalg.cython_blas", "sgemm"))
 sgemm = types.ExternalFunction("urn_sgemm", types.void(*[types.intp] * 13))
 compiled = njit(nogil=True, error_model="numpy", cache=True)
-summed = njit(nogil=True, error_model="numpy", cache=True, fastmath={"reassoc", "nsz"})
-"""Sums may be reordered: many terms at once."""
+summed = njit(nogil=True, error_model="numpy", cache=True, fastmath={"reassoc", "nsz"}, forceinline=True)
+"""Sums may be reordered: many terms at once. Inlined, or the order would depend on whether the caller came from the disk."""
 
 FEW = 0.9
 """Share of the neurons up to which taking them out of W costs less than the products it saves."""

@@ -8,6 +8,7 @@ An entry therefore reaches zero, exactly, when its mean gradient stays below its
 ordinary `nn.Linear` as well.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Iterable
 
@@ -78,6 +79,10 @@ class ProximalAdam(torch.optim.Optimizer):
         if not eps > 0:
             raise ValueError(f"eps: must be greater than 0, not {eps}")
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "l1": l1, "diagonal": None, "deviation": None})
+
+    # As they are below the decorator that imports torch's compiler at the first call, which takes a second.
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
 
     @torch.no_grad()
     def step(self, closure: Callable | None = None):

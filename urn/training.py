@@ -450,5 +450,5 @@ def _all_finite(T: Tensor) -> Tensor:
     """Which members of `(K, m, n)` hold neither NaN nor Inf, `(K,)`, without a mask as large as T."""
     if not T.numel():
         return torch.ones(len(T), dtype=torch.bool, device=T.device)
-    low, high = T.detach().aminmax(dim=-1)
-    return (low.isfinite() & high.isfinite()).all(-1)
+    T = T.detach()
+    return T.amin((1, 2)).isfinite() & T.amax((1, 2)).isfinite()
