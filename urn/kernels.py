@@ -6,11 +6,15 @@ tensor operations when torch has one thread (`serve`), and get the same numbers 
 neuron, N(l) as (S, B), so that the neurons that fire are rows. Products are those of the BLAS that SciPy brings.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import llvmlite.binding
 import numpy as np
 import torch
 from numba import njit, types
 from numba.extending import get_cython_function_address
+from threadpoolctl import threadpool_limits
 
 # `types.ExternalFunction` by name, for what is compiled can then be kept on disk; an address could not.
 llvmlite.binding.add_symbol("urn_sgemm", get_cython_function_address("scipy.linalg.cython_blas", "sgemm"))
@@ -30,6 +34,16 @@ def serve(*tensors: torch.Tensor) -> bool:
     return torch.get_num_threads() == 1 and all(
         T.dtype == torch.float32 and T.device.type == "cpu" and T.is_contiguous() for T in tensors
     )
+
+
+@contextmanager
+def as_many_threads() -> Iterator[None]:
+    """While torch has one thread so has the BLAS of the kernels; it would take every core, and round by their number."""
+    if torch.get_num_threads() > 1:
+        yield
+    else:
+        with threadpool_limits(1, user_api="blas"):
+            yield
 
 
 @compiled

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from urn import compaction
+from urn import compaction, kernels
 from urn.batches import Batches, evaluate, task_losses
 from urn.building import build, check_room, device_of
 from urn.checkpoint import check_state
@@ -151,6 +151,7 @@ class Trainer:
 
     # ---- the loop
 
+    @kernels.as_many_threads()
     def run(self, until: int | None = None, report: Callable | None = None, stop: Callable[[], bool] | None = None) -> None:
         """Train to step `until` (all steps by default). `report(trainer)` is called at every row of history and every
         check; training ends early, between two steps, when `stop()` says so."""

@@ -26,6 +26,7 @@ CLAIM = (
 SOURCE = "LeCun, Denker & Solla 1990; Hassibi & Stork 1993"
 PAPER = "OBS takes away more weights at the same error than OBD, and OBD more than magnitude; no URNs"
 
+SEEDS = {"paper": 20}
 KEEPS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1)
 NEAR, HELD, RETRAIN = 0.5, 0.25, 300
 """The shares of weights at which criteria are held against each other; updates of retraining."""
