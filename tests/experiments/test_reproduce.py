@@ -182,9 +182,9 @@ def test_wrong_words_get_one_line(words, culprit, tmp_path, capsys):
 
 
 def reproducing(out: Path) -> subprocess.Popen:
-    """A process that hears Ctrl-C, which one begun in a shell's background does not."""
+    """A process that hears Ctrl-C, which one begun in a shell's background does not, and that has work for minutes."""
     return subprocess.Popen(
-        [sys.executable, "-m", "urn", "reproduce", "depth", "--out", str(out)],
+        [sys.executable, "-m", "urn", "reproduce", "width", "--scale", "paper", "--out", str(out)],
         stderr=subprocess.PIPE, text=True, start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
