@@ -109,17 +109,18 @@ def compact(net: URN, optimiser: ProximalAdam, penalties: Penalties, keep: Tenso
     # Per member: its living neurons and enough dead ones, in their old order (so inputs stay first and outputs last;
     # dead ones fill up in order, hence by whole channels where there is a lattice).
     index = torch.argsort((~keep).to(torch.int8), dim=1, stable=True)[:, :size].sort(1).values
-    whole, dead = size == keep.shape[1], (~keep.gather(1, index)).nonzero(as_tuple=True)
+    shrinks, dead = size < keep.shape[1], (~keep.gather(1, index)).nonzero(as_tuple=True)
 
     def rows(T: Tensor) -> Tensor:
-        kept = T if whole else torch.stack([t[i] for t, i in zip(T, index, strict=True)])
+        kept = torch.stack([t[i] for t, i in zip(T, index, strict=True)]) if shrinks else T
         if T is not net.ids:
             kept[dead] = 0
         return kept
 
     def square(T: Tensor) -> Tensor:
-        kept = T if whole else T.new_empty(len(T), size, size)
-        if not whole:
+        kept = T
+        if shrinks:
+            kept = T.new_empty(len(T), size, size)
             for t, i, new in zip(T, index, kept, strict=True):
                 for some, rows_of_new in zip(i.split(256), new.split(256), strict=True):  # no second copy of W
                     torch.index_select(t[some], 1, i, out=rows_of_new)
@@ -141,7 +142,7 @@ def compact(net: URN, optimiser: ProximalAdam, penalties: Penalties, keep: Tenso
                 state[key] = take(state[key])
         optimiser.exchange(net, name, take(getattr(net, name).data), state)
     net.ids = rows(net.ids)
-    return not whole
+    return shrinks
 
 
 @torch.no_grad()
