@@ -2,7 +2,7 @@
 
 from analysis.causal import lesions
 from analysis.graph import to_networkx
-from analysis.report import StructureReport, analyse
+from analysis.judge import StructureReport, analyse
 from analysis.verdicts import Verdict
 
 __all__ = ["StructureReport", "Verdict", "analyse", "lesions", "to_networkx"]

@@ -80,7 +80,9 @@ def lesions(weights, biases, inputs, targets, report, *, positions=None, n_rando
         Naming the argument, where shapes do not fit the report.
     """
     graph = report.effective
-    weights, biases = as_network(weights, biases, graph.n_inputs, graph.n_outputs, graph.n_iterations)
+    weights, biases = as_network(
+        weights, biases, graph.n_inputs, graph.n_outputs, graph.n_iterations
+    )
     if len(weights) != graph.n_neurons:
         raise ValueError(f"weights has {len(weights)} neurons, report has {graph.n_neurons}")
     inputs = as_finite("inputs", inputs, (None, graph.n_inputs))
@@ -115,7 +117,10 @@ def lesions(weights, biases, inputs, targets, report, *, positions=None, n_rando
     found = []
     for name, cut in _weight_cuts(graph, report.layering, positions, used, rng).items():
         if cut.any():
-            randoms = [score(run(_random_weights(np.abs(matrix), used, cut, rng))[2], targets) for _ in range(n_random)]
+            randoms = [
+                score(run(_random_weights(np.abs(matrix), used, cut, rng))[2], targets)
+                for _ in range(n_random)
+            ]
             found.append(
                 _lesion(
                     name,
@@ -130,15 +135,37 @@ def lesions(weights, biases, inputs, targets, report, *, positions=None, n_rando
     for name, cut in _node_cuts(graph, report.layering).items():
         if cut.any():
             randoms = [
-                score(run(None, _random_nodes(graph.computing, int(cut.sum()), rng), mean)[2], targets) for _ in range(n_random)
+                score(
+                    run(None, _random_nodes(graph.computing, int(cut.sum()), rng), mean)[2], targets
+                )
+                for _ in range(n_random)
             ]
-            found.append(_lesion(name, "nodes", int(cut.sum()), 0.0, whole, score(run(None, cut, mean)[2], targets), randoms))
+            found.append(
+                _lesion(
+                    name,
+                    "nodes",
+                    int(cut.sum()),
+                    0.0,
+                    whole,
+                    score(run(None, cut, mean)[2], targets),
+                    randoms,
+                )
+            )
     return whole, found
 
 
 def _lesion(name, kind, count, weight, whole, left, randoms):
     randoms = np.array(randoms)
-    return Lesion(name, kind, count, weight, left, whole - left, randoms, empirical_p(left, randoms, tail="lower"))
+    return Lesion(
+        name,
+        kind,
+        count,
+        weight,
+        left,
+        whole - left,
+        randoms,
+        empirical_p(left, randoms, tail="lower"),
+    )
 
 
 def _used(graph):

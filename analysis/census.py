@@ -15,9 +15,23 @@ import scipy.sparse as sp
 from analysis.rewiring import SWEEPS, degree_preserving, level_preserving, weight_shuffle
 
 TRIADS = (
-    "003", "012", "102", "021D", "021U", "021C", "111D", "111U",
-    "030T", "030C", "201", "120D", "120U", "120C", "210", "300",
-)  # fmt: skip
+    "003",
+    "012",
+    "102",
+    "021D",
+    "021U",
+    "021C",
+    "111D",
+    "111U",
+    "030T",
+    "030C",
+    "201",
+    "120D",
+    "120U",
+    "120C",
+    "210",
+    "300",
+)
 DENSE_GAIN = 100  # a multiplication costs about this much less in a dense product than in a sparse one (measured: 90 to 430)
 
 
@@ -100,9 +114,14 @@ def triad_test(
     living = edges[np.ix_(used, used)]
     nulls = {"degree_preserving": degree_preserving(living, n_null, generator, sweeps=sweeps)}
     if levels is not None:
-        nulls["level_preserving"] = level_preserving(living, np.asarray(levels)[used], n_null, generator, sweeps=sweeps)
+        nulls["level_preserving"] = level_preserving(
+            living, np.asarray(levels)[used], n_null, generator, sweeps=sweeps
+        )
     nulls["weight_shuffle"] = weight_shuffle(living, n_null, generator)
-    return {name: _compare(observed, _null_counts(batches, len(weights))) for name, batches in nulls.items()}
+    return {
+        name: _compare(observed, _null_counts(batches, len(weights)))
+        for name, batches in nulls.items()
+    }
 
 
 def _dense_census(edges: np.ndarray, n: int) -> np.ndarray:
@@ -120,16 +139,25 @@ def _dense_census(edges: np.ndarray, n: int) -> np.ndarray:
     single = (edges & ~transposed).astype(np.float32)
 
     def total(product, mask):
-        return _integers(np.multiply(product, mask, out=product).sum(axis=(-1, -2), dtype=np.float64))
+        return _integers(
+            np.multiply(product, mask, out=product).sum(axis=(-1, -2), dtype=np.float64)
+        )
 
     closed = _closed(single, mutual, single.swapaxes(-1, -2), total, bool(mutual.any()))
-    degrees = [_integers(single.sum(axis=axis)) for axis in (-2, -1)] + [_integers(mutual.sum(axis=-1))]
+    degrees = [_integers(single.sum(axis=axis)) for axis in (-2, -1)] + [
+        _integers(mutual.sum(axis=-1))
+    ]
     return _from_degrees(*degrees, closed, n)
 
 
 def _null_counts(batches: Iterator[np.ndarray], n: int) -> np.ndarray:
     """Census of every draw, shape (n_null, 16), as if each had n neurons."""
-    return np.concatenate([_dense_census(batch if len(batch) > 1 else batch[0], n).reshape(-1, 16) for batch in batches])
+    return np.concatenate(
+        [
+            _dense_census(batch if len(batch) > 1 else batch[0], n).reshape(-1, 16)
+            for batch in batches
+        ]
+    )
 
 
 def _compare(observed: np.ndarray, null: np.ndarray) -> dict:
@@ -162,7 +190,9 @@ def _sparse_census(edges, n: int | None = None) -> np.ndarray:
         return np.asarray(product.multiply(mask).sum(), dtype=np.int64)
 
     closed = _closed(single, mutual, sp.csr_array(single.T), total, mutual.nnz > 0)
-    degrees = [np.asarray(single.sum(axis=axis)) for axis in (0, 1)] + [np.asarray(mutual.sum(axis=1))]
+    degrees = [np.asarray(single.sum(axis=axis)) for axis in (0, 1)] + [
+        np.asarray(mutual.sum(axis=1))
+    ]
     return _from_degrees(*degrees, closed, edges.shape[0] if n is None else n)
 
 
@@ -194,10 +224,19 @@ def _from_degrees(outgoing, incoming, mutual, c: dict, n: int) -> np.ndarray:
     c["201"] = (mutual * (mutual - 1) // 2).sum(axis=-1) - c["210"] - 3 * c["300"]
     # Every joined pair forms n - 2 triads: those not counted yet hold nothing else.
     mixed = c["111D"] + c["111U"] + c["120D"] + c["120U"] + c["120C"]
-    c["102"] = mutual.sum(axis=-1) // 2 * (n - 2) - mixed - 2 * c["201"] - 2 * c["210"] - 3 * c["300"]
+    c["102"] = (
+        mutual.sum(axis=-1) // 2 * (n - 2) - mixed - 2 * c["201"] - 2 * c["210"] - 3 * c["300"]
+    )
     two_single = c["021D"] + c["021U"] + c["021C"] + c["120D"] + c["120U"] + c["120C"]
     three_single = c["030T"] + c["030C"]
-    c["012"] = outgoing.sum(axis=-1) * (n - 2) - 2 * two_single - 3 * three_single - c["111D"] - c["111U"] - c["210"]
+    c["012"] = (
+        outgoing.sum(axis=-1) * (n - 2)
+        - 2 * two_single
+        - 3 * three_single
+        - c["111D"]
+        - c["111U"]
+        - c["210"]
+    )
     counts = np.stack([c.get(name, np.zeros_like(c["012"])) for name in TRIADS], axis=-1)
     counts[..., 0] = n * (n - 1) * (n - 2) // 6 - counts[..., 1:].sum(axis=-1)
     return counts

@@ -14,10 +14,15 @@ def as_finite(name, value, shape=None):
     """
     try:
         array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: a tensor that requires gradients
+    except (
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # RuntimeError: a tensor that requires gradients
         raise ValueError(f"{name} must be an array of numbers") from error
     if shape is not None and (
-        array.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True))
+        array.ndim != len(shape)
+        or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True))
     ):
         wanted = ", ".join("any" if n is None else str(n) for n in shape)
         raise ValueError(f"{name} must have shape ({wanted}), got {array.shape}")
@@ -50,7 +55,9 @@ def as_network(weights, biases, n_inputs, n_outputs, n_iterations):
     as_count("n_outputs", n_outputs, 1)
     as_count("n_iterations", n_iterations, 1)
     if n_inputs + n_outputs > n_neurons:
-        raise ValueError(f"n_inputs + n_outputs is {n_inputs + n_outputs}, more than the {n_neurons} neurons of weights")
+        raise ValueError(
+            f"n_inputs + n_outputs is {n_inputs + n_outputs}, more than the {n_neurons} neurons of weights"
+        )
     biases = np.zeros(n_neurons) if biases is None else as_finite("biases", biases, (n_neurons,))
     return weights, biases
 
@@ -74,5 +81,7 @@ def as_positions(positions, weights, n_outputs):
     lost = ~np.isfinite(positions).all(axis=1) & (weights != 0).any(axis=0)
     lost[n_neurons - n_outputs :] = False
     if lost.any():
-        raise ValueError(f"positions holds NaN or infinite values for neuron {int(lost.argmax())}, which feeds others")
+        raise ValueError(
+            f"positions holds NaN or infinite values for neuron {int(lost.argmax())}, which feeds others"
+        )
     return positions

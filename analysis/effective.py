@@ -56,17 +56,19 @@ class EffectiveGraph:
     has_data: bool
     alive: np.ndarray  # bool: on an input -> output path, and not constant
     relay: np.ndarray  # bool: alive, and only hands one value on
-    spread: np.ndarray  # standard deviation of the activity over the data; 1 where no data were given
-    nonlinearity: (
+    spread: (
         np.ndarray
-    )  # 0 for linear nodes, 1 for a ReLU driven by a centred Gaussian, and for any computing node without data
+    )  # standard deviation of the activity over the data; 1 where no data were given
+    nonlinearity: np.ndarray  # 0 for linear nodes, 1 for a ReLU driven by a centred Gaussian, and for any computing node without data
     unrolled: Edges  # each spans one iteration
     edges: Edges  # relays contracted: each joins two nodes that are no relays
 
     @property
     def is_source(self):
         """(I + 1, S) bool: living nodes that hold the input (l = 0; with clamped input every l < I)."""
-        return self.alive & source_mask(self.n_neurons, self.n_inputs, self.n_iterations, self.input_mode)
+        return self.alive & source_mask(
+            self.n_neurons, self.n_inputs, self.n_iterations, self.input_mode
+        )
 
     @property
     def computing(self):
@@ -84,7 +86,16 @@ def source_mask(n_neurons, n_inputs, n_iterations, input_mode):
 
 
 def effective_graph(
-    weights, biases, *, n_inputs, n_outputs, n_iterations, inputs=None, input_mode="pulse", activation="relu", faint=0.0
+    weights,
+    biases,
+    *,
+    n_inputs,
+    n_outputs,
+    n_iterations,
+    inputs=None,
+    input_mode="pulse",
+    activation="relu",
+    faint=0.0,
 ):
     """The effective computation graph of a recurrently applied matrix.
 
@@ -117,7 +128,9 @@ def effective_graph(
         # a positive weight from a rectified node, and no negative bias: linear whatever the input
         linear = (bias >= 0) if activation == "relu" else np.zeros_like(reached)
     else:
-        spread, lowest, computing, varies = _observe(wiring, biases, inputs, sizes, input_mode, activation)
+        spread, lowest, computing, varies = _observe(
+            wiring, biases, inputs, sizes, input_mode, activation
+        )
         reached &= varies
         linear = (lowest >= 0) if activation == "relu" else np.zeros_like(reached)
     linear[-1] = False
@@ -160,15 +173,23 @@ def reach(wiring, biases, source, activation, fixed=None):
     constant = np.zeros(n_neurons)
     for l in range(len(source) - 1):
         live = reached[l][j]
-        bias[l + 1] = biases + np.bincount(i[~live], w[~live] * constant[j[~live]], minlength=n_neurons)
+        bias[l + 1] = biases + np.bincount(
+            i[~live], w[~live] * constant[j[~live]], minlength=n_neurons
+        )
         if activation == "relu" and l + 2 < len(
             source
         ):  # rectified sources with negative weights cannot lift a node above zero
             can_rise = np.bincount(i[live & ((w > 0) | source[l][j])], minlength=n_neurons) > 0
-            varies = can_rise | ((np.bincount(i[live], minlength=n_neurons) > 0) & (bias[l + 1] > 0))
+            varies = can_rise | (
+                (np.bincount(i[live], minlength=n_neurons) > 0) & (bias[l + 1] > 0)
+            )
         else:
             varies = np.bincount(i[live], minlength=n_neurons) > 0
-        held = np.isfinite(fixed[l + 1]) & ~source[l + 1] if fixed is not None else np.zeros(n_neurons, dtype=bool)
+        held = (
+            np.isfinite(fixed[l + 1]) & ~source[l + 1]
+            if fixed is not None
+            else np.zeros(n_neurons, dtype=bool)
+        )
         reached[l + 1] |= varies & ~held
         constant = np.where(reached[l + 1], 0.0, PHI[activation](bias[l + 1]))
         constant[held] = fixed[l + 1][held] if fixed is not None else 0.0
@@ -188,10 +209,18 @@ def _observe(wiring, biases, inputs, sizes, input_mode, activation):
     if matrix.nnz > 0.1 * matrix.shape[0] ** 2:
         matrix = matrix.toarray()
     activity, before, _ = forward(
-        matrix, biases[ids], inputs, n_iterations, n_outputs=n_outputs, input_mode=input_mode, activation=activation
+        matrix,
+        biases[ids],
+        inputs,
+        n_iterations,
+        n_outputs=n_outputs,
+        input_mode=input_mode,
+        activation=activation,
     )
     std, std_before = activity.std(axis=1), before.std(axis=1)
-    covariance = ((activity - activity.mean(1, keepdims=True)) * (before - before.mean(1, keepdims=True))).mean(1)
+    covariance = (
+        (activity - activity.mean(1, keepdims=True)) * (before - before.mean(1, keepdims=True))
+    ).mean(1)
     scale = std * std_before
     r2 = np.divide(covariance, scale, out=np.ones_like(scale), where=scale > 0) ** 2
 
@@ -254,9 +283,13 @@ def _without_echoes(unrolled, source, spread):
     """
     shape = source.shape
     outputs = np.zeros(source.shape)
-    outputs[-1, np.unique(unrolled.target[unrolled.target // shape[1] == shape[0] - 1]) % shape[1]] = 1.0
+    outputs[
+        -1, np.unique(unrolled.target[unrolled.target // shape[1] == shape[0] - 1]) % shape[1]
+    ] = 1.0
     backwards = range(shape[0] - 2, -1, -1)
-    behind, logs = accumulate(unrolled.target, unrolled.source, unrolled.weight**2, outputs.ravel(), backwards, shape)
+    behind, logs = accumulate(
+        unrolled.target, unrolled.source, unrolled.weight**2, outputs.ravel(), backwards, shape
+    )
     power = spread**2 * behind.reshape(shape) * np.exp(logs - logs.max())[:, None]
     power[-1] = 0.0
     power[source] = 0.0
@@ -274,7 +307,9 @@ def _without_faint(unrolled, source, faint):
     """
     shape = source.shape
     outputs = np.unique(unrolled.target[unrolled.target // shape[1] == shape[0] - 1])
-    share, _ = path_shares(unrolled.source, unrolled.target, unrolled.weight**2, source.ravel(), outputs, shape)
+    share, _ = path_shares(
+        unrolled.source, unrolled.target, unrolled.weight**2, source.ravel(), outputs, shape
+    )
     iteration = unrolled.target // shape[1]
     mean = np.bincount(iteration, share) / np.maximum(np.bincount(iteration), 1)
     kept = unrolled.where(share >= faint * mean[iteration])

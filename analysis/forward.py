@@ -5,7 +5,18 @@ import numpy as np
 PHI = {"relu": lambda z: np.maximum(z, 0.0), "tanh": np.tanh}
 
 
-def forward(weights, biases, inputs, n_iterations, *, n_outputs, input_mode="pulse", activation="relu", keep=None, fill=None):
+def forward(
+    weights,
+    biases,
+    inputs,
+    n_iterations,
+    *,
+    n_outputs,
+    input_mode="pulse",
+    activation="relu",
+    keep=None,
+    fill=None,
+):
     """N(0) = [x; 0], N(l+1) = phi(N(l) W^T + b), read-out without phi.
 
     Parameters

@@ -59,8 +59,14 @@ def effective_networkx(graph, lay):
     n = graph.n_neurons
     for l, i in np.argwhere(lay.layer >= 0).tolist():
         layer = int(lay.layer[l, i])
-        out.add_node((i, l), layer=layer, role="input" if layer == 0 else "output" if layer == lay.depth + 1 else "hidden")
-    for (source, target, weight), span in zip(_named(graph.edges, n), lay.span.tolist(), strict=True):
+        out.add_node(
+            (i, l),
+            layer=layer,
+            role="input" if layer == 0 else "output" if layer == lay.depth + 1 else "hidden",
+        )
+    for (source, target, weight), span in zip(
+        _named(graph.edges, n), lay.span.tolist(), strict=True
+    ):
         if out.has_edge(source, target):
             weight += out.edges[source, target]["weight"]
         out.add_edge(source, target, weight=weight, span=span)
@@ -69,5 +75,13 @@ def effective_networkx(graph, lay):
 
 def _named(edges, n):
     """(source, target, weight) with nodes as (neuron, iteration)."""
-    columns = (edges.source % n, edges.source // n, edges.target % n, edges.target // n, edges.weight)
-    return [((j, k), (i, l), w) for j, k, i, l, w in zip(*(c.tolist() for c in columns), strict=True)]
+    columns = (
+        edges.source % n,
+        edges.source // n,
+        edges.target % n,
+        edges.target // n,
+        edges.weight,
+    )
+    return [
+        ((j, k), (i, l), w) for j, k, i, l, w in zip(*(c.tolist() for c in columns), strict=True)
+    ]

@@ -24,7 +24,9 @@ class Layers:
     widths: tuple  # computing nodes per hidden layer
     layer_of: dict  # neuron -> layer, see `layers`
     span: np.ndarray  # layers that an edge crosses; 1 is the next layer
-    injects: np.ndarray  # bool: edge from a clamped input at l >= 1 (the input written again, not a skip)
+    injects: (
+        np.ndarray
+    )  # bool: edge from a clamped input at l >= 1 (the input written again, not a skip)
     flow: np.ndarray  # share of the input -> output flow through each edge
     node_flow: np.ndarray  # share of the flow through each node
 
@@ -98,7 +100,9 @@ def path_depths(graph):
     -------
     (I,) array that sums to 1, index = number of nonlinear nodes; zeros where nothing is alive.
     """
-    return _flow_by_count(graph, graph.nonlinearity.ravel()[graph.unrolled.target], graph.n_iterations)
+    return _flow_by_count(
+        graph, graph.nonlinearity.ravel()[graph.unrolled.target], graph.n_iterations
+    )
 
 
 def steps_on_path(graph):
@@ -156,7 +160,9 @@ def carry_and_add(graph):
     edges = graph.unrolled
     own, rest = np.zeros(graph.alive.size), np.zeros(graph.alive.size)
     power = (edges.weight * graph.spread.ravel()[edges.source]) ** 2
-    is_self = (edges.source % graph.n_neurons == edges.target % graph.n_neurons) & (edges.weight > 0)
+    is_self = (edges.source % graph.n_neurons == edges.target % graph.n_neurons) & (
+        edges.weight > 0
+    )
     np.add.at(own, edges.target[is_self], power[is_self])
     np.add.at(rest, edges.target[~is_self], power[~is_self])
     both = own + rest

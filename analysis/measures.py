@@ -119,7 +119,9 @@ def modularity(weights, seed: int) -> tuple[float, list[set[int]]]:
         return 0.0, []
     communities = nx.community.louvain_communities(graph, weight="weight", seed=seed)
     quality = nx.community.modularity(graph, communities, weight="weight")
-    return float(quality), sorted(communities, key=lambda community: (-len(community), min(community)))
+    return float(quality), sorted(
+        communities, key=lambda community: (-len(community), min(community))
+    )
 
 
 def self_loops(weights) -> dict[str, float]:

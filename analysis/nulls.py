@@ -48,7 +48,9 @@ def random_bipartite(n_rows, n_columns, n_edges, rng, n_draws):
     keys = rng.random((n_draws, n_rows * n_columns), dtype=np.float32)
     wired = np.zeros(keys.shape, dtype=bool)
     for row, key, count in zip(wired, keys, np.broadcast_to(n_edges, n_draws), strict=True):
-        row[np.argpartition(key, count - 1)[:count] if count < len(key) else slice(None)] = count > 0
+        row[np.argpartition(key, count - 1)[:count] if count < len(key) else slice(None)] = (
+            count > 0
+        )
     return wired.reshape(n_draws, n_rows, n_columns)
 
 
@@ -76,7 +78,9 @@ def permute_along_orbit(values, support, rng, n_draws):
     """
     n, n_taps = values.shape
     size = support.sum(axis=1, keepdims=True)
-    home = np.argsort(~support, axis=1, kind="stable")[:, : size.max(initial=0)]  # of each row its own taps, then others
+    home = np.argsort(~support, axis=1, kind="stable")[
+        :, : size.max(initial=0)
+    ]  # of each row its own taps, then others
     keys = rng.random((n_draws, *home.shape), dtype=np.float32)
     keys[:, np.arange(home.shape[1]) >= size] = 2.0  # not of its own: they stay behind
     held = np.take_along_axis(values, home, axis=1).astype(np.float32)

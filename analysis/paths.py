@@ -23,7 +23,9 @@ def accumulate(start, end, size, seed, iterations, shape):
             continue
         before = logs[start[step] // shape[1]]
         top = before.max()
-        arriving = np.bincount(end[step] % shape[1], sums[start[step]] * size[step] * np.exp(before - top), shape[1])
+        arriving = np.bincount(
+            end[step] % shape[1], sums[start[step]] * size[step] * np.exp(before - top), shape[1]
+        )
         here = slice(l * shape[1], (l + 1) * shape[1])
         total = sums[here] * np.exp(-top) + arriving
         largest = total.max()

@@ -12,7 +12,9 @@ BATCH_ENTRIES = 500_000  # matrix entries in one batch: small enough to stay nea
 SWEEPS = 20  # tries every edge about 10 times; measured: no change after that up to block densities of 0.7
 
 
-def degree_preserving(weights, n_draws: int, generator: np.random.Generator, *, sweeps: int = SWEEPS) -> Iterator[np.ndarray]:
+def degree_preserving(
+    weights, n_draws: int, generator: np.random.Generator, *, sweeps: int = SWEEPS
+) -> Iterator[np.ndarray]:
     """Networks with the in- and out-degree of every neuron kept (Maslov & Sneppen 2002).
 
     Parameters
@@ -53,7 +55,9 @@ def level_preserving(
     return _swapped(weights, levels, n_draws, generator, sweeps)
 
 
-def weight_shuffle(weights, n_draws: int, generator: np.random.Generator, *, levels=None) -> Iterator[np.ndarray]:
+def weight_shuffle(
+    weights, n_draws: int, generator: np.random.Generator, *, levels=None
+) -> Iterator[np.ndarray]:
     """Networks with all entries off the diagonal, zeros included, put in random order: only the density is kept.
 
     With `levels` `(n,)` entries are shuffled within each pair of levels only, so the density of every block is kept.

@@ -27,9 +27,13 @@ def field_spread(weights, positions):
     draws = positions if positions.ndim == 3 else positions[None]
     n_draws, n_sources, dim = draws.shape
     draws = draws - draws[0].mean(axis=0)  # centred: E[p^2] - E[p]^2 must not cancel
-    stacked = np.concatenate([draws, (draws**2).sum(axis=2, keepdims=True)], axis=2)  # (D, N, dim + 1)
+    stacked = np.concatenate(
+        [draws, (draws**2).sum(axis=2, keepdims=True)], axis=2
+    )  # (D, N, dim + 1)
     moments = share @ stacked.transpose(1, 0, 2).reshape(n_sources, -1)
-    moments = np.divide(moments, total, out=np.zeros(moments.shape), where=total > 0).reshape(-1, n_draws, dim + 1)
+    moments = np.divide(moments, total, out=np.zeros(moments.shape), where=total > 0).reshape(
+        -1, n_draws, dim + 1
+    )
     variance = moments[..., dim] - (moments[..., :dim] ** 2).sum(axis=2)
     spread = np.sqrt(np.maximum(variance, 0.0)).T
     return spread if positions.ndim == 3 else spread[0]
@@ -85,7 +89,9 @@ def distance_correlation(weights, positions):
     """
     magnitude = np.abs(np.asarray(weights, dtype=float))
     positions = np.asarray(positions, dtype=float)
-    placed = np.isfinite(positions).all(axis=1) & ((magnitude.sum(axis=0) + magnitude.sum(axis=1)) > 0)
+    placed = np.isfinite(positions).all(axis=1) & (
+        (magnitude.sum(axis=0) + magnitude.sum(axis=1)) > 0
+    )
     i, j = np.nonzero(~np.eye(int(placed.sum()), dtype=bool))
     p, strength = positions[placed], magnitude[np.ix_(placed, placed)][i, j]
     distance = np.linalg.norm(p[i] - p[j], axis=1)

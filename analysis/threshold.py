@@ -61,7 +61,11 @@ def choose_threshold(weights, value=None):
     total = float(size.sum())
     dropped = (size > 0) & ~kept
     return Threshold(
-        float(value), rule, int(kept.sum()), int(dropped.sum()), float(size[dropped].sum() / total) if total else 0.0
+        float(value),
+        rule,
+        int(kept.sum()),
+        int(dropped.sum()),
+        float(size[dropped].sum() / total) if total else 0.0,
     )
 
 

@@ -44,7 +44,9 @@ def trophic_levels(weights) -> np.ndarray:
     free = np.setdiff1d(np.arange(len(used)), held)
     found = np.zeros(len(used))
     if free.size:
-        found[free] = solve(laplacian[np.ix_(free, free)], (incoming - outgoing)[free], assume_a="pos")
+        found[free] = solve(
+            laplacian[np.ix_(free, free)], (incoming - outgoing)[free], assume_a="pos"
+        )
     lowest = np.full(len(held), np.inf)
     np.minimum.at(lowest, part, found)
     levels[used] = found - lowest[part]

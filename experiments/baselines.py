@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from urn import Run
-from urn.batches import evaluate
-from urn.tasks import Dataset
-from urn.training import Trainer
+from urn.data.batches import evaluate
+from urn.data.tasks import Dataset
+from urn.training.trainer import Trainer
 
 PROHIBITIVE = 1e30
 
@@ -31,12 +31,16 @@ def train_masked(run: Run, data: Dataset, seed: int = 0) -> tuple[torch.Tensor, 
 
     Only the task is in the loss: the mask is the structure, and nothing prices what it holds.
     """
-    config = run.config.replace(strengths={}, hidden_positions="none", channels=0, seed=seed, remove_dead=False, snapshots=0)
+    config = run.config.replace(
+        strengths={}, hidden_positions="none", channels=0, seed=seed, remove_dead=False, snapshots=0
+    )
     mask = random_mask(run.weights, run.kept, seed)
     trainer = Trainer([config], data)
     # He initialisation for the fan-in that the mask leaves.
     fan_in = mask.sum(1, keepdim=True).clamp_min(1)
-    drawn = torch.randn(mask.shape, generator=torch.Generator().manual_seed(seed)) * (2 / fan_in) ** 0.5
+    drawn = (
+        torch.randn(mask.shape, generator=torch.Generator().manual_seed(seed)) * (2 / fan_in) ** 0.5
+    )
     trainer.net.weight.data[0] = (drawn * mask).to(trainer.net.weight)
     trainer.optimiser.param_groups[0]["l1"] = (~mask).to(trainer.net.weight)[None] * PROHIBITIVE
     trainer.run()

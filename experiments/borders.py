@@ -90,7 +90,10 @@ def crossings(rows: list[dict], border: Border) -> dict[float, float | None]:
         if line:
             found[across] = None
         for along in sorted({row[border.along] for row in line}, reverse=True):
-            if np.mean([bool(border.beyond(row)) for row in line if row[border.along] == along]) < 0.5:
+            if (
+                np.mean([bool(border.beyond(row)) for row in line if row[border.along] == along])
+                < 0.5
+            ):
                 break
             found[across] = along
     return found
@@ -101,7 +104,9 @@ def told(name: str, rows: list[dict], labels: dict[str, str]) -> list[str]:
     return [_paragraph(name, border, crossings(rows, border), labels) for border in BORDERS[name]]
 
 
-def _paragraph(name: str, border: Border, found: dict[float, float | None], labels: dict[str, str]) -> str:
+def _paragraph(
+    name: str, border: Border, found: dict[float, float | None], labels: dict[str, str]
+) -> str:
     along, across = labels[border.along], labels[border.across]
     crossed = {value: at for value, at in found.items() if at is not None}
     never = [short(value) for value, at in found.items() if at is None]

@@ -17,12 +17,19 @@ from rich.table import Table
 
 from analysis import StructureReport
 from analysis.plots import layered_graph, sorted_matrix
-from experiments.judging import activity, judge, shared_neurons
+from experiments.commands.judging import activity, judge, shared_neurons
 from urn import Run, TrainConfig, train_population
-from urn.progress import progress
-from urn.tasks import Dataset, Digits
+from urn.data.tasks import Dataset, Digits
+from urn.training.progress import progress
 
-COMMON = {"task": "digits", "n_neurons": 300, "n_iterations": 4, "batch_size": 128, "steps": 4000, "snapshots": 0}
+COMMON = {
+    "task": "digits",
+    "n_neurons": 300,
+    "n_iterations": 4,
+    "batch_size": 128,
+    "steps": 4000,
+    "snapshots": 0,
+}
 DEPTH = {"value": 0.1, "warmup": 1000, "milestones": [0.5], "factor": 5}
 SETTINGS = {
     "layered": {"weight": 2e-4, "activity": 3e-3, "bias": 1e-3, "self": 1.0, "depth": DEPTH},
@@ -43,19 +50,32 @@ class Result:
 
 def look(run: Run, data: Dataset) -> Result:
     """What was found in a run, on the validation images."""
-    return Result(run, judge(run, data), shared_neurons(run.weights.numpy(), activity(run, data), data.n_outputs))
+    return Result(
+        run,
+        judge(run, data),
+        shared_neurons(run.weights.numpy(), activity(run, data), data.n_outputs),
+    )
 
 
 def main(argv: list[str] | None = None) -> None:
     """Train both, print both tables, save a figure of every kind."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.digits", description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5, help="networks of each kind, trained together")
-    parser.add_argument("--out", type=Path, default=Path("results/digits"), help="folder for the figures")
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.digits", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=5, help="networks of each kind, trained together"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("results/digits"), help="folder for the figures"
+    )
     given = parser.parse_args(argv)
     given.out.mkdir(parents=True, exist_ok=True)
     console, data = Console(), Digits().load()
     for name, strengths in SETTINGS.items():
-        configs = [TrainConfig(**COMMON, strengths=strengths, seed=FIRST_SEED + k) for k in range(given.seeds)]
+        configs = [
+            TrainConfig(**COMMON, strengths=strengths, seed=FIRST_SEED + k)
+            for k in range(given.seeds)
+        ]
         with progress(name) as report:
             runs = train_population(configs, data=data, report=report)
         results = [look(run, data) for run in runs]
@@ -68,8 +88,18 @@ def main(argv: list[str] | None = None) -> None:
 
 def table(name: str, results: list[Result]) -> Table:
     """A row for each seed, and the median."""
-    priced = ", ".join(f"{term} {config.value:g}" for term, config in results[0].run.config.strengths.items())
-    shown = Table("seed", "what emerged", "re-used", "shared", "connections", "test accuracy", title=f"{name}: {priced}")
+    priced = ", ".join(
+        f"{term} {config.value:g}" for term, config in results[0].run.config.strengths.items()
+    )
+    shown = Table(
+        "seed",
+        "what emerged",
+        "re-used",
+        "shared",
+        "connections",
+        "test accuracy",
+        title=f"{name}: {priced}",
+    )
     for result in results:
         recurrent = result.report.verdicts["recurrent"].evidence
         shown.add_row(

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from experiments import claims, judging, symbols
-from experiments.workers import Tell, Workers, data_of, say
+from experiments import claims, symbols
+from experiments.commands import judging
+from experiments.commands.workers import Tell, Workers, data_of, say
 from urn import InputError, Run, TrainConfig, load_run, resume, train, train_population
-from urn.folders import CONFIG, WEIGHTS, RunFolder
-from urn.runs import save_run
-from urn.tasks import Dataset
+from urn.data.tasks import Dataset
+from urn.runs.folders import CONFIG, WEIGHTS, RunFolder
+from urn.runs.train import save_run
 
 LARGE = 400
 """Neurons from which a network fills the processor alone."""
@@ -45,7 +46,9 @@ class Job:
     def title(self) -> str:
         """What progress calls it."""
         seeds = [config.seed for config in self.configs]
-        return f"{self.claim} · {self.arm} · " + (f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds")
+        return f"{self.claim} · {self.arm} · " + (
+            f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds"
+        )
 
 
 def jobs_of(claim: str, scale: str, seeds: list[int], root: Path) -> list[Job]:
@@ -70,7 +73,9 @@ def slug(arm: str) -> str:
 # ---- in a worker
 
 
-def perform(job: Job, report: Callable | None = None, stop: Callable[[], bool] | None = None) -> list[dict] | None:
+def perform(
+    job: Job, report: Callable | None = None, stop: Callable[[], bool] | None = None
+) -> list[dict] | None:
     """Train what is not trained yet, measure what is not measured yet. Returns a row a seed, or None when stopped."""
     data = data_of(job.configs[0])
     begun = time.monotonic()
@@ -78,13 +83,19 @@ def perform(job: Job, report: Callable | None = None, stop: Callable[[], bool] |
     if fresh is None:
         return None
     seconds = (time.monotonic() - begun) / max(len(fresh), 1)
-    return [measured(job, folder, data, seconds if folder in fresh else None) for folder in job.folders]
+    return [
+        measured(job, folder, data, seconds if folder in fresh else None) for folder in job.folders
+    ]
 
 
 def _train(job: Job, data: Dataset, report, stop) -> list[Path] | None:
     """The folders that were trained now, or None when stopped before the end."""
     origins = job.starts or [None] * len(job.folders)
-    todo = [k for k, folder in enumerate(job.folders) if not _is_done(folder, job.configs[k], origins[k])]
+    todo = [
+        k
+        for k, folder in enumerate(job.folders)
+        if not _is_done(folder, job.configs[k], origins[k])
+    ]
     if not todo:
         return []
     starts = [load_run(job.starts[k]) for k in todo] if job.starts else None
@@ -92,7 +103,11 @@ def _train(job: Job, data: Dataset, report, stop) -> list[Path] | None:
     if job.configs[0].n_neurons > LARGE:
         for k, start in zip(todo, starts or [None] * len(todo), strict=True):
             folder = job.folders[k]
-            run = resume(folder, **how) if folder.exists() else train(job.configs[k], folder, start=start, **how)
+            run = (
+                resume(folder, **how)
+                if folder.exists()
+                else train(job.configs[k], folder, start=start, **how)
+            )
             if run.status == "interrupted":
                 return None
     else:
@@ -114,7 +129,10 @@ def _is_done(folder: Path, config: TrainConfig, start: Path | None) -> bool:
         return False
     store = RunFolder(folder)
     with suppress(InputError):
-        stale = start is not None and (start / WEIGHTS).stat().st_mtime > (folder / CONFIG).stat().st_mtime
+        stale = (
+            start is not None
+            and (start / WEIGHTS).stat().st_mtime > (folder / CONFIG).stat().st_mtime
+        )
         if store.config() == config and not stale:
             return store.finished()
     shutil.rmtree(folder)
@@ -132,7 +150,11 @@ def measured(job: Job, folder: Path, data: Dataset, seconds: float | None) -> di
     run = load_run(folder)
     say(run.config.steps, run.config.steps, f"measuring {folder.name}")
     numbers = {"status": run.status} | claims.load(job.claim).measure(job.arm, run, data)
-    kept = {"code": code, "seconds": kept.get("seconds", 0.0) if seconds is None else seconds, "numbers": numbers}
+    kept = {
+        "code": code,
+        "seconds": kept.get("seconds", 0.0) if seconds is None else seconds,
+        "numbers": numbers,
+    }
     RunFolder(folder).write(MEASURED, json.dumps(kept, indent=1).encode())
     return numbers | {"seconds": kept["seconds"]}
 
@@ -144,7 +166,9 @@ def code_of(claim: str) -> str:
 
     whole, root = hashlib.sha256(), Path(analysis.__file__).parent
     shared = [Path(module.__file__) for module in (claims, judging, symbols)]
-    measuring = [path for path in sorted(root.rglob("*.py")) if path.relative_to(root).parts[0] not in DRAWS]
+    measuring = [
+        path for path in sorted(root.rglob("*.py")) if path.relative_to(root).parts[0] not in DRAWS
+    ]
     for path in [Path(claims.load(claim).__file__), *shared, *measuring]:
         whole.update(path.read_bytes())
     return whole.hexdigest()
@@ -183,4 +207,6 @@ def perform_all(jobs: list[Job], workers: int, tell: Tell) -> Iterator[tuple[Job
 def runs_of(claim: str, scale: str, seeds: list[int], root: Path) -> dict[str, list[Run]]:
     """The trained networks of a claim, by arm."""
     arms = claims.load(claim).arms(scale)
-    return {arm: [load_run(root / claim / slug(arm) / f"seed-{seed}") for seed in seeds] for arm in arms}
+    return {
+        arm: [load_run(root / claim / slug(arm) / f"seed-{seed}") for seed in seeds] for arm in arms
+    }

@@ -12,11 +12,11 @@ from rich.progress import track
 from analysis.causal import score
 from analysis.forward import forward
 from analysis.page import Level, Moment, report_page
-from experiments.judging import arrays, judge
+from experiments.commands.judging import arrays, judge
 from urn import Run
 
 if TYPE_CHECKING:
-    from experiments.inspect import Inspection
+    from experiments.commands.inspect import Inspection
 
 MAX_MOMENTS = 16  # on the training slider
 KEPT = (0.8, 0.6, 0.4, 0.3, 0.2, 0.1, 0.05)  # shares of the weights on the slider of the strongest
@@ -66,13 +66,23 @@ def _moments(seen: "Inspection") -> list[Moment]:
     """Snapshots evenly over training, and the end."""
     run = seen.run
     before = [moment for moment in run.snapshots if moment.step < run.steps_done]
-    chosen = np.unique(np.linspace(0, len(before) - 1, min(len(before), MAX_MOMENTS - 1)).round().astype(int))
+    chosen = np.unique(
+        np.linspace(0, len(before) - 1, min(len(before), MAX_MOMENTS - 1)).round().astype(int)
+    )
     runs = [
-        replace(run, weights=moment.weights, biases=moment.biases, positions=moment.positions, steps_done=moment.step)
+        replace(
+            run,
+            weights=moment.weights,
+            biases=moment.biases,
+            positions=moment.positions,
+            steps_done=moment.step,
+        )
         for moment in (before[k] for k in chosen)
     ]
     console = Console(stderr=True)
-    steps = track(runs, "judging snapshots", console=console, transient=True, disable=not console.is_terminal)
+    steps = track(
+        runs, "judging snapshots", console=console, transient=True, disable=not console.is_terminal
+    )
     return [*(_moment(seen, then) for then in steps), _moment(seen, run)]
 
 
@@ -80,7 +90,9 @@ def _moment(seen: "Inspection", run: Run) -> Moment:
     W, b, positions = arrays(run)
     activity = None
     if seen.inputs is not None:
-        activity = np.abs(forward(W, b, seen.inputs, run.config.n_iterations, **_modes(seen))[0]).mean(axis=1)
+        activity = np.abs(
+            forward(W, b, seen.inputs, run.config.n_iterations, **_modes(seen))[0]
+        ).mean(axis=1)
     return Moment(run.steps_done, W, b, positions, activity, list(_levels(seen, run, W, b)))
 
 
@@ -88,7 +100,13 @@ def _levels(seen: "Inspection", run: Run, W: np.ndarray, b: np.ndarray) -> Itera
     """All weights, then ever fewer of the strongest."""
     size = np.sort(np.abs(W[W != 0]))[::-1]
     judged = len(size) <= MAX_JUDGED or run is seen.run
-    whole = seen.report if run is seen.run else judge(run, seen.data, DRAWS, seen.seed, sweep=False) if judged else None
+    whole = (
+        seen.report
+        if run is seen.run
+        else judge(run, seen.data, DRAWS, seen.seed, sweep=False)
+        if judged
+        else None
+    )
     threshold = whole.threshold.value if whole else 0.0
     total = kept = int((size > threshold).sum())
     yield Level(threshold, kept, whole, _score(seen, W, b, threshold))
@@ -101,7 +119,11 @@ def _levels(seen: "Inspection", run: Run, W: np.ndarray, b: np.ndarray) -> Itera
         if 0 < fewer < kept:
             kept = fewer
             judged = kept <= MAX_JUDGED
-            report = judge(run, seen.data, DRAWS, seen.seed, threshold=threshold, sweep=False) if judged else None
+            report = (
+                judge(run, seen.data, DRAWS, seen.seed, threshold=threshold, sweep=False)
+                if judged
+                else None
+            )
             yield Level(threshold, kept, report, _score(seen, W, b, threshold))
 
 
@@ -109,12 +131,18 @@ def _score(seen: "Inspection", W: np.ndarray, b: np.ndarray, threshold: float) -
     if seen.inputs is None:
         return None
     cut = np.where(np.abs(W) > threshold, W, 0.0)
-    return score(forward(cut, b, seen.inputs, seen.run.config.n_iterations, **_modes(seen))[2], seen.targets)
+    return score(
+        forward(cut, b, seen.inputs, seen.run.config.n_iterations, **_modes(seen))[2], seen.targets
+    )
 
 
 def _modes(seen: "Inspection") -> dict:
     config = seen.run.config
-    return {"n_outputs": seen.data.n_outputs, "input_mode": config.input_mode, "activation": config.activation}
+    return {
+        "n_outputs": seen.data.n_outputs,
+        "input_mode": config.input_mode,
+        "activation": config.activation,
+    }
 
 
 def _lead(seen: "Inspection") -> str:
@@ -131,21 +159,29 @@ def _facts(seen: "Inspection") -> dict[str, str]:
     run, report = seen.run, seen.report
     facts = {
         "task": run.config.task,
-        f"test {seen.score_name}": "none" if np.isnan(run.test_accuracy) else f"{run.test_accuracy:.4f}",
+        f"test {seen.score_name}": "none"
+        if np.isnan(run.test_accuracy)
+        else f"{run.test_accuracy:.4f}",
         "steps": f"{run.steps_done:,} of {run.config.steps:,}",
         "iterations": str(run.config.n_iterations),
         "depth": str(report.depth),
         "weights in use": f"{report.n_used_weights:,}",
     }
     if report.threshold.dropped:
-        facts["weights cut as noise"] = f"{report.threshold.dropped:,} ({report.threshold.dropped_mass:.0%} of sum |W|)"
+        facts["weights cut as noise"] = (
+            f"{report.threshold.dropped:,} ({report.threshold.dropped_mass:.0%} of sum |W|)"
+        )
     return facts
 
 
 def _strengths(run: Run) -> list[dict]:
     steps, n_steps = [row["step"] for row in run.history], run.config.steps
     return [
-        {"name": name, "text": _schedule(schedule), "values": [schedule.at(step - 1, n_steps) for step in steps]}
+        {
+            "name": name,
+            "text": _schedule(schedule),
+            "values": [schedule.at(step - 1, n_steps) for step in steps],
+        }
         for name, schedule in run.config.strengths.items()
     ]
 
@@ -155,7 +191,9 @@ def _schedule(schedule) -> str:
     if schedule.warmup:
         text += f", rising over {schedule.warmup:,} steps"
     if schedule.milestones:
-        text += f", × {schedule.factor:g} at " + ", ".join(f"{milestone:.0%}" for milestone in schedule.milestones)
+        text += f", × {schedule.factor:g} at " + ", ".join(
+            f"{milestone:.0%}" for milestone in schedule.milestones
+        )
     return text
 
 
@@ -165,13 +203,15 @@ def _tables(seen: "Inspection", found: dict) -> Iterator[dict]:
     if cuts:
         whole = found["lesions"]["score"]
         rows = [
-            [cut["name"], f"{cut['count']:,} {cut['kind']}", f"{cut['lost']:.3f}",
-             f"{whole - np.median(cut['random_scores']):.3f}" if cut["random_scores"] else ""]
+            [
+                cut["name"],
+                f"{cut['count']:,} {cut['kind']}",
+                f"{cut['lost']:.3f}",
+                f"{whole - np.median(cut['random_scores']):.3f}" if cut["random_scores"] else "",
+            ]
             for cut in cuts
-        ]  # fmt: skip
-        note = (
-            f"Validation {seen.score_name} lost when a structure is cut ({whole:.3f} before), next to random cuts of its size."
-        )
+        ]
+        note = f"Validation {seen.score_name} lost when a structure is cut ({whole:.3f} before), next to random cuts of its size."
         yield {
             "title": "What the task needs, at the end",
             "note": note,
@@ -181,14 +221,20 @@ def _tables(seen: "Inspection", found: dict) -> Iterator[dict]:
 
 
 def _measures(seen: "Inspection", found: dict) -> dict[str, str]:
-    measures = {name.replace("_", " "): f"{value:.3f}" for name, value in found.get("measures", {}).items()}
+    measures = {
+        name.replace("_", " "): f"{value:.3f}" for name, value in found.get("measures", {}).items()
+    }
     if "random_mask" in found:
-        measures[f"random mask, test {seen.score_name}"] = f"{found['random_mask']['test_accuracy']:.4f}"
+        measures[f"random mask, test {seen.score_name}"] = (
+            f"{found['random_mask']['test_accuracy']:.4f}"
+        )
     return measures
 
 
 def _configuration(run: Run) -> list[tuple[str, str]]:
     config = run.config.to_dict() | {"learning_rate": _schedule(run.config.learning_rate)}
     return [
-        (key, value if isinstance(value, str) else json.dumps(value)) for key, value in config.items() if key != "strengths"
+        (key, value if isinstance(value, str) else json.dumps(value))
+        for key, value in config.items()
+        if key != "strengths"
     ]

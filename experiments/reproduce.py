@@ -14,7 +14,7 @@ from rich.text import Text
 from experiments import claims, lab, results
 from experiments.claims import FIRST_SEED, NAMES, SCALES
 from urn import InputError
-from urn.progress import bars
+from urn.training.progress import bars
 
 SEEDS = {"quick": 1, "paper": 5}
 SECONDS_BETWEEN_LINES = 10.0
@@ -24,9 +24,14 @@ def add_reproduce(parser: argparse.ArgumentParser) -> None:
     """Reproduce the claims about what emerges. Trains over seeds, resumes what was begun, and writes claims.json, figures
     and index.html."""
     parser.set_defaults(run=_reproduce)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"claims (default: all): {', '.join(NAMES)}")
     parser.add_argument(
-        "--scale", choices=SCALES, default="quick", help="small networks in minutes, or the paper's (default: quick)"
+        "names", nargs="*", metavar="NAME", help=f"claims (default: all): {', '.join(NAMES)}"
+    )
+    parser.add_argument(
+        "--scale",
+        choices=SCALES,
+        default="quick",
+        help="small networks in minutes, or the paper's (default: quick)",
     )
     parser.add_argument(
         "--seeds",
@@ -35,11 +40,29 @@ def add_reproduce(parser: argparse.ArgumentParser) -> None:
         help="networks of each kind (default: 1 quick; paper 5, or 20 where networks grow on symbols)",
     )
     parser.add_argument(
-        "--first-seed", type=int, default=FIRST_SEED, metavar="N", help=f"default: {FIRST_SEED}; 0-4 are for tuning"
+        "--first-seed",
+        type=int,
+        default=FIRST_SEED,
+        metavar="N",
+        help=f"default: {FIRST_SEED}; 0-4 are for tuning",
     )
-    parser.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="folder to write (default: results)")
-    parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), metavar="N", help="processes that train")
-    parser.add_argument("--docs", type=Path, metavar="DIR", help="put them into a folder's results.md too")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results"),
+        metavar="DIR",
+        help="folder to write (default: results)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=min(2, os.cpu_count() or 1),
+        metavar="N",
+        help="processes that train",
+    )
+    parser.add_argument(
+        "--docs", type=Path, metavar="DIR", help="put them into a folder's results.md too"
+    )
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:
@@ -57,7 +80,9 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     seeds = {name: _seeds(name, arguments) for name in names}
     store = results.Store(arguments.out)
     for folder in filter(None, (arguments.out, arguments.docs)):
-        results.Store(folder).entries()  # a claims.json that cannot be read is found out now, not after an hour
+        results.Store(
+            folder
+        ).entries()  # a claims.json that cannot be read is found out now, not after an hour
     root = arguments.out / "runs" / arguments.scale
     jobs = {name: lab.jobs_of(name, arguments.scale, seeds[name], root) for name in names}
     console, rows, cut_short = Console(), {name: {} for name in names}, False
@@ -66,9 +91,15 @@ def _reproduce(arguments: argparse.Namespace) -> int:
             if found is None:
                 cut_short = True
                 continue
-            rows[job.claim].setdefault(job.arm, {}).update(zip((c.seed for c in job.configs), found, strict=True))
-            if sum(map(len, rows[job.claim].values())) == sum(len(job.configs) for job in jobs[job.claim]):
-                entry = conclude(job.claim, arguments.scale, seeds[job.claim], rows[job.claim], root, store)
+            rows[job.claim].setdefault(job.arm, {}).update(
+                zip((c.seed for c in job.configs), found, strict=True)
+            )
+            if sum(map(len, rows[job.claim].values())) == sum(
+                len(job.configs) for job in jobs[job.claim]
+            ):
+                entry = conclude(
+                    job.claim, arguments.scale, seeds[job.claim], rows[job.claim], root, store
+                )
                 watch.say(summary(entry))
     if cut_short:
         raise KeyboardInterrupt
@@ -76,7 +107,10 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     if arguments.docs:
         results.write_docs(store, arguments.docs)
     passed = [entry for entry in store.entries() if entry["name"] in names and entry["passed"]]
-    console.print(f"{len(passed)} of {len(names)} claims hold; see {arguments.out / 'index.html'}", highlight=False)
+    console.print(
+        f"{len(passed)} of {len(names)} claims hold; see {arguments.out / 'index.html'}",
+        highlight=False,
+    )
     return 0
 
 
@@ -88,7 +122,12 @@ def _seeds(name: str, arguments: argparse.Namespace) -> list[int]:
 
 
 def conclude(
-    name: str, scale: str, seeds: list[int], rows: dict[str, dict[int, dict]], root: Path, store: "results.Store"
+    name: str,
+    scale: str,
+    seeds: list[int],
+    rows: dict[str, dict[int, dict]],
+    root: Path,
+    store: "results.Store",
 ) -> dict:
     """Hold one claim against its numbers, draw its figures, and put both into the store. Returns its entry in claims.json."""
     module = claims.load(name)
@@ -132,7 +171,10 @@ def summary(entry: dict) -> Table:
         title_justify="left",
     )
     for check in entry["ours"]["checks"]:
-        table.add_row("yes" if check["passed"] else "NO", *(Text(check[key]) for key in ("what", "measured", "asked")))
+        table.add_row(
+            "yes" if check["passed"] else "NO",
+            *(Text(check[key]) for key in ("what", "measured", "asked")),
+        )
     return table
 
 
@@ -140,7 +182,12 @@ class _Watch:
     """Progress of all jobs: bars in a terminal, plain lines elsewhere."""
 
     def __init__(self, jobs: list[lab.Job]):
-        self.jobs, self.console, self.bars, self.last = jobs, Console(stderr=True), {}, time.monotonic()
+        self.jobs, self.console, self.bars, self.last = (
+            jobs,
+            Console(stderr=True),
+            {},
+            time.monotonic(),
+        )
         self.progress = bars(self.console, disable=not self.console.is_terminal)
 
     def __enter__(self):
@@ -153,13 +200,19 @@ class _Watch:
 
     def perform(self, workers: int):
         """Yield (job, rows) as they end."""
-        for done, (job, rows) in enumerate(lab.perform_all(self.jobs, workers, self._tell), start=1):
+        for done, (job, rows) in enumerate(
+            lab.perform_all(self.jobs, workers, self._tell), start=1
+        ):
             self.progress.update(self.whole, completed=done)
             number = self.jobs.index(job)
             if number in self.bars:
                 self.progress.remove_task(self.bars.pop(number))
             if not self.console.is_terminal:
-                print(f"{done} of {len(self.jobs)} jobs done: {job.title}", file=sys.stderr, flush=True)
+                print(
+                    f"{done} of {len(self.jobs)} jobs done: {job.title}",
+                    file=sys.stderr,
+                    flush=True,
+                )
             yield job, rows
 
     def say(self, table: Table) -> None:
@@ -169,8 +222,14 @@ class _Watch:
     def _tell(self, number: int, step: int, steps: int, text: str) -> None:
         if self.console.is_terminal:
             if number not in self.bars:
-                self.bars[number] = self.progress.add_task(self.jobs[number].title, total=steps, now="")
+                self.bars[number] = self.progress.add_task(
+                    self.jobs[number].title, total=steps, now=""
+                )
             self.progress.update(self.bars[number], completed=step, now=text)
         elif time.monotonic() - self.last >= SECONDS_BETWEEN_LINES:
             self.last = time.monotonic()
-            print(f"{self.jobs[number].title}  step {step}/{steps}  {text}", file=sys.stderr, flush=True)
+            print(
+                f"{self.jobs[number].title}  step {step}/{steps}  {text}",
+                file=sys.stderr,
+                flush=True,
+            )

@@ -11,13 +11,27 @@ from matplotlib.figure import Figure
 from analysis.page import render
 from experiments.claims import NAMES, spread
 from urn import InputError, TrainConfig
-from urn.growth import Growth
+from urn.population.growth import Growth
 
 KEYS = ("name", "claim", "source", "paper", "ours", "seeds", "passed")
 SHOWN = (
-    "task", "task_options", "n_neurons", "n_iterations", "input_mode", "activation", "steps", "batch_size", "optimiser",
-    "learning_rate", "clip", "self_target", "locality_power", "locality_floor", "hidden_positions", "channels",
-)  # fmt: skip
+    "task",
+    "task_options",
+    "n_neurons",
+    "n_iterations",
+    "input_mode",
+    "activation",
+    "steps",
+    "batch_size",
+    "optimiser",
+    "learning_rate",
+    "clip",
+    "self_target",
+    "locality_power",
+    "locality_floor",
+    "hidden_positions",
+    "channels",
+)
 """Fields of the configuration that the settings table shows beside the strengths."""
 MOST_ARMS = 30
 """More kinds of networks than that are told by figures and checks alone."""
@@ -53,7 +67,10 @@ class Store:
             whole = False
         if not whole:
             raise InputError(f"{path}: not a list of claims; move it away")
-        return sorted(entries, key=lambda entry: NAMES.index(entry["name"]) if entry["name"] in NAMES else len(NAMES))
+        return sorted(
+            entries,
+            key=lambda entry: NAMES.index(entry["name"]) if entry["name"] in NAMES else len(NAMES),
+        )
 
     def put(self, entry: dict, figures: dict[str, Figure], story: str) -> None:
         """Save figures first, then the entry that names them."""
@@ -62,7 +79,10 @@ class Store:
             old.unlink()
         for name, figure in figures.items():
             figure.savefig(self.folder / "figures" / f"{entry['name']}-{name}.png", dpi=130)
-        entry["ours"] |= {"figures": [f"figures/{entry['name']}-{name}.png" for name in figures], "story": story}
+        entry["ours"] |= {
+            "figures": [f"figures/{entry['name']}-{name}.png" for name in figures],
+            "story": story,
+        }
         entries = [other for other in self.entries() if other["name"] != entry["name"]] + [entry]
         write(self.folder / "claims.json", json.dumps(plain(entries), indent=1, allow_nan=False))
 
@@ -99,16 +119,26 @@ def settings(arms: dict[str, TrainConfig], after: dict[str, str]) -> dict[str, d
     for arm, table in tables.items():
         cells = {name: _words(table[name]) for name in SHOWN if name in table}
         cells |= {f"c_{name}": _words(schedule) for name, schedule in table["strengths"].items()}
-        cells |= {f"growth.{name}": _words(value) for name, value in (table.get("growth") or {}).items()}
+        cells |= {
+            f"growth.{name}": _words(value) for name, value in (table.get("growth") or {}).items()
+        }
         if after:
             cells["starts from"] = after.get(arm, "")
         for name, cell in cells.items():
             found.setdefault(name, {})[arm] = cell
-    usual = TrainConfig().to_dict() | {f"growth.{name}": value for name, value in Growth().model_dump().items()}
-    dull = {name for name, cells in found.items() if set(cells.values()) <= {"", _words(usual.get(name, ""))} and name in usual}
+    usual = TrainConfig().to_dict() | {
+        f"growth.{name}": value for name, value in Growth().model_dump().items()
+    }
+    dull = {
+        name
+        for name, cells in found.items()
+        if set(cells.values()) <= {"", _words(usual.get(name, ""))} and name in usual
+    }
     keep = {"task", "n_neurons", "n_iterations", "steps"}
     return {
-        name: {arm: cells.get(arm, "") for arm in arms} for name, cells in found.items() if name in keep or name not in dull
+        name: {arm: cells.get(arm, "") for arm in arms}
+        for name, cells in found.items()
+        if name in keep or name not in dull
     }
 
 
@@ -121,18 +151,28 @@ def _words(value: object) -> str:
         return text + (f", x {value['factor']:g} at {at}" if at else "")
     if isinstance(value, dict):
         return ", ".join(f"{key} = {item}" for key, item in value.items())
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return (
+        f"{value:g}"
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        else str(value)
+    )
 
 
 def numbers(entry: dict) -> tuple[list[str], list[list[str]]]:
     """Table of what was measured: a row an arm, a column a number, median and range over seeds."""
     measured = entry["ours"]["measured"] if few(entry) else {}
     names = list(dict.fromkeys(name for rows in measured.values() for row in rows for name in row))
-    shown = [name for name in names if all(_is_number(row.get(name)) for rows in measured.values() for row in rows)]
+    shown = [
+        name
+        for name in names
+        if all(_is_number(row.get(name)) for rows in measured.values() for row in rows)
+    ]
     body = []
     for arm, rows in measured.items():
         cells = [
-            spread([float("nan") if row.get(name) is None else row[name] for row in rows]) if name in rows[0] else ""
+            spread([float("nan") if row.get(name) is None else row[name] for row in rows])
+            if name in rows[0]
+            else ""
             for name in shown
         ]
         body.append([arm, *cells])
@@ -164,7 +204,10 @@ def write_docs(store: Store, docs: Path) -> None:
         for figure in entry["ours"]["figures"]:
             (folder / Path(figure).name).write_bytes((store.folder / figure).read_bytes())
     told = {entry["name"]: _numbers_only(entry) for entry in [*Store(docs).entries(), *fresh]}
-    write(docs / "claims.json", "[\n" + ",\n".join(json.dumps(entry) for entry in told.values()) + "\n]\n")
+    write(
+        docs / "claims.json",
+        "[\n" + ",\n".join(json.dumps(entry) for entry in told.values()) + "\n]\n",
+    )
     write(docs / "results.md", "\n".join(_markdown(Store(docs).entries())) + "\n")
 
 
@@ -176,7 +219,9 @@ def _numbers_only(entry: dict) -> dict:
         arm: [{name: value for name, value in row.items() if told(name, value)} for row in rows]
         for arm, rows in entry["ours"]["measured"].items()
     }
-    return entry | {"ours": entry["ours"] | {"measured": measured} | ({"settings": {}} if maps else {})}
+    return entry | {
+        "ours": entry["ours"] | {"measured": measured} | ({"settings": {}} if maps else {})
+    }
 
 
 def _markdown(entries: list[dict]) -> Iterator[str]:
@@ -202,11 +247,17 @@ def _markdown(entries: list[dict]) -> Iterator[str]:
             "",
             *_table(
                 ["", "measured", "asked", "holds"],
-                [[c["what"], c["measured"], c["asked"], "yes" if c["passed"] else "**no**"] for c in ours["checks"]],
+                [
+                    [c["what"], c["measured"], c["asked"], "yes" if c["passed"] else "**no**"]
+                    for c in ours["checks"]
+                ],
             ),
         )
         for figure in ours["figures"]:
-            yield from ("", f"![{entry['name']}: {Path(figure).stem.partition('-')[2]}](figures/claims/{Path(figure).name})")
+            yield from (
+                "",
+                f"![{entry['name']}: {Path(figure).stem.partition('-')[2]}](figures/claims/{Path(figure).name})",
+            )
         arms = list(ours["measured"])
         if not few(entry):
             yield from ("", f"{len(arms)} kinds of networks: too many for tables.")

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from analysis.plots import growth_curves
 from urn import Run, TrainConfig
-from urn.batches import task_losses
-from urn.tasks import Dataset, Split
+from urn.data.batches import task_losses
+from urn.data.tasks import Dataset, Split
 
 STRETCH = 40
 """Symbols in an update; losses are in nats over so many, as in the paper."""
@@ -37,12 +37,26 @@ NO_MEMORY_OF_FLIPS = 13.517
 def papers(grammar: str, steps: int, **changes) -> TrainConfig:
     """The paper's network: tanh, one stream, RMSProp with clipped changes, outgoing weights priced, from one neuron."""
     fields = {
-        "task": f"miconi_{grammar}", "task_options": {"n_streams": 100, "length": 8_000}, "input_mode": "elman",
-        "activation": "tanh", "n_neurons": 99 + 8, "n_iterations": STRETCH, "batch_size": 1, "steps": steps,
-        "optimiser": "rmsprop", "learning_rate": 1e-2, "betas": (0.0, 0.99), "epsilon": 1e-8 / STRETCH**2, "clip": 1e-2,
-        "strengths": {"outgoing": 1e-4}, "growth": PAPERS_RULE, "remove_dead": False,
-        "log_every": max(1, steps // 50), "check_every": max(1, steps // 100), "snapshots": 0,
-    }  # fmt: skip
+        "task": f"miconi_{grammar}",
+        "task_options": {"n_streams": 100, "length": 8_000},
+        "input_mode": "elman",
+        "activation": "tanh",
+        "n_neurons": 99 + 8,
+        "n_iterations": STRETCH,
+        "batch_size": 1,
+        "steps": steps,
+        "optimiser": "rmsprop",
+        "learning_rate": 1e-2,
+        "betas": (0.0, 0.99),
+        "epsilon": 1e-8 / STRETCH**2,
+        "clip": 1e-2,
+        "strengths": {"outgoing": 1e-4},
+        "growth": PAPERS_RULE,
+        "remove_dead": False,
+        "log_every": max(1, steps // 50),
+        "check_every": max(1, steps // 100),
+        "snapshots": 0,
+    }
     return TrainConfig(**fields | changes)
 
 
@@ -59,7 +73,11 @@ def ours(grammar: str, steps: int, **changes) -> TrainConfig:
     needs a neuron that compares the letter it expects with the one it reads. More neurons on offer make one likelier to be
     there, and the gradient must be clean enough for it to be asked for before it is deleted.
     """
-    more = {"batch_size": 4, "learning_rate": 5e-3, "growth": PAPERS_RULE | {"reserve": 8, "add_probability": 0.1}}
+    more = {
+        "batch_size": 4,
+        "learning_rate": 5e-3,
+        "growth": PAPERS_RULE | {"reserve": 8, "add_probability": 0.1},
+    }
     return papers(grammar, steps, **more | changes)
 
 
@@ -96,6 +114,14 @@ def at(values: list[float], part: float) -> float:
 def curves(runs: Mapping[str, list[Run]], floors: Mapping[str, float]) -> Figure:
     """Loss and size over time, medians and quartiles of every arm."""
     steps = {arm: [row["step"] for row in found[0].history] for arm, found in runs.items()}
-    losses = {arm: [[STRETCH * row["loss_mean"] for row in run.history] for run in found] for arm, found in runs.items()}
-    sizes = {arm: [[row["living_neurons"] for row in run.history] for run in found] for arm, found in runs.items()}
-    return growth_curves(steps, {"loss of a stretch, nats": losses, "neurons": sizes}, floors=floors)
+    losses = {
+        arm: [[STRETCH * row["loss_mean"] for row in run.history] for run in found]
+        for arm, found in runs.items()
+    }
+    sizes = {
+        arm: [[row["living_neurons"] for row in run.history] for run in found]
+        for arm, found in runs.items()
+    }
+    return growth_curves(
+        steps, {"loss of a stretch, nats": losses, "neurons": sizes}, floors=floors
+    )

@@ -70,8 +70,12 @@ def interrupted_run(_runs, place):
 @pytest.fixture(scope="session")
 def browser():
     """Headless Chromium, driven by playwright; the test is skipped where either is missing."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e .[test]")
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: pip install -e .[test]"
+    )
+    path = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
     if path is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
     with playwright.sync_playwright() as driver:
@@ -91,8 +95,16 @@ def opened(browser):
         page.set_default_timeout(120_000)  # the machine may be busy with other things
         page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: request.url.startswith("file:") or complaints.append(f"loads {request.url}"))
-        page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}") or dialog.dismiss())
+        page.on(
+            "request",
+            lambda request: (
+                request.url.startswith("file:") or complaints.append(f"loads {request.url}")
+            ),
+        )
+        page.on(
+            "dialog",
+            lambda dialog: complaints.append(f"dialog {dialog.message}") or dialog.dismiss(),
+        )
         page.goto(path.resolve().as_uri())
         return page
 
@@ -130,7 +142,9 @@ def refused(place, capsys):
 def listing(folder: Path) -> dict[str, str]:
     """Every file below a folder, hidden ones too, with a digest of what it holds."""
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        if path.is_file()
+        else "folder"
         for path in sorted(folder.rglob("*"))
     }
 

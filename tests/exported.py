@@ -5,8 +5,8 @@ from functools import cache
 import torch
 
 from urn import Dataset, Run, TrainConfig, train_population
-from urn.geometry import line
-from urn.tasks import task_options
+from urn.data.tasks import task_options
+from urn.loss.geometry import line
 
 SEEDS = (0, 1, 2)
 
@@ -33,36 +33,110 @@ def rises(x: torch.Tensor) -> torch.Tensor:
 
 SHELLS = {"dimension": 4, "n_train": 3000, "n_validation": 200, "n_test": 200}
 KINDS = {
-    "layered": ("fully_connected", None, {
-        "task": "shells", "task_options": SHELLS, "n_neurons": 60, "n_iterations": 3, "steps": 500, "learning_rate": 5e-3,
-        "strengths": {"weight": 2e-3, "activity": 2e-3, "bias": 1e-3, "self": 1, "depth": {"value": 5e-2, "warmup": 200}},
-    }),
-    "locally connected": ("locally_connected", along_a_line(20, 8, bumps), {
-        "n_neurons": 80, "n_iterations": 2, "steps": 500, "learning_rate": 1e-2, "hidden_positions": "learned",
-        "strengths": {"weight": 1e-3, "locality": 3e-2, "bias": 1e-3},
-    }),
-    "convolutional": ("convolutional", along_a_line(16, 2, rises), {
-        "n_neurons": 16 + 3 * 16 + 2, "n_iterations": 2, "steps": 1000, "learning_rate": 5e-3, "hidden_positions": "lattice",
-        "channels": 3, "strengths": {"weight": 1e-3, "symmetry": 1, "locality": 1e-2, "bias": 1e-3},
-    }),
-    "residual": ("residual", None, {
-        "task": "carry", "task_options": {"dimension": 5, "n_outputs": 5, "n_train": 3000, "n_validation": 200, "n_test": 200},
-        "n_neurons": 50, "n_iterations": 4, "steps": 500, "self_target": 1,
-        "strengths": {"weight": 2e-4, "activity": 1e-4, "self": 1},
-    }),
-    "recurrent": ("recurrent", None, {
-        "task": "shells", "task_options": SHELLS, "n_neurons": 24, "n_iterations": 5, "steps": 300, "input_mode": "clamped",
-        "strengths": {"weight": 1e-3},
-    }),
-    "recurrent over symbols": ("recurrent", None, {
-        "task": "miconi_easy", "task_options": {"n_streams": 10, "length": 400}, "n_neurons": 24, "n_iterations": 10,
-        "activation": "tanh", "steps": 150, "strengths": {"weight": 1e-3},
-    }),
-    "recurrent with hidden read-out": ("recurrent", None, {
-        "task": "miconi_easy", "task_options": {"n_streams": 10, "length": 400}, "n_neurons": 24, "n_iterations": 10,
-        "input_mode": "elman", "activation": "tanh", "steps": 150, "strengths": {"weight": 1e-3},
-    }),
-}  # fmt: skip
+    "layered": (
+        "fully_connected",
+        None,
+        {
+            "task": "shells",
+            "task_options": SHELLS,
+            "n_neurons": 60,
+            "n_iterations": 3,
+            "steps": 500,
+            "learning_rate": 5e-3,
+            "strengths": {
+                "weight": 2e-3,
+                "activity": 2e-3,
+                "bias": 1e-3,
+                "self": 1,
+                "depth": {"value": 5e-2, "warmup": 200},
+            },
+        },
+    ),
+    "locally connected": (
+        "locally_connected",
+        along_a_line(20, 8, bumps),
+        {
+            "n_neurons": 80,
+            "n_iterations": 2,
+            "steps": 500,
+            "learning_rate": 1e-2,
+            "hidden_positions": "learned",
+            "strengths": {"weight": 1e-3, "locality": 3e-2, "bias": 1e-3},
+        },
+    ),
+    "convolutional": (
+        "convolutional",
+        along_a_line(16, 2, rises),
+        {
+            "n_neurons": 16 + 3 * 16 + 2,
+            "n_iterations": 2,
+            "steps": 1000,
+            "learning_rate": 5e-3,
+            "hidden_positions": "lattice",
+            "channels": 3,
+            "strengths": {"weight": 1e-3, "symmetry": 1, "locality": 1e-2, "bias": 1e-3},
+        },
+    ),
+    "residual": (
+        "residual",
+        None,
+        {
+            "task": "carry",
+            "task_options": {
+                "dimension": 5,
+                "n_outputs": 5,
+                "n_train": 3000,
+                "n_validation": 200,
+                "n_test": 200,
+            },
+            "n_neurons": 50,
+            "n_iterations": 4,
+            "steps": 500,
+            "self_target": 1,
+            "strengths": {"weight": 2e-4, "activity": 1e-4, "self": 1},
+        },
+    ),
+    "recurrent": (
+        "recurrent",
+        None,
+        {
+            "task": "shells",
+            "task_options": SHELLS,
+            "n_neurons": 24,
+            "n_iterations": 5,
+            "steps": 300,
+            "input_mode": "clamped",
+            "strengths": {"weight": 1e-3},
+        },
+    ),
+    "recurrent over symbols": (
+        "recurrent",
+        None,
+        {
+            "task": "miconi_easy",
+            "task_options": {"n_streams": 10, "length": 400},
+            "n_neurons": 24,
+            "n_iterations": 10,
+            "activation": "tanh",
+            "steps": 150,
+            "strengths": {"weight": 1e-3},
+        },
+    ),
+    "recurrent with hidden read-out": (
+        "recurrent",
+        None,
+        {
+            "task": "miconi_easy",
+            "task_options": {"n_streams": 10, "length": 400},
+            "n_neurons": 24,
+            "n_iterations": 10,
+            "input_mode": "elman",
+            "activation": "tanh",
+            "steps": 150,
+            "strengths": {"weight": 1e-3},
+        },
+    ),
+}
 """kind -> (the verdict it is to show, data or None for the task's, configuration)."""
 
 

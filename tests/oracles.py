@@ -19,7 +19,21 @@ def forward(W, b, x, n_iterations, n_outputs, activation="relu", input_mode="pul
     return P[S - n_outputs :], activity[:-1]
 
 
-def loss(W, b, X, labels, n_iterations, n_outputs, strengths, *, positions=None, power=1.0, floor=0.0, w0=0.0, rounding=0.1):
+def loss(
+    W,
+    b,
+    X,
+    labels,
+    n_iterations,
+    n_outputs,
+    strengths,
+    *,
+    positions=None,
+    power=1.0,
+    floor=0.0,
+    w0=0.0,
+    rounding=0.1,
+):
     """The whole general loss of DESIGN section 2 for one ReLU network with pulse input (all terms but symmetry)."""
     S, B = len(b), len(X)
     task, activity = 0.0, []
@@ -41,10 +55,14 @@ def loss(W, b, X, labels, n_iterations, n_outputs, strengths, *, positions=None,
         "weight": np.abs(W).sum(),
         "bias": np.abs(b).sum(),
         "activity": n.sum(),
-        "depth": sum(np.sqrt(m.sum() ** 2 - (m**2).sum() + rounding**2) - rounding for m in spoken.T),
+        "depth": sum(
+            np.sqrt(m.sum() ** 2 - (m**2).sum() + rounding**2) - rounding for m in spoken.T
+        ),
         "self": sum(abs(W[i, i] - w0) for i in range(S)),
         "locality": 0.0
         if positions is None
-        else sum(abs(W[i, j]) * (distance(i, j) ** power + floor) for i in range(S) for j in range(S)),
+        else sum(
+            abs(W[i, j]) * (distance(i, j) ** power + floor) for i in range(S) for j in range(S)
+        ),
     }
     return task / B + sum(c * terms[name] for name, c in strengths.items())

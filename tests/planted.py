@@ -40,7 +40,9 @@ def mlp(n_neurons, rng, *, n_hidden, density=1.0, input_mode="pulse"):
     )
 
 
-def local(n_neurons, rng, *, dim, n_hidden, family="local", channels=1, shared=False, dense=0, jitter=0.2):
+def local(
+    n_neurons, rng, *, dim, n_hidden, family="local", channels=1, shared=False, dense=0, jitter=0.2
+):
     """Windows on a line or a square, `channels` neurons a site; `shared` repeats the kernels; `dense` neurons
     follow fully connected.
     """
@@ -57,7 +59,9 @@ def local(n_neurons, rng, *, dim, n_hidden, family="local", channels=1, shared=F
         here = build.take(len(place), place + off)
         before = layers[-1]
         mask = window(
-            grid(side, dim) if k == 1 else np.tile(inner(side, reach * (k - 1), dim), (channels, 1)),
+            grid(side, dim)
+            if k == 1
+            else np.tile(inner(side, reach * (k - 1), dim), (channels, 1)),
             place,
             reach * step,
         )
@@ -66,7 +70,9 @@ def local(n_neurons, rng, *, dim, n_hidden, family="local", channels=1, shared=F
             taps = (2 * reach + 1) ** dim
             kernel = rng.normal(size=(channels, n_before * taps)) * np.sqrt(2 / (n_before * taps))
             kernel[:, 0] = np.abs(kernel[:, 0])
-            for c in range(channels):  # sources of a window come in the same order (channel, site) at each site
+            for c in range(
+                channels
+            ):  # sources of a window come in the same order (channel, site) at each site
                 for i, row in zip(
                     here[c * len(sites) : (c + 1) * len(sites)],
                     mask[c * len(sites) : (c + 1) * len(sites)],
@@ -147,10 +153,14 @@ def carried(n_neurons, rng, *, n_blocks, branch=1):
     build.copy(stream, stream)
     source, alive, widths = build.inputs, [stream], []
     n_steps = n_blocks * branch
-    adds = {branch * (k + 1) for k in range(n_blocks)}  # the branch layer f_l adds to the stream at l + 1
+    adds = {
+        branch * (k + 1) for k in range(n_blocks)
+    }  # the branch layer f_l adds to the stream at l + 1
     for l in range(1, n_steps + 1):
         hidden = build.take(int(rng.integers(6, 13)))
-        build.biases[hidden] *= -np.sign(build.biases[hidden])  # silent while no signal passes, or the sum would bend
+        build.biases[hidden] *= -np.sign(
+            build.biases[hidden]
+        )  # silent while no signal passes, or the sum would bend
         build.join(source, hidden)
         if l in adds:
             build.join(hidden, stream)
@@ -182,7 +192,11 @@ def local_residual(n_neurons, rng, *, n_blocks):
     build.join(build.inputs, stream, mask)
     alive = [stream]
     for _ in range(n_blocks):
-        hidden, relay, after = build.take(side, place), build.take(side, place, bias=0.0), build.take(side, place)
+        hidden, relay, after = (
+            build.take(side, place),
+            build.take(side, place, bias=0.0),
+            build.take(side, place),
+        )
         build.join(stream, hidden, mask)
         build.copy(stream, relay)
         build.join(hidden, after, mask)
@@ -207,11 +221,19 @@ def rnn(n_neurons, rng, *, density=1.0, input_mode="pulse", activation="relu"):
     n_iterations = int(rng.integers(3, 7))
     build = Builder(n_neurons, int(rng.integers(4, 9)), int(rng.integers(2, 5)), rng, dim=2)
     hidden = build.take(int(rng.integers(12, 25)))
-    build.join(build.inputs, hidden, random_bipartite(len(hidden), build.n_inputs, density, rng, at_least=1))
+    build.join(
+        build.inputs,
+        hidden,
+        random_bipartite(len(hidden), build.n_inputs, density, rng, at_least=1),
+    )
     build.join(hidden, hidden, random_bipartite(len(hidden), len(hidden), density, rng, at_least=3))
     build.join(hidden, build.outputs)
     true = ["recurrent"] + ["fully_connected"] * (density == 1.0)
-    exact = {"depth": n_iterations - 1, "widths": (len(hidden),) * (n_iterations - 1)} if density == 1.0 else {}
+    exact = (
+        {"depth": n_iterations - 1, "widths": (len(hidden),) * (n_iterations - 1)}
+        if density == 1.0
+        else {}
+    )
     return build.finish(
         "rnn",
         f"rnn {input_mode} {activation} {density}",
@@ -237,7 +259,13 @@ def random_levelled(n_neurons, rng):
     for sources, targets in pairwise(layers):
         mask = rng.random((len(targets), len(sources))) < rng.uniform(1.5, 4) / len(sources)
         build.join(sources, targets, mask)
-    return build.finish("random", "random levelled", n_hidden + 1, alive=np.concatenate(layers[1:-1]), late_from=layers[-2])
+    return build.finish(
+        "random",
+        "random levelled",
+        n_hidden + 1,
+        alive=np.concatenate(layers[1:-1]),
+        late_from=layers[-2],
+    )
 
 
 def random_recurrent(n_neurons, rng):
@@ -247,7 +275,9 @@ def random_recurrent(n_neurons, rng):
     everyone = np.concatenate([build.inputs, hidden, build.outputs])
     mask = rng.random((len(everyone), len(everyone))) < rng.uniform(4, 7) / len(everyone)
     build.join(everyone, everyone, mask)
-    return build.finish("random", "random recurrent", int(rng.integers(4, 7)), ["recurrent"], alive=hidden)
+    return build.finish(
+        "random", "random recurrent", int(rng.integers(4, 7)), ["recurrent"], alive=hidden
+    )
 
 
 def disconnected(n_neurons, rng, *, how):
@@ -290,7 +320,11 @@ def small_world(n_neurons, rng, *, on_ring):
     build.join(hidden, build.outputs)
     true = ["recurrent"] + ["locally_connected"] * on_ring
     return build.finish(
-        "small_world", f"small world {'ring' if on_ring else 'scattered'}", int(rng.integers(4, 6)), true, alive=hidden
+        "small_world",
+        f"small world {'ring' if on_ring else 'scattered'}",
+        int(rng.integers(4, 6)),
+        true,
+        alive=hidden,
     )
 
 
@@ -324,18 +358,35 @@ FAMILIES = {  # name -> (least S, maker)
     "local 1d deep": (200, lambda s, r: local(s, r, dim=1, n_hidden=2)),
     "local 2d": (250, lambda s, r: local(s, r, dim=2, n_hidden=1)),
     "local 2d deep": (250, lambda s, r: local(s, r, dim=2, n_hidden=2)),
-    "conv 1d": (250, lambda s, r: local(s, r, dim=1, n_hidden=1, channels=4, shared=True, family="conv")),
-    "conv 1d deep": (300, lambda s, r: local(s, r, dim=1, n_hidden=2, channels=3, shared=True, family="conv")),
-    "conv 2d": (350, lambda s, r: local(s, r, dim=2, n_hidden=1, channels=3, shared=True, family="conv")),
+    "conv 1d": (
+        250,
+        lambda s, r: local(s, r, dim=1, n_hidden=1, channels=4, shared=True, family="conv"),
+    ),
+    "conv 1d deep": (
+        300,
+        lambda s, r: local(s, r, dim=1, n_hidden=2, channels=3, shared=True, family="conv"),
+    ),
+    "conv 2d": (
+        350,
+        lambda s, r: local(s, r, dim=2, n_hidden=1, channels=3, shared=True, family="conv"),
+    ),
     "conv then dense": (
         300,
-        lambda s, r: local(s, r, dim=1, n_hidden=1, channels=3, shared=True, dense=24, family="conv_fc"),
+        lambda s, r: local(
+            s, r, dim=1, n_hidden=1, channels=3, shared=True, dense=24, family="conv_fc"
+        ),
     ),
-    **{f"residual {n}": (80 + 40 * n, lambda s, r, n=n: residual(s, r, n_blocks=n)) for n in range(1, 5)},
+    **{
+        f"residual {n}": (80 + 40 * n, lambda s, r, n=n: residual(s, r, n_blocks=n))
+        for n in range(1, 5)
+    },
     "residual deep branch": (200, lambda s, r: residual(s, r, n_blocks=2, branch=2)),
     "residual projection": (200, lambda s, r: residual(s, r, n_blocks=2, skip="projection")),
     "residual sparse": (200, lambda s, r: residual(s, r, n_blocks=3, density=0.5)),
-    **{f"carried {n}": (90 + 20 * n, lambda s, r, n=n: carried(s, r, n_blocks=n)) for n in range(1, 5)},
+    **{
+        f"carried {n}": (90 + 20 * n, lambda s, r, n=n: carried(s, r, n_blocks=n))
+        for n in range(1, 5)
+    },
     "carried deep branch": (160, lambda s, r: carried(s, r, n_blocks=2, branch=2)),
     "local residual": (220, lambda s, r: local_residual(s, r, n_blocks=2)),
     "rnn pulse": (50, lambda s, r: rnn(s, r)),

@@ -91,7 +91,9 @@ class Builder:
 
         def scatter(sources, targets):
             mask = self.rng.random((len(targets), len(sources))) < density
-            self.weights[np.ix_(targets, sources)] = np.where(mask, self.rng.normal(size=mask.shape), 0.0)
+            self.weights[np.ix_(targets, sources)] = np.where(
+                mask, self.rng.normal(size=mask.shape), 0.0
+            )
 
         some = self.rng.permutation(np.concatenate([self.inputs, alive]))[:count]
         scatter(some, dangling)
@@ -104,7 +106,18 @@ class Builder:
             scatter(late, late)
             scatter(late, alive)
 
-    def finish(self, family, name, n_iterations, true=(), *, alive, late_from=None, with_positions=True, **details):
+    def finish(
+        self,
+        family,
+        name,
+        n_iterations,
+        true=(),
+        *,
+        alive,
+        late_from=None,
+        with_positions=True,
+        **details,
+    ):
         """The Planted network, distractors added."""
         self.distract(np.asarray(alive), late_from, details.pop("linear", ()))
         arguments = {
@@ -116,7 +129,9 @@ class Builder:
         }
         if with_positions:
             arguments["positions"] = self.positions
-        return Planted(family, name, self.weights, self.biases, arguments, frozenset(true), **details)
+        return Planted(
+            family, name, self.weights, self.biases, arguments, frozenset(true), **details
+        )
 
 
 def line(n):
@@ -143,7 +158,11 @@ def window(sources, targets, radius):
 def inner(side, reach, dim):
     """Sites of the grid whose window of `reach` sites each way lies inside it, as positions."""
     x = np.linspace(0, 1, side)[reach : side - reach]
-    return x[:, None] if dim == 1 else np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)
+    return (
+        x[:, None]
+        if dim == 1
+        else np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)
+    )
 
 
 def random_bipartite(n_targets, n_sources, density, rng, at_least=2):
@@ -152,7 +171,9 @@ def random_bipartite(n_targets, n_sources, density, rng, at_least=2):
     for row in mask:
         short = at_least - int(row.sum())
         if short > 0:
-            row[rng.choice(np.flatnonzero(~row), min(short, int((~row).sum())), replace=False)] = True
+            row[rng.choice(np.flatnonzero(~row), min(short, int((~row).sum())), replace=False)] = (
+                True
+            )
     for j in np.flatnonzero(~mask.any(axis=0)):
         mask[rng.integers(n_targets), j] = True
     return mask

@@ -8,8 +8,10 @@ import sys
 import pytest
 import torch
 
-from urn import URN, active, kernels
-from urn.active import ActiveUnroll, CompiledUnroll
+from urn import URN
+from urn.network import compiled as kernels
+from urn.network import firing as active
+from urn.network.firing import ActiveUnroll, CompiledUnroll
 
 S, B, D_IN, D_OUT = 128, 64, 5, 3
 SHARES = (1.0, 0.4, 0.05, 0.0)
@@ -18,7 +20,15 @@ SHARES = (1.0, 0.4, 0.05, 0.0)
 
 def population(n_iterations, generator, S=S):
     """Members of which a share of the hidden neurons is held silent by its bias, spread over them all."""
-    net = URN(S, D_IN, D_OUT, n_iterations, population=len(SHARES), generator=generator, dtype=torch.float64)
+    net = URN(
+        S,
+        D_IN,
+        D_OUT,
+        n_iterations,
+        population=len(SHARES),
+        generator=generator,
+        dtype=torch.float64,
+    )
     net.bias.data.normal_(0.1, 0.3, generator=generator)
     for bias, share in zip(net.bias.data, SHARES, strict=True):
         bias[torch.rand(S, generator=generator) >= share] = -100.0
@@ -43,8 +53,13 @@ def way(net, x):
 def results(values, heard, net):
     """What a network returned, and the gradients of a loss that hears y, N, n or all of them."""
     used = [value for name, value in zip("yNn", values, strict=True) if heard in (name, "all")]
-    loss = sum((value * (1 + torch.arange(value.numel()).view(value.shape) % 7)).square().sum() for value in used)
-    return *values, *torch.autograd.grad(loss, [net.weight, net.bias], allow_unused=True, materialize_grads=True)
+    loss = sum(
+        (value * (1 + torch.arange(value.numel()).view(value.shape) % 7)).square().sum()
+        for value in used
+    )
+    return *values, *torch.autograd.grad(
+        loss, [net.weight, net.bias], allow_unused=True, materialize_grads=True
+    )
 
 
 def assert_firing(n, few):
@@ -63,7 +78,9 @@ def test_silent_neurons_make_no_difference(n_iterations, rows, heard, generator,
     y, activity = net.unroll(x)
     theirs = dense(net, x)
     assert_firing(theirs[2], active.FEW)
-    for one, other in zip(results((y, *activity), heard, net), results(theirs, heard, net), strict=True):
+    for one, other in zip(
+        results((y, *activity), heard, net), results(theirs, heard, net), strict=True
+    ):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-8)
 
 
@@ -79,7 +96,9 @@ def test_silent_neurons_make_no_difference_to_compiled_kernels(n_iterations, S, 
     assert way(net, x) is CompiledUnroll
     y, activity = net.unroll(x)
     for one, other in zip(results((y, *activity), heard, net), theirs, strict=True):
-        torch.testing.assert_close(one.double(), other, rtol=0, atol=2e-6 * max(1, float(other.detach().abs().max())))
+        torch.testing.assert_close(
+            one.double(), other, rtol=0, atol=2e-6 * max(1, float(other.detach().abs().max()))
+        )
 
 
 def test_more_inputs_and_outputs_than_rows_taken_at_once(generator):
@@ -90,10 +109,14 @@ def test_more_inputs_and_outputs_than_rows_taken_at_once(generator):
     found = []
     for one in (net, copy.deepcopy(net).double()):
         y, activity = one.unroll(x.to(one.bias))
-        found.append((y, *torch.autograd.grad(y.square().sum() + activity.n.sum(), [one.weight, one.bias])))
+        found.append(
+            (y, *torch.autograd.grad(y.square().sum() + activity.n.sum(), [one.weight, one.bias]))
+        )
     assert way(net, x) is CompiledUnroll
     for single, double in zip(*found, strict=True):
-        torch.testing.assert_close(single.double(), double, rtol=0, atol=2e-6 * float(double.detach().abs().max()))
+        torch.testing.assert_close(
+            single.double(), double, rtol=0, atol=2e-6 * float(double.detach().abs().max())
+        )
 
 
 TRAIN = """
@@ -108,11 +131,14 @@ print(run.weights.double().sum().item().hex(), run.biases.double().sum().item().
 def test_one_thread_gives_the_same_numbers_when_it_compiles_and_whatever_the_cores(tmp_path):
     first, second = (
         subprocess.run(
-            [sys.executable, "-c", TRAIN], env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)} | more,
-            capture_output=True, text=True, check=True,
+            [sys.executable, "-c", TRAIN],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)} | more,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         for more in ({}, {"OPENBLAS_NUM_THREADS": "1"})
-    )  # fmt: skip
+    )
     assert any(tmp_path.rglob("*.nbc"))
     assert first == second
     assert "False" in second, "torch's compiler, which takes a second to import, is not needed"
@@ -128,7 +154,9 @@ def test_what_they_cannot_do_is_left_to_the_general_unroll(generator, monkeypatc
     assert active.way(W, x[:, :2], 3, "relu", "pulse") is None  # two samples: nothing to be saved
     assert active.way(W.float(), x[:, :2], 3, "relu", "pulse") is CompiledUnroll
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    assert active.way(W.float(), x, 3, "relu", "pulse") is ActiveUnroll  # torch's products share threads
+    assert (
+        active.way(W.float(), x, 3, "relu", "pulse") is ActiveUnroll
+    )  # torch's products share threads
 
 
 def test_what_is_no_number_is_not_hidden(generator):

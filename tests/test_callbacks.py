@@ -9,17 +9,22 @@ from urn import InputError, TensorBoard, load_run, resume, train, train_populati
 def test_every_row_once_and_in_order():
     heard = []
     run = train(SMALL, callbacks=[lambda step, row, member: heard.append((step, row, member))])
-    assert [(step, member) for step, _, member in heard] == [(row["step"], 0) for row in run.history]
+    assert [(step, member) for step, _, member in heard] == [
+        (row["step"], 0) for row in run.history
+    ]
     assert [row for _, row, _ in heard] == run.history
 
 
 def test_members_of_a_population_are_told_apart():
     heard = []
     runs = train_population(
-        [SMALL, SMALL.replace(seed=1)], callbacks=[lambda step, row, member: heard.append((member, row["loss"]))]
+        [SMALL, SMALL.replace(seed=1)],
+        callbacks=[lambda step, row, member: heard.append((member, row["loss"]))],
     )
     for k, run in enumerate(runs):
-        assert [loss for member, loss in heard if member == k] == [row["loss"] for row in run.history]
+        assert [loss for member, loss in heard if member == k] == [
+            row["loss"] for row in run.history
+        ]
 
 
 def test_a_resumed_run_tells_of_new_rows_only(interrupted_run):

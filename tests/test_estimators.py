@@ -14,7 +14,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from urn import InputError, URNClassifier, URNRegressor
 
 
-@parametrize_with_checks([URNClassifier(n_hidden=30, steps=150), URNRegressor(n_hidden=30, steps=150)])
+@parametrize_with_checks(
+    [URNClassifier(n_hidden=30, steps=150), URNRegressor(n_hidden=30, steps=150)]
+)
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
 
@@ -29,7 +31,9 @@ def test_in_a_pipeline_cross_validated():
 def test_in_a_grid_search():
     X, y = load_iris(return_X_y=True)
     search = GridSearchCV(
-        URNClassifier(n_hidden=20, steps=150, random_state=0), {"strengths": [{"weight": 3e-4}, {"weight": 1e3}]}, cv=3
+        URNClassifier(n_hidden=20, steps=150, random_state=0),
+        {"strengths": [{"weight": 3e-4}, {"weight": 1e3}]},
+        cv=3,
     ).fit(X, y)
     assert search.best_params_ == {"strengths": {"weight": 3e-4}}
 

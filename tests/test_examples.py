@@ -11,7 +11,9 @@ EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
 
 def words(text: str) -> list[str]:
     """The words of every line, without numbers: these differ between machines."""
-    return [re.sub(r"[-+(]*\d[\d.,e+()-]*", "#", line).strip() for line in text.strip().splitlines()]
+    return [
+        re.sub(r"[-+(]*\d[\d.,e+()-]*", "#", line).strip() for line in text.strip().splitlines()
+    ]
 
 
 @pytest.mark.parametrize("name", ["first_network", "locality", "phase_map", "take_away"])

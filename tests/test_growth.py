@@ -5,36 +5,74 @@ import torch
 
 from tests.conftest import after
 from urn import URN, InputError, TrainConfig, load_run, resume, train, train_population
-from urn.optimiser import ClippedRMSProp
-from urn.training import Trainer
+from urn.optimiser.adam import ClippedRMSProp
+from urn.training.trainer import Trainer
 
-LIVELY = {"cap": 12, "reserve": 2, "add_probability": 0.1, "delete_probability": 0.3, "spontaneous_probability": 0.1}
+LIVELY = {
+    "cap": 12,
+    "reserve": 2,
+    "add_probability": 0.1,
+    "delete_probability": 0.3,
+    "spontaneous_probability": 0.1,
+}
 """Many births and deaths in few updates."""
 
 
 def symbols(**changes) -> TrainConfig:
     """The recurrent network of the paper, short."""
     fields = {
-        "task": "miconi_easy", "task_options": {"n_streams": 4, "length": 400}, "input_mode": "elman", "activation": "tanh",
-        "n_neurons": 30, "n_iterations": 10, "batch_size": 1, "steps": 120, "learning_rate": 1e-2, "optimiser": "rmsprop",
-        "betas": (0, 0.99), "strengths": {"outgoing": 1e-4}, "growth": LIVELY, "dtype": "float64",
-        "check_every": 10, "log_every": 20, "snapshots": 2,
-    }  # fmt: skip
+        "task": "miconi_easy",
+        "task_options": {"n_streams": 4, "length": 400},
+        "input_mode": "elman",
+        "activation": "tanh",
+        "n_neurons": 30,
+        "n_iterations": 10,
+        "batch_size": 1,
+        "steps": 120,
+        "learning_rate": 1e-2,
+        "optimiser": "rmsprop",
+        "betas": (0, 0.99),
+        "strengths": {"outgoing": 1e-4},
+        "growth": LIVELY,
+        "dtype": "float64",
+        "check_every": 10,
+        "log_every": 20,
+        "snapshots": 2,
+    }
     return TrainConfig(**{**fields, **changes})
 
 
 def shells(**changes) -> TrainConfig:
     """A feed-forward network of ReLU neurons with places, short."""
     fields = {
-        "task": "digits", "n_neurons": 64 + 40 + 10, "n_iterations": 3, "batch_size": 16, "steps": 120,
-        "hidden_positions": "learned", "strengths": {"weight": 1e-3, "activity": 1e-3, "locality": 1e-3},
-        "growth": {**LIVELY, "newborn_scale": 0.3, "newborn_norm": 0.9, "inherit": True, "spare": "gradient", "youth": 5},
-        "dtype": "float64", "check_every": 10, "log_every": 20, "snapshots": 2,
-    }  # fmt: skip
+        "task": "digits",
+        "n_neurons": 64 + 40 + 10,
+        "n_iterations": 3,
+        "batch_size": 16,
+        "steps": 120,
+        "hidden_positions": "learned",
+        "strengths": {"weight": 1e-3, "activity": 1e-3, "locality": 1e-3},
+        "growth": {
+            **LIVELY,
+            "newborn_scale": 0.3,
+            "newborn_norm": 0.9,
+            "inherit": True,
+            "spare": "gradient",
+            "youth": 5,
+        },
+        "dtype": "float64",
+        "check_every": 10,
+        "log_every": 20,
+        "snapshots": 2,
+    }
     return TrainConfig(**{**fields, **changes})
 
 
-CONFIGS = {"streams": symbols(), "pulse": shells(), "young": symbols(growth={**LIVELY, "spare": "young"})}
+CONFIGS = {
+    "streams": symbols(),
+    "pulse": shells(),
+    "young": symbols(growth={**LIVELY, "spare": "young"}),
+}
 
 
 @pytest.fixture(params=CONFIGS)
@@ -65,7 +103,17 @@ def trained(config: TrainConfig, steps: int = 40) -> Trainer:
 def test_an_elman_network_equals_its_formula_and_its_gradients(generator):
     """Against plain loops and autograd, state carried in, gradients into everything there is."""
     K, S, d_in, d_out, I, B = 2, 9, 3, 2, 5, 4
-    net = URN(S, d_in, d_out, I, population=K, activation="tanh", input_mode="elman", generator=generator, dtype=torch.float64)
+    net = URN(
+        S,
+        d_in,
+        d_out,
+        I,
+        population=K,
+        activation="tanh",
+        input_mode="elman",
+        generator=generator,
+        dtype=torch.float64,
+    )
     x = torch.rand(K, B, I, d_in, generator=generator, dtype=torch.float64, requires_grad=True)
     state = torch.rand(K, B, S, generator=generator, dtype=torch.float64, requires_grad=True)
     weigh = torch.rand(K, B, I, d_out, generator=generator, dtype=torch.float64)
@@ -91,7 +139,9 @@ def test_an_elman_network_equals_its_formula_and_its_gradients(generator):
 
 def test_clipped_rmsprop_step_by_hand():
     w = torch.nn.Parameter(torch.tensor([1.0, 0.5, -0.5, 0.001]))
-    optimiser = ClippedRMSProp([{"params": [w], "l1": 1e-2}], lr=0.1, decay=0.9, eps=1e-2, clip=0.05)
+    optimiser = ClippedRMSProp(
+        [{"params": [w], "l1": 1e-2}], lr=0.1, decay=0.9, eps=1e-2, clip=0.05
+    )
     w.grad = torch.tensor([1.0, 0.1, -0.1, 0.0])
     optimiser.step()
     # v = 0.1, 0.001, 0.001, 0; steps 0.1 / sqrt(0.11) = 0.30 -> 0.05, 0.01 / sqrt(0.011) = 0.0953 -> 0.05; then 0.01 off.
@@ -119,21 +169,37 @@ def test_it_starts_with_one_neuron_grows_and_members_differ_in_size(config):
 
 
 def test_the_cap_holds_and_is_reached():
-    greedy = symbols(growth={"cap": 5, "add_probability": 1.0, "spontaneous_probability": 1.0, "delete_probability": 0.0})
+    greedy = symbols(
+        growth={
+            "cap": 5,
+            "add_probability": 1.0,
+            "spontaneous_probability": 1.0,
+            "delete_probability": 0.0,
+        }
+    )
     trainer = trained(greedy)
     assert trainer.living_neurons().tolist() == [5, 5, 5]
-    full = symbols(n_neurons=8 + 3, growth={"spontaneous_probability": 1.0, "delete_probability": 0.0})
+    full = symbols(
+        n_neurons=8 + 3, growth={"spontaneous_probability": 1.0, "delete_probability": 0.0}
+    )
     assert trained(full).living_neurons().tolist() == [3, 3, 3]
 
 
 @pytest.mark.parametrize("norm", [0.0, 1e-3, 1.0])
 def test_a_newborn_leaves_the_function_unchanged_up_to_its_threshold_weight(config, norm):
-    growth = {**config.to_dict()["growth"], "newborn_norm": norm, "add_probability": 0.0, "spontaneous_probability": 0.0}
+    growth = {
+        **config.to_dict()["growth"],
+        "newborn_norm": norm,
+        "add_probability": 0.0,
+        "spontaneous_probability": 0.0,
+    }
     trainer = trained(config.replace(growth=growth))
     net, growing = trainer.net, trainer.growing
     x, _, _ = trainer.batches.at(trainer.step)
     before = net.unroll(x)[0].detach()
-    growing.rule = growing.rule.model_copy(update={"spontaneous_probability": 1.0, "delete_probability": 0.0})
+    growing.rule = growing.rule.model_copy(
+        update={"spontaneous_probability": 1.0, "delete_probability": 0.0}
+    )
     sizes = trainer.living_neurons()
     trainer.carried = growing.act(net, trainer.optimiser, trainer.carried, trainer.step)
     assert torch.equal(trainer.living_neurons(), sizes + 1)
@@ -153,7 +219,9 @@ def test_births_and_deaths_keep_every_survivor_and_its_optimiser_state(config):
         trainer.run(until=trainer.step + 1)  # so that something changes before the next decision
         before = [by_id(trainer, k) for k in range(3)]
         lived = trainer.growing.born.clone() >= 0
-        trainer.carried = trainer.growing.act(trainer.net, trainer.optimiser, trainer.carried, trainer.step)
+        trainer.carried = trainer.growing.act(
+            trainer.net, trainer.optimiser, trainer.carried, trainer.step
+        )
         trainer.acted_at = trainer.step
         lives = trainer.growing.born >= 0
         for k in range(3):
@@ -186,7 +254,9 @@ def test_a_member_grows_as_it_would_alone(config):
         alone = train_population([member.config])[0]
         assert torch.equal(member.kept, alone.kept)
         torch.testing.assert_close(member.weights, alone.weights, rtol=0, atol=1e-8)
-        assert [row["living_neurons"] for row in member.history] == [row["living_neurons"] for row in alone.history]
+        assert [row["living_neurons"] for row in member.history] == [
+            row["living_neurons"] for row in alone.history
+        ]
 
 
 def test_resuming_in_the_midst_of_growth_is_bit_identical(tmp_path, config):
@@ -198,7 +268,9 @@ def test_resuming_in_the_midst_of_growth_is_bit_identical(tmp_path, config):
     broken = resume(tmp_path / "broken")
     for name in ("weights", "biases", "kept"):
         assert torch.equal(getattr(whole, name), getattr(broken, name))
-    assert (tmp_path / "whole" / "history.csv").read_bytes() == (tmp_path / "broken" / "history.csv").read_bytes()
+    assert (tmp_path / "whole" / "history.csv").read_bytes() == (
+        tmp_path / "broken" / "history.csv"
+    ).read_bytes()
     assert whole.kept.sum() == whole.config.n_neurons - (~whole.kept).sum()
     assert whole.kept.sum() < config.n_neurons  # empty slots are not part of the result
 
@@ -207,7 +279,10 @@ def test_growth_goes_on_from_a_trained_network_and_can_be_interrupted_there_too(
     """From task to task: the neurons it kept live on, and a resumed run ends with the same bits."""
     first = train_population([config])[0]
     trainer = Trainer([config], start=[first])
-    assert int(trainer.living_neurons()) == int(first.kept.sum()) - trainer.net.n_inputs - trainer.net.n_outputs
+    assert (
+        int(trainer.living_neurons())
+        == int(first.kept.sum()) - trainer.net.n_inputs - trainer.net.n_outputs
+    )
     W, b = trainer.net.full()
     assert torch.equal(W[0], first.weights)
     assert torch.equal(b[0], first.biases)
@@ -230,7 +305,9 @@ def test_newborns_hear_what_the_last_dead_heard():
     dead = growing.living(net) & (torch.cumsum(growing.living(net), 1) == 1)
     heard = [net.weight.data[k][dead[k]][0, : net.n_inputs].clone() for k in range(3)]
     growing.bury(net, trainer.optimiser, None, dead)
-    growing.rule = growing.rule.model_copy(update={"spontaneous_probability": 1.0, "delete_probability": 0.0})
+    growing.rule = growing.rule.model_copy(
+        update={"spontaneous_probability": 1.0, "delete_probability": 0.0}
+    )
     growing.act(net, trainer.optimiser, None, trainer.step)
     newborn = growing.born.gather(1, net.ids) == trainer.step
     for k in range(3):

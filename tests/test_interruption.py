@@ -16,8 +16,8 @@ from safetensors import safe_open
 from tests.conftest import ROOT, SMALL, after, listing
 from urn import Dataset, InputError, TrainConfig, load_run, resume, train, train_population
 from urn.cli import main
-from urn.geometry import line
-from urn.training import Trainer
+from urn.loss.geometry import line
+from urn.training.trainer import Trainer
 
 KILLS = 20
 CONFIG = TrainConfig(
@@ -47,8 +47,13 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "urn", "train", "--quiet", *arguments]
     return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def finish(process: subprocess.Popen) -> tuple[int, str]:
@@ -64,7 +69,10 @@ def contents(run: Path) -> dict[str, object]:
         name = str(path.relative_to(run))
         if path.suffix == ".safetensors":
             with safe_open(path, framework="np") as file:
-                held[name] = {key: (array := file.get_tensor(key)).tobytes() + str(array.shape).encode() for key in file.keys()}  # noqa: SIM118
+                held[name] = {
+                    key: (array := file.get_tensor(key)).tobytes() + str(array.shape).encode()
+                    for key in file.keys()
+                }  # noqa: SIM118
                 held[name]["about"] = file.metadata()
         else:
             held[name] = path.read_bytes() if path.is_file() else "folder"
@@ -104,19 +112,28 @@ def test_kill_at_random_moments(unbroken):
         out = folder / f"run{runs}"
         checkpoint = out / "checkpoint.safetensors"
         before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
-        process = start(folder, *(("--resume", out.name) if out.exists() else ("config.toml", "--out", out.name)))
+        process = start(
+            folder,
+            *(("--resume", out.name) if out.exists() else ("config.toml", "--out", out.name)),
+        )
         if kills < KILLS:
             if moments[kills] == "training":
-                while process.poll() is None and (not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before):
+                while process.poll() is None and (
+                    not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before
+                ):
                     time.sleep(0.001)
-            time.sleep(chance.uniform(0, 0.15 * seconds if moments[kills] == "training" else 0.6 * seconds))
+            time.sleep(
+                chance.uniform(0, 0.15 * seconds if moments[kills] == "training" else 0.6 * seconds)
+            )
             process.kill()
         status, errors = finish(process)
         if status == -signal.SIGKILL:
             kills += 1
             if checkpoint.exists():
                 with safe_open(checkpoint, framework="np") as file:
-                    resumed_from.append((int(file.get_tensor("step")), file.get_tensor("ids").shape[1]))
+                    resumed_from.append(
+                        (int(file.get_tensor("step")), file.get_tensor("ids").shape[1])
+                    )
             continue
         assert (status, errors) in ((0, ""), (0, f"{out.name}: already complete\n"))
         assert contents(out) == expected
@@ -142,8 +159,12 @@ def test_signals(unbroken, number):
     assert run.status == "interrupted"
     assert 0 < run.steps_done < CONFIG.steps
     assert {path.name for path in out.iterdir()} == {
-        "config.toml", "weights.safetensors", "history.csv", "snapshots", "checkpoint.safetensors",
-    }  # fmt: skip
+        "config.toml",
+        "weights.safetensors",
+        "history.csv",
+        "snapshots",
+        "checkpoint.safetensors",
+    }
     assert finish(start(folder, "--resume", out.name)) == (0, "")
     assert contents(out) == contents(folder / "whole")
 
@@ -165,7 +186,10 @@ def test_two_processes_cannot_train_in_one_folder(unbroken):
     while not (folder / "both" / "history.csv").exists():
         time.sleep(0.01)
     first.send_signal(signal.SIGSTOP)
-    assert finish(start(folder, "--resume", "both")) == (2, "urn: both: another process is training there\n")
+    assert finish(start(folder, "--resume", "both")) == (
+        2,
+        "urn: both: another process is training there\n",
+    )
     first.send_signal(signal.SIGCONT)
     assert finish(first) == (0, "")
     assert contents(folder / "both") == contents(folder / "whole")
@@ -213,19 +237,46 @@ def sites(n: int = 6) -> Dataset:
     X = torch.rand(300, n, generator=random)
     first, second = X.topk(2).indices.T
     y = ((first - second) % n < n // 2).long()
-    return Dataset((X[:200], y[:200]), (X[200:250], y[200:250]), (X[250:], y[250:]), 2, positions=line(n), sites=(n,))
+    return Dataset(
+        (X[:200], y[:200]),
+        (X[200:250], y[200:250]),
+        (X[250:], y[250:]),
+        2,
+        positions=line(n),
+        sites=(n,),
+    )
 
 
 STREAM = TrainConfig(
-    task="miconi_easy", task_options={"n_streams": 8, "length": 200}, n_neurons=30, n_iterations=10, activation="tanh",
-    steps=160, batch_size=8, learning_rate=1e-2, strengths={"weight": 1e-2, "self": 1e-2, "bias": 1e-2},
-    check_every=10, log_every=7, snapshots=4, checkpoint_seconds=1e-6,
-)  # fmt: skip
+    task="miconi_easy",
+    task_options={"n_streams": 8, "length": 200},
+    n_neurons=30,
+    n_iterations=10,
+    activation="tanh",
+    steps=160,
+    batch_size=8,
+    learning_rate=1e-2,
+    strengths={"weight": 1e-2, "self": 1e-2, "bias": 1e-2},
+    check_every=10,
+    log_every=7,
+    snapshots=4,
+    checkpoint_seconds=1e-6,
+)
 LATTICE = TrainConfig(
-    task="mnist1d", n_neurons=6 + 8 * 6 + 2, channels=8, hidden_positions="lattice", n_iterations=3, steps=160, batch_size=20,
-    learning_rate=1e-2, strengths={"weight": 3e-3, "activity": 3e-2, "bias": 3e-3, "symmetry": 1e-2, "locality": 3e-3},
-    check_every=10, log_every=7, snapshots=4, checkpoint_seconds=1e-6,
-)  # fmt: skip
+    task="mnist1d",
+    n_neurons=6 + 8 * 6 + 2,
+    channels=8,
+    hidden_positions="lattice",
+    n_iterations=3,
+    steps=160,
+    batch_size=20,
+    learning_rate=1e-2,
+    strengths={"weight": 3e-3, "activity": 3e-2, "bias": 3e-3, "symmetry": 1e-2, "locality": 3e-3},
+    check_every=10,
+    log_every=7,
+    snapshots=4,
+    checkpoint_seconds=1e-6,
+)
 OTHERS = {"stream": (STREAM, None), "lattice": (LATTICE, sites())}
 
 
@@ -245,7 +296,10 @@ def test_stopped_and_resumed(tmp_path, config, data, stops):
 
 @pytest.mark.parametrize(("config", "data"), OTHERS.values(), ids=OTHERS)
 def test_a_restored_trainer_is_the_same_in_every_tensor(config, data):
-    first, second = Trainer([config, config.replace(seed=1)], data), Trainer([config, config.replace(seed=1)], data)
+    first, second = (
+        Trainer([config, config.replace(seed=1)], data),
+        Trainer([config, config.replace(seed=1)], data),
+    )
     first.run(until=95)
     second.load_state_dict({name: tensor.clone() for name, tensor in first.state_dict().items()})
     for trainer in (first, second):
@@ -278,9 +332,16 @@ def test_absurd_learning_rate(place, capsys):
 
 @pytest.mark.parametrize("check_every", [1, 2, 7])
 @pytest.mark.parametrize("learning_rate", [1e10, 1e20, 1e30])
-@pytest.mark.parametrize("strengths", [{}, {"weight": 1e30}, {"activity": 1e30}, {"depth": 1e30}, {"self": 1e30, "bias": 1e30}])
-def test_last_good_weights_are_finite_whenever_they_are_looked_at(check_every, learning_rate, strengths):
-    run = train(SMALL.replace(learning_rate=learning_rate, check_every=check_every, strengths=strengths))
+@pytest.mark.parametrize(
+    "strengths",
+    [{}, {"weight": 1e30}, {"activity": 1e30}, {"depth": 1e30}, {"self": 1e30, "bias": 1e30}],
+)
+def test_last_good_weights_are_finite_whenever_they_are_looked_at(
+    check_every, learning_rate, strengths
+):
+    run = train(
+        SMALL.replace(learning_rate=learning_rate, check_every=check_every, strengths=strengths)
+    )
     assert run.weights.isfinite().all()
     assert run.biases.isfinite().all()
     assert run.status in ("diverged", "disconnected", "ok")
@@ -289,7 +350,12 @@ def test_last_good_weights_are_finite_whenever_they_are_looked_at(check_every, l
 def test_positions_that_diverge():
     """Positions run off to infinity while weights and loss still look fine."""
     config = LATTICE.replace(
-        n_neurons=30, hidden_positions="learned", channels=0, strengths={"locality": 1e-3}, learning_rate=1e25, check_every=1
+        n_neurons=30,
+        hidden_positions="learned",
+        channels=0,
+        strengths={"locality": 1e-3},
+        learning_rate=1e25,
+        check_every=1,
     )
     run = train(config, data=sites())
     assert run.status == "diverged"
@@ -309,7 +375,9 @@ def test_inputs_that_overflow():
 @pytest.mark.parametrize("stop", [1, 2, 3, 4, 5, 6])
 def test_a_run_that_will_diverge_can_be_interrupted_too(tmp_path, stop):
     """The last good weights are part of what is saved, also between two checks."""
-    config = HOT.replace(learning_rate={"value": 1e-3, "milestones": [0.05], "factor": 1e27}, check_every=5)
+    config = HOT.replace(
+        learning_rate={"value": 1e-3, "milestones": [0.05], "factor": 1e27}, check_every=5
+    )
     whole = train(config, tmp_path / "whole")
     assert whole.status == "diverged"
     assert 3 <= whole.steps_done <= 6
@@ -321,7 +389,12 @@ def test_a_run_that_will_diverge_can_be_interrupted_too(tmp_path, stop):
 POPULATIONS = {
     "relu": (SMALL.replace(steps=60), None, {"activity": 1e30}),
     "learned": (
-        LATTICE.replace(n_neurons=30, hidden_positions="learned", channels=0, strengths={"locality": 1e-3, "weight": 1e-3}),
+        LATTICE.replace(
+            n_neurons=30,
+            hidden_positions="learned",
+            channels=0,
+            strengths={"locality": 1e-3, "weight": 1e-3},
+        ),
         sites(),
         {"depth": 1e30, "activity": 1e30},
     ),

@@ -31,7 +31,10 @@ FLAGS = {
     "steps_true": (["train", "--steps", "true"], "steps"),
     "steps_huge": (["train", "--steps", HUGE], "steps"),
     "steps_longer_than_python_reads": (["train", "--steps", "9" * 5000], "steps"),
-    "warmup_huge": (["train", "--strengths.weight", f"{{value = 1, warmup = {HUGE}}}"], "strengths.weight.warmup"),
+    "warmup_huge": (
+        ["train", "--strengths.weight", f"{{value = 1, warmup = {HUGE}}}"],
+        "strengths.weight.warmup",
+    ),
     "value_nested_too_deep": (["train", "--steps", "[" * 100_000], "steps"),
     "neurons_zero": (["train", "--n-neurons", "0"], "n_neurons"),
     "neurons_too_few_for_the_task": (["train", "--n-neurons", "20"], "n_neurons"),
@@ -67,26 +70,54 @@ FLAGS = {
     # strengths and schedules
     "strength_unknown": (["train", "--strengths.wait", "1"], "--strengths.wait"),
     "strengths_not_a_table": (["train", "--strengths", "3"], "strengths"),
-    "strengths_not_a_table_then_dotted": (["train", "--strengths", "3", "--strengths.weight", "1"], "strengths"),
+    "strengths_not_a_table_then_dotted": (
+        ["train", "--strengths", "3", "--strengths.weight", "1"],
+        "strengths",
+    ),
     "strength_negative": (["train", "--strengths.weight=-1"], "strengths.weight"),
     "strength_nan": (["train", "--strengths.weight", "nan"], "strengths.weight"),
     "strength_text": (["train", "--strengths.weight", "strong"], "strengths.weight"),
     "strength_true": (["train", "--strengths.weight", "true"], "strengths.weight"),
     "strength_empty": (["train", "--strengths.weight", ""], "strengths.weight"),
-    "schedule_unknown_key": (["train", "--strengths.weight", "{value = 1, warm_up = 3}"], "strengths.weight.warm_up"),
-    "schedule_without_value": (["train", "--strengths.weight", "{warmup = 3}"], "strengths.weight.value"),
-    "schedule_milestone_outside": (["train", "--strengths.weight", "{value = 1, milestones = [1.5]}"], "milestones.0"),
-    "schedule_factor_zero": (["train", "--strengths.weight", "{value = 1, factor = 0}"], "strengths.weight.factor"),
-    "schedule_overflows": (
-        ["train", "--strengths.weight", "{value = 1, factor = 1e300, milestones = [0.2, 0.4]}"], "strengths.weight"
+    "schedule_unknown_key": (
+        ["train", "--strengths.weight", "{value = 1, warm_up = 3}"],
+        "strengths.weight.warm_up",
     ),
-    "schedule_warmup_negative": (["train", "--learning-rate", "{value = 1, warmup = -1}"], "learning_rate.warmup"),
+    "schedule_without_value": (
+        ["train", "--strengths.weight", "{warmup = 3}"],
+        "strengths.weight.value",
+    ),
+    "schedule_milestone_outside": (
+        ["train", "--strengths.weight", "{value = 1, milestones = [1.5]}"],
+        "milestones.0",
+    ),
+    "schedule_factor_zero": (
+        ["train", "--strengths.weight", "{value = 1, factor = 0}"],
+        "strengths.weight.factor",
+    ),
+    "schedule_overflows": (
+        ["train", "--strengths.weight", "{value = 1, factor = 1e300, milestones = [0.2, 0.4]}"],
+        "strengths.weight",
+    ),
+    "schedule_warmup_negative": (
+        ["train", "--learning-rate", "{value = 1, warmup = -1}"],
+        "learning_rate.warmup",
+    ),
     "locality_without_positions": (["train", "--strengths.locality", "1"], "strengths.locality"),
-    "symmetry_without_lattice": (["train", "--strengths.symmetry", "1", "--hidden-positions", "learned"], "strengths.symmetry"),
+    "symmetry_without_lattice": (
+        ["train", "--strengths.symmetry", "1", "--hidden-positions", "learned"],
+        "strengths.symmetry",
+    ),
     "channels_without_lattice": (["train", "--channels", "3"], "channels"),
     "lattice_without_channels": (["train", "--hidden-positions", "lattice"], "channels"),
-    "lattice_of_another_size": (["train", "--hidden-positions", "lattice", "--channels", "2"], "n_neurons"),
-    "positions_without_geometry": (["train", "--task", "shells", "--hidden-positions", "learned"], "hidden_positions"),
+    "lattice_of_another_size": (
+        ["train", "--hidden-positions", "lattice", "--channels", "2"],
+        "n_neurons",
+    ),
+    "positions_without_geometry": (
+        ["train", "--task", "shells", "--hidden-positions", "learned"],
+        "hidden_positions",
+    ),
     # tasks
     "task_unknown": (["train", "--task", "cifar"], "cifar"),
     "task_empty": (["train", "--task", ""], "task"),
@@ -97,16 +128,38 @@ FLAGS = {
     "data_seed_negative": (["train", "--task-options.data-seed=-1"], "data_seed"),
     "data_seed_huge": (["train", "--task-options.data-seed", str(2**40)], "data_seed"),
     "shells_one_radius": (["train", "--task", "shells", "--task-options.radii", "[1]"], "radii"),
-    "shells_negative_radius": (["train", "--task", "shells", "--task-options.radii", "[1, -2]"], "radii.1"),
-    "shells_nan_radius": (["train", "--task", "shells", "--task-options.radii", "[1, nan]"], "radii.1"),
-    "shells_radius_beyond_float32": (["train", "--task", "shells", "--task-options.radii", "[1, 1e300]"], "radii"),
-    "shells_dimension_zero": (["train", "--task", "shells", "--task-options.dimension", "0"], "dimension"),
-    "shells_more_than_memory": (["train", "--task", "shells", "--task-options.n-train", "1e15"], "n_train"),
-    "shells_label_unknown": (["train", "--task", "shells", "--task-options.label", "colour"], "label"),
-    "carry_correction_huge": (["train", "--task", "carry", "--task-options.correction", "1e300"], "correction"),
+    "shells_negative_radius": (
+        ["train", "--task", "shells", "--task-options.radii", "[1, -2]"],
+        "radii.1",
+    ),
+    "shells_nan_radius": (
+        ["train", "--task", "shells", "--task-options.radii", "[1, nan]"],
+        "radii.1",
+    ),
+    "shells_radius_beyond_float32": (
+        ["train", "--task", "shells", "--task-options.radii", "[1, 1e300]"],
+        "radii",
+    ),
+    "shells_dimension_zero": (
+        ["train", "--task", "shells", "--task-options.dimension", "0"],
+        "dimension",
+    ),
+    "shells_more_than_memory": (
+        ["train", "--task", "shells", "--task-options.n-train", "1e15"],
+        "n_train",
+    ),
+    "shells_label_unknown": (
+        ["train", "--task", "shells", "--task-options.label", "colour"],
+        "label",
+    ),
+    "carry_correction_huge": (
+        ["train", "--task", "carry", "--task-options.correction", "1e300"],
+        "correction",
+    ),
     "miconi_p_one": (["train", "--task", "miconi_easy", "--task-options.p", "1"], "p:"),
     "miconi_stream_shorter_than_an_update": (
-        ["train", "--task", "miconi_easy", "--task-options.length", "3", "--n-iterations", "4"], "n_iterations"
+        ["train", "--task", "miconi_easy", "--task-options.length", "3", "--n-iterations", "4"],
+        "n_iterations",
     ),
     "file_without_path": (["train", "--task", "file"], "path"),
     "idx_without_folder": (["train", "--task", "idx"], "folder"),
@@ -122,7 +175,7 @@ FLAGS = {
     "resume_with_flags": (["train", "--resume", "nowhere", "--steps", "3"], "--resume"),
     "resume_with_configuration": (["train", "a.toml", "--resume", "nowhere"], "--resume"),
     "resume_with_out": (["train", "--resume", "nowhere", "--out", "b"], "--resume"),
-}  # fmt: skip
+}
 
 
 @cases(FLAGS)
@@ -150,11 +203,11 @@ TOML = {
     "nan": ("learning_rate = nan", "learning_rate"),
     "impossible_combination": ("[strengths]\nlocality = 1", "strengths.locality"),
     "impossible_numbers": ("n_neurons = 10", "n_neurons"),
-    "not_utf8": (b"task = \"\xff\xfe\"", "a.toml"),
+    "not_utf8": (b'task = "\xff\xfe"', "a.toml"),
     "nul_in_a_path": ('task = "file"\n[task_options]\npath = "a\\u0000b.npz"', "no such file"),
     "path_too_long": (f'task = "file"\n[task_options]\npath = "{"a" * 5000}.npz"', "aaa"),
     "folder_too_long": (f'task = "idx"\n[task_options]\nfolder = "{"a" * 5000}"', "aaa"),
-}  # fmt: skip
+}
 
 
 @cases(TOML)
@@ -190,7 +243,10 @@ NPZ = {
     "y_missing": ({"X": X}, "y"),
     "X_nan": ({"X": spoilt(X, 4, 1, value=np.nan), "y": Y}, "X holds nan at row 4, column 1"),
     "X_inf": ({"X": spoilt(X, 4, 1, value=np.inf), "y": Y}, "X holds inf at row 4, column 1"),
-    "X_beyond_float32": ({"X": spoilt(X, 4, 1, value=1e300), "y": Y}, "X holds 1e+300 at row 4, column 1"),
+    "X_beyond_float32": (
+        {"X": spoilt(X, 4, 1, value=1e300), "y": Y},
+        "X holds 1e+300 at row 4, column 1",
+    ),
     "X_text": ({"X": X.astype(str), "y": Y}, "X must hold real numbers"),
     "X_complex": ({"X": X * 1j, "y": Y}, "X must hold real numbers"),
     "X_objects": ({"X": X.astype(object), "y": Y}, "a.npz"),
@@ -215,7 +271,10 @@ NPZ = {
     "positions_nan": ({"X": X, "y": Y, "positions": np.full((3, 2), np.nan)}, "positions must be"),
     "positions_text": ({"X": X, "y": Y, "positions": np.full((3, 2), "left")}, "positions must be"),
     "positions_complex": ({"X": X, "y": Y, "positions": np.full((3, 2), 1j)}, "positions must be"),
-    "positions_beyond_float32": ({"X": X, "y": Y, "positions": np.full((3, 2), 1e300)}, "positions must be"),
+    "positions_beyond_float32": (
+        {"X": X, "y": Y, "positions": np.full((3, 2), 1e300)},
+        "positions must be",
+    ),
 }
 FILE = ["train", "--n-neurons", "12", "--steps", "2", "--task", "file", "--task-options.path"]
 
@@ -228,7 +287,11 @@ def test_arrays(refused, place, given, culprit):
 
 def test_fractions_as_classes(refused, place):
     np.savez(place / "a.npz", X=X, y=Y + 0.5)
-    refused([*FILE, "a.npz", "--task-options.kind", "classification"], "a.npz", "y must hold one whole number")
+    refused(
+        [*FILE, "a.npz", "--task-options.kind", "classification"],
+        "a.npz",
+        "y must hold one whole number",
+    )
 
 
 def test_text_as_regression(refused, place):
@@ -271,7 +334,7 @@ CSV = {
     "open_quote": ('a,b,y\n"1,2,0\n' + ROWS, "not a CSV"),
     "not_utf8": (b"a,b,y\n\xff\xfe,1,0\n", "not a CSV"),
     "too_few": ("a,b,y\n1,2,0\n2,3,1\n", "2 samples"),
-}  # fmt: skip
+}
 
 
 @cases(CSV)
@@ -281,7 +344,9 @@ def test_tables(refused, place, given, culprit):
 
 
 def test_a_table_as_spreadsheets_write_it_is_read(place):
-    (place / "a.csv").write_bytes(b"\xef\xbb\xbf" + ("y,b,a\n" + ROWS).replace("\n", "\r\n").encode())
+    (place / "a.csv").write_bytes(
+        b"\xef\xbb\xbf" + ("y,b,a\n" + ROWS).replace("\n", "\r\n").encode()
+    )
     assert main([*FILE, "a.csv", "--task-options.kind", "regression", "--quiet"]) == 0
 
 
@@ -297,11 +362,20 @@ def test_a_file_that_is_none(refused, place, name):
 
 def idx(array: np.ndarray) -> bytes:
     """An IDX file of unsigned bytes."""
-    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(np.uint8).tobytes()
+    return (
+        bytes([0, 0, 8, array.ndim])
+        + struct.pack(f">{array.ndim}I", *array.shape)
+        + array.astype(np.uint8).tobytes()
+    )
 
 
 IMAGES, LABELS = np.random.default_rng(0).integers(0, 256, (30, 4, 4)), np.arange(30) % 3
-NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+NAMES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 ZIPPED = gzip.compress(idx(IMAGES))
 
 IDX = {
@@ -321,7 +395,10 @@ IDX = {
     "images_of_two_sizes": ({NAMES[2]: idx(IMAGES[:, :2])}, "test images"),
     "one_class": ({NAMES[1]: idx(LABELS * 0)}, "one class"),
     "gzip_truncated": ({NAMES[0]: None, NAMES[0] + ".gz": ZIPPED[:-20]}, NAMES[0] + ".gz"),
-    "gzip_corrupt": ({NAMES[0]: None, NAMES[0] + ".gz": ZIPPED[:40] + b"\xff" * 40 + ZIPPED[80:]}, NAMES[0] + ".gz"),
+    "gzip_corrupt": (
+        {NAMES[0]: None, NAMES[0] + ".gz": ZIPPED[:40] + b"\xff" * 40 + ZIPPED[80:]},
+        NAMES[0] + ".gz",
+    ),
     "gzip_foreign": ({NAMES[0]: None, NAMES[0] + ".gz": idx(IMAGES)}, NAMES[0] + ".gz"),
 }
 
@@ -333,7 +410,11 @@ def test_images(refused, place, given, culprit):
     for name, content in files.items():
         if content is not None:
             (place / "images" / name).write_bytes(content)
-    refused(["train", "--task", "idx", "--task-options.folder", "images", "--n-neurons", "25"], "images", culprit)
+    refused(
+        ["train", "--task", "idx", "--task-options.folder", "images", "--n-neurons", "25"],
+        "images",
+        culprit,
+    )
 
 
 def test_images_in_a_folder_that_is_none(refused):

@@ -13,11 +13,22 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.conftest import ROOT, SMALL, cases, listing
-from urn import URN, Dataset, InputError, Penalties, TrainConfig, load_run, register, resume, train, train_population
+from urn import (
+    URN,
+    Dataset,
+    InputError,
+    Penalties,
+    TrainConfig,
+    load_run,
+    register,
+    resume,
+    train,
+    train_population,
+)
 from urn.cli import main
-from urn.folders import RunFolder
-from urn.penalties import TERMS
-from urn.training import Trainer
+from urn.loss.penalties import TERMS
+from urn.runs.folders import RunFolder
+from urn.training.trainer import Trainer
 
 # ---- run folders
 
@@ -52,7 +63,9 @@ def edit_tensors(name: str, change):
 
 def grown(name: str):
     """One row too many."""
-    return lambda tensors, about: tensors.update({name: torch.cat([tensors[name], tensors[name][:1]])})
+    return lambda tensors, about: tensors.update(
+        {name: torch.cat([tensors[name], tensors[name][:1]])}
+    )
 
 
 def without(name: str):
@@ -67,24 +80,60 @@ GONE = lambda content: None  # noqa: E731
 INTERRUPTED = {  # damage to an interrupted run, seen by --resume
     "config_gone": (edit("config.toml", GONE), "config.toml"),
     "config_empty_value": (edit("config.toml", lambda text: text + b"x ="), "config.toml"),
-    "config_unknown_key": (edit("config.toml", lambda text: b"colour = 3\n" + text), "config.toml: colour"),
-    "config_other_size": (edit("config.toml", lambda t: t.replace(b"n_neurons = 12", b"n_neurons = 13")), CHECKPOINT),
-    "config_other_dtype": (edit("config.toml", lambda t: t.replace(b"float32", b"float64")), CHECKPOINT),
-    "config_fewer_steps": (edit("config.toml", lambda t: t.replace(b"\nsteps = 20", b"\nsteps = 7")), CHECKPOINT),
+    "config_unknown_key": (
+        edit("config.toml", lambda text: b"colour = 3\n" + text),
+        "config.toml: colour",
+    ),
+    "config_other_size": (
+        edit("config.toml", lambda t: t.replace(b"n_neurons = 12", b"n_neurons = 13")),
+        CHECKPOINT,
+    ),
+    "config_other_dtype": (
+        edit("config.toml", lambda t: t.replace(b"float32", b"float64")),
+        CHECKPOINT,
+    ),
+    "config_fewer_steps": (
+        edit("config.toml", lambda t: t.replace(b"\nsteps = 20", b"\nsteps = 7")),
+        CHECKPOINT,
+    ),
     "checkpoint_truncated": (edit(CHECKPOINT, HALF), CHECKPOINT),
     "checkpoint_empty": (edit(CHECKPOINT, lambda content: b""), CHECKPOINT),
     "checkpoint_foreign": (edit(CHECKPOINT, FOREIGN), CHECKPOINT),
-    "checkpoint_header_huge": (edit(CHECKPOINT, lambda content: b"\xff" * 8 + content[8:]), CHECKPOINT),
-    "checkpoint_of_something_else": (edit_tensors(CHECKPOINT, lambda t, a: (t.clear(), t.update(a=torch.ones(3)))), CHECKPOINT),
+    "checkpoint_header_huge": (
+        edit(CHECKPOINT, lambda content: b"\xff" * 8 + content[8:]),
+        CHECKPOINT,
+    ),
+    "checkpoint_of_something_else": (
+        edit_tensors(CHECKPOINT, lambda t, a: (t.clear(), t.update(a=torch.ones(3)))),
+        CHECKPOINT,
+    ),
     "checkpoint_without_step": (edit_tensors(CHECKPOINT, without("step")), CHECKPOINT),
     "checkpoint_without_moment": (edit_tensors(CHECKPOINT, without("weight.exp_avg")), CHECKPOINT),
     "checkpoint_weights_grown": (edit_tensors(CHECKPOINT, grown("weight")), CHECKPOINT),
-    "checkpoint_bias_short": (edit_tensors(CHECKPOINT, lambda t, a: t.update(bias=t["bias"][:, 1:].clone())), CHECKPOINT),
-    "checkpoint_ids_out_of_range": (edit_tensors(CHECKPOINT, lambda t, a: t["ids"].add_(1)), CHECKPOINT),
-    "checkpoint_ids_repeated": (edit_tensors(CHECKPOINT, lambda t, a: t["ids"][:, 4].sub_(1)), CHECKPOINT),
-    "checkpoint_member_out_of_range": (edit_tensors(CHECKPOINT, lambda t, a: t["members"].add_(1)), CHECKPOINT),
-    "checkpoint_step_negative": (edit_tensors(CHECKPOINT, lambda t, a: t["step"].fill_(-1)), CHECKPOINT),
-    "checkpoint_weights_nan": (edit_tensors(CHECKPOINT, lambda t, a: t["weight"].fill_(torch.nan)), CHECKPOINT),
+    "checkpoint_bias_short": (
+        edit_tensors(CHECKPOINT, lambda t, a: t.update(bias=t["bias"][:, 1:].clone())),
+        CHECKPOINT,
+    ),
+    "checkpoint_ids_out_of_range": (
+        edit_tensors(CHECKPOINT, lambda t, a: t["ids"].add_(1)),
+        CHECKPOINT,
+    ),
+    "checkpoint_ids_repeated": (
+        edit_tensors(CHECKPOINT, lambda t, a: t["ids"][:, 4].sub_(1)),
+        CHECKPOINT,
+    ),
+    "checkpoint_member_out_of_range": (
+        edit_tensors(CHECKPOINT, lambda t, a: t["members"].add_(1)),
+        CHECKPOINT,
+    ),
+    "checkpoint_step_negative": (
+        edit_tensors(CHECKPOINT, lambda t, a: t["step"].fill_(-1)),
+        CHECKPOINT,
+    ),
+    "checkpoint_weights_nan": (
+        edit_tensors(CHECKPOINT, lambda t, a: t["weight"].fill_(torch.nan)),
+        CHECKPOINT,
+    ),
     "weights_truncated": (edit(WEIGHTS, HALF), WEIGHTS),
     "history_gone": (edit(HISTORY, GONE), HISTORY),
     "history_foreign": (edit(HISTORY, FOREIGN), HISTORY),
@@ -92,8 +141,14 @@ INTERRUPTED = {  # damage to an interrupted run, seen by --resume
     "history_ragged": (edit(HISTORY, lambda content: content + b"3,4\n"), HISTORY),
     "history_text": (edit(HISTORY, lambda content: content.replace(b"\n10,", b"\nten,")), HISTORY),
     "history_binary": (edit(HISTORY, lambda content: content + b"\xff\xfe\n"), HISTORY),
-    "history_column_gone": (edit(HISTORY, lambda content: content.replace(b"R_depth", b"R_dearth")), HISTORY),
-    "history_other_layers": (edit(HISTORY, lambda content: content.replace(b"living_2", b"living_7")), HISTORY),
+    "history_column_gone": (
+        edit(HISTORY, lambda content: content.replace(b"R_depth", b"R_dearth")),
+        HISTORY,
+    ),
+    "history_other_layers": (
+        edit(HISTORY, lambda content: content.replace(b"living_2", b"living_7")),
+        HISTORY,
+    ),
 }
 
 
@@ -105,31 +160,60 @@ def test_resume_of_a_damaged_run(refused, interrupted_run, given, culprit):
 
 FINISHED = {  # damage to a finished run, seen by load_run and by --resume, which has nothing else to do
     "config_gone": (edit("config.toml", GONE), "config.toml"),
-    "config_other_size": (edit("config.toml", lambda t: t.replace(b"n_neurons = 12", b"n_neurons = 13")), WEIGHTS),
+    "config_other_size": (
+        edit("config.toml", lambda t: t.replace(b"n_neurons = 12", b"n_neurons = 13")),
+        WEIGHTS,
+    ),
     "weights_truncated": (edit(WEIGHTS, HALF), WEIGHTS),
     "weights_foreign": (edit(WEIGHTS, FOREIGN), WEIGHTS),
-    "weights_of_a_snapshot": (lambda run: next((run / "snapshots").iterdir()).replace(run / WEIGHTS), WEIGHTS),
+    "weights_of_a_snapshot": (
+        lambda run: next((run / "snapshots").iterdir()).replace(run / WEIGHTS),
+        WEIGHTS,
+    ),
     "weights_without_biases": (edit_tensors(WEIGHTS, without("biases")), WEIGHTS),
     "weights_grown": (edit_tensors(WEIGHTS, grown("weights")), WEIGHTS),
-    "weights_whole_numbers": (edit_tensors(WEIGHTS, lambda t, a: t.update(weights=t["weights"].long())), WEIGHTS),
+    "weights_whole_numbers": (
+        edit_tensors(WEIGHTS, lambda t, a: t.update(weights=t["weights"].long())),
+        WEIGHTS,
+    ),
     "weights_nan": (edit_tensors(WEIGHTS, lambda t, a: t["weights"].fill_(torch.nan)), WEIGHTS),
-    "kept_short": (edit_tensors(WEIGHTS, lambda t, a: t.update(kept=t["kept"][1:].clone())), WEIGHTS),
-    "positions_short": (edit_tensors(WEIGHTS, lambda t, a: t.update(positions=torch.zeros(3, 2))), WEIGHTS),
+    "kept_short": (
+        edit_tensors(WEIGHTS, lambda t, a: t.update(kept=t["kept"][1:].clone())),
+        WEIGHTS,
+    ),
+    "positions_short": (
+        edit_tensors(WEIGHTS, lambda t, a: t.update(positions=torch.zeros(3, 2))),
+        WEIGHTS,
+    ),
     "accuracy_text": (edit_tensors(WEIGHTS, lambda t, a: a.update(test_accuracy="good")), WEIGHTS),
     "steps_gone": (edit_tensors(WEIGHTS, lambda t, a: a.pop("steps_done")), WEIGHTS),
     "history_foreign": (edit(HISTORY, FOREIGN), HISTORY),
     "history_of_something_else": (edit(HISTORY, lambda content: b"a,b\n1,2\n"), HISTORY),
-    "snapshot_truncated": (edit("snapshots/step_00000010.safetensors", HALF), "snapshots/step_00000010"),
-    "snapshot_empty": (edit("snapshots/step_00000010.safetensors", lambda content: b""), "snapshots/step_00000010"),
-    "snapshot_without_ids": (edit_tensors("snapshots/*10.safetensors", without("ids")), "snapshots/step_00000010"),
+    "snapshot_truncated": (
+        edit("snapshots/step_00000010.safetensors", HALF),
+        "snapshots/step_00000010",
+    ),
+    "snapshot_empty": (
+        edit("snapshots/step_00000010.safetensors", lambda content: b""),
+        "snapshots/step_00000010",
+    ),
+    "snapshot_without_ids": (
+        edit_tensors("snapshots/*10.safetensors", without("ids")),
+        "snapshots/step_00000010",
+    ),
     "snapshot_of_another_size": (
-        edit_tensors("snapshots/*10.safetensors", lambda t, a: a.update(n_neurons="13")), "snapshots/step_00000010"
+        edit_tensors("snapshots/*10.safetensors", lambda t, a: a.update(n_neurons="13")),
+        "snapshots/step_00000010",
     ),
     "snapshot_ids_negative": (
-        edit_tensors("snapshots/*10.safetensors", lambda t, a: t["ids"].sub_(1)), "snapshots/step_00000010"
+        edit_tensors("snapshots/*10.safetensors", lambda t, a: t["ids"].sub_(1)),
+        "snapshots/step_00000010",
     ),
-    "snapshot_grown": (edit_tensors("snapshots/*10.safetensors", grown("weights")), "snapshots/step_00000010"),
-}  # fmt: skip
+    "snapshot_grown": (
+        edit_tensors("snapshots/*10.safetensors", grown("weights")),
+        "snapshots/step_00000010",
+    ),
+}
 
 
 @cases(FINISHED)
@@ -169,7 +253,9 @@ def test_random_damage(interrupted_run, name):
             case 2:
                 damaged[at:at] = damaged[at : at + chance.randrange(1, 40)]
             case 3:
-                damaged[at : at + 1] = chance.choice([b"-", b"9", b"e9", b'"', b"\n", b",", b"nan", b"[", b"\0"])
+                damaged[at : at + 1] = chance.choice(
+                    [b"-", b"9", b"e9", b'"', b"\n", b",", b"nan", b"[", b"\0"]
+                )
         path.write_bytes(damaged)
         try:
             store = RunFolder(interrupted_run)
@@ -180,7 +266,11 @@ def test_random_damage(interrupted_run, name):
         except InputError as error:
             refusals.append(str(error))
     assert len(refusals) > 50
-    assert all(str(interrupted_run) in line and "\n" not in line for line in refusals if name != "config.toml")
+    assert all(
+        str(interrupted_run) in line and "\n" not in line
+        for line in refusals
+        if name != "config.toml"
+    )
     path.write_bytes(whole)
     assert listing(interrupted_run) == run
 
@@ -233,10 +323,14 @@ def test_no_folder_where_it_cannot_be_made(refused, monkeypatch, call, number):
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EIO])
-def test_what_was_saved_stays_when_the_disk_is_full(interrupted_run, monkeypatch, capsys, call, number):
+def test_what_was_saved_stays_when_the_disk_is_full(
+    interrupted_run, monkeypatch, capsys, call, number
+):
     """The write fails at its last moment, as it does when a quota is met; every file that was there is still whole."""
     before = listing(interrupted_run)
-    monkeypatch.setattr(*((os, "fsync") if call == "fsync" else (Path, "replace")), fails_with(number))
+    monkeypatch.setattr(
+        *((os, "fsync") if call == "fsync" else (Path, "replace")), fails_with(number)
+    )
     assert main(["train", "--resume", "run", "--quiet"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("urn: run/")
@@ -294,9 +388,15 @@ def test_output_that_cannot_be_written(place):
 def urn(arguments: list, folder: Path, stdout=subprocess.PIPE) -> subprocess.CompletedProcess:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, "-m", "urn", *arguments], cwd=folder, env=environment, stdout=stdout, stderr=subprocess.PIPE,
-        text=True, timeout=120, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "urn", *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 # ---- the Python API
@@ -324,7 +424,10 @@ API = {
     "urn_no_population": (lambda: URN(10, 2, 2, 3, population=0), "population"),
     "urn_activation": (lambda: URN(10, 2, 2, 3, activation="gelu"), "activation"),
     "urn_input_mode": (lambda: URN(10, 2, 2, 3, input_mode="drip"), "input_mode"),
-    "urn_generators": (lambda: URN(10, 2, 2, 3, population=3, generator=[torch.Generator()]), "generator"),
+    "urn_generators": (
+        lambda: URN(10, 2, 2, 3, population=3, generator=[torch.Generator()]),
+        "generator",
+    ),
     "urn_seed_for_generator": (lambda: URN(10, 2, 2, 3, generator=3), "generator"),
     "urn_dtype": (lambda: URN(10, 2, 2, 3, dtype=torch.int64), "dtype"),
     "x_width": (lambda: NET(torch.rand(4, 3)), "x:"),
@@ -334,22 +437,34 @@ API = {
     "x_population": (lambda: NET(torch.rand(3, 4, 2)), "x:"),
     "state_without_stream": (lambda: NET.unroll(torch.rand(4, 2), torch.rand(1, 4, 6)), "state"),
     "state_shape": (
-        lambda: URN(6, 2, 2, 3, input_mode="stream").unroll(torch.rand(4, 3, 2), torch.rand(1, 4, 5)), "state"
+        lambda: URN(6, 2, 2, 3, input_mode="stream").unroll(
+            torch.rand(4, 3, 2), torch.rand(1, 4, 5)
+        ),
+        "state",
     ),
     "penalty_unknown": (lambda: Penalties({"wait": 1.0}), "strengths.wait"),
     "penalty_text": (lambda: Penalties({"weight": "strong"}), "strengths.weight"),
     "penalty_negative": (lambda: Penalties({"weight": -1.0}), "strengths.weight"),
     "penalty_nan": (lambda: Penalties({"weight": float("nan")}), "strengths.weight"),
-    "penalty_tensor_negative": (lambda: Penalties({"weight": torch.tensor([1.0, -1.0])}), "strengths.weight"),
+    "penalty_tensor_negative": (
+        lambda: Penalties({"weight": torch.tensor([1.0, -1.0])}),
+        "strengths.weight",
+    ),
     "penalty_wrong_population": (lambda: prices({"weight": torch.ones(3)}), "strengths.weight"),
     "penalty_matrix": (lambda: Penalties({"weight": torch.ones(6, 6)}), "strengths.weight"),
     "penalty_needs_positions": (lambda: prices({"locality": 1.0}), "strengths.locality"),
     "penalty_needs_lattice": (lambda: prices({"symmetry": 1.0}), "strengths.symmetry"),
     "register_shrinks": (lambda: register("mine", shrinks="activity"), "shrinks"),
     "register_name": (lambda: register(""), "name"),
-    "register_cost_without_shrinks": (lambda: register("mine", cost=lambda net, settings: net.weight), "cost"),
+    "register_cost_without_shrinks": (
+        lambda: register("mine", cost=lambda net, settings: net.weight),
+        "cost",
+    ),
     "register_no_function": (lambda: register("mine")(3), "mine"),
-    "register_taken": (lambda: register("weight")(lambda net, activity, settings: net.bias.sum(1)), "weight"),
+    "register_taken": (
+        lambda: register("weight")(lambda net, activity, settings: net.bias.sum(1)),
+        "weight",
+    ),
     "train_not_a_configuration": (lambda: train({"task": "shells"}), "config"),
     "train_population_empty": (lambda: train_population([]), "configs"),
     "train_population_mixed": (lambda: train_population([SMALL, SMALL.replace(steps=3)]), "steps"),
@@ -362,14 +477,15 @@ API = {
     "data_lengths": (lambda: dataset(train=(SQUARE, torch.arange(15) % 2)), "train"),
     "data_widths": (lambda: dataset(test=(torch.rand(16, 3), torch.arange(16) % 2)), "test"),
     "data_targets_width": (
-        lambda: dataset(train=(SQUARE, torch.rand(16, 3)), kind="regression"), "train"
+        lambda: dataset(train=(SQUARE, torch.rand(16, 3)), kind="regression"),
+        "train",
     ),
     "data_kind": (lambda: dataset(kind="ranking"), "kind"),
     "data_positions": (lambda: dataset(positions=torch.rand(3, 2)), "positions"),
     "data_sites": (lambda: dataset(sites=(3,)), "sites"),
     "load_nothing": (lambda: load_run("nowhere"), "nowhere"),
     "resume_nothing": (lambda: resume("nowhere"), "nowhere"),
-}  # fmt: skip
+}
 
 
 def prices(strengths: dict) -> torch.Tensor:

@@ -36,10 +36,16 @@ def test_forward_equals_a_numpy_loop(mode, activation, n_iterations, generator):
     for k in range(2):
         W, b = net.weight[k].detach().numpy(), net.bias[k].detach().numpy()
         for sample in range(4):
-            expected, states = oracles.forward(W, b, x[k, sample].numpy(), n_iterations, 2, activation, mode)
-            np.testing.assert_allclose(y[k, sample].detach().numpy(), expected, rtol=1e-12, atol=1e-12)
+            expected, states = oracles.forward(
+                W, b, x[k, sample].numpy(), n_iterations, 2, activation, mode
+            )
+            np.testing.assert_allclose(
+                y[k, sample].detach().numpy(), expected, rtol=1e-12, atol=1e-12
+            )
             for l, N in enumerate(states):
-                np.testing.assert_allclose(activity.N[k, l, sample].detach().numpy(), N, rtol=1e-12, atol=1e-12)
+                np.testing.assert_allclose(
+                    activity.N[k, l, sample].detach().numpy(), N, rtol=1e-12, atol=1e-12
+                )
 
 
 @pytest.mark.parametrize("carried", [False, True])
@@ -65,10 +71,23 @@ def test_gradients_equal_finite_differences(mode, activation, n_iterations, gene
     net = make(mode, activation, n_iterations, generator=generator)
     steps = (n_iterations,) if mode == "stream" else ()
     x = torch.randn(2, 3, *steps, 3, generator=generator, dtype=torch.float64, requires_grad=True)
-    state = torch.rand(2, 3, 9, generator=generator, dtype=torch.float64, requires_grad=True) if mode == "stream" else None
+    state = (
+        torch.rand(2, 3, 9, generator=generator, dtype=torch.float64, requires_grad=True)
+        if mode == "stream"
+        else None
+    )
 
     def outputs(W, b, x, state):
-        held = URN(9, 3, 2, n_iterations, population=2, activation=activation, input_mode=mode, dtype=torch.float64)
+        held = URN(
+            9,
+            3,
+            2,
+            n_iterations,
+            population=2,
+            activation=activation,
+            input_mode=mode,
+            dtype=torch.float64,
+        )
         del held.weight, held.bias
         held.weight, held.bias = W, b
         y, activity = held.unroll(x, state)
@@ -99,7 +118,14 @@ def test_he_initialisation_scales_each_column_by_its_own_fan_in():
 
 def test_same_seed_same_weights_and_members_have_their_own():
     def draw(seeds):
-        return URN(20, 2, 2, 2, population=len(seeds), generator=[torch.Generator().manual_seed(s) for s in seeds]).weight
+        return URN(
+            20,
+            2,
+            2,
+            2,
+            population=len(seeds),
+            generator=[torch.Generator().manual_seed(s) for s in seeds],
+        ).weight
 
     assert torch.equal(draw([3, 4])[1], draw([4])[0])
     assert not torch.equal(draw([3, 4])[0], draw([3, 4])[1])
@@ -108,9 +134,12 @@ def test_same_seed_same_weights_and_members_have_their_own():
 @pytest.mark.parametrize(
     ("arguments", "culprit"),
     [
-        ((5, 3, 3, 2), "n_neurons"), ((5, 0, 1, 2), "n_inputs"), ((5, 1, 0, 2), "n_outputs"), ((5, 1, 1, 0), "n_iterations"),
+        ((5, 3, 3, 2), "n_neurons"),
+        ((5, 0, 1, 2), "n_inputs"),
+        ((5, 1, 0, 2), "n_outputs"),
+        ((5, 1, 1, 0), "n_iterations"),
     ],
-)  # fmt: skip
+)
 def test_impossible_sizes_are_named(arguments, culprit):
     with pytest.raises(InputError, match=culprit):
         URN(*arguments)

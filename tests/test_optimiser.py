@@ -5,10 +5,12 @@ import pytest
 import torch
 from sklearn.linear_model import Lasso
 
-from urn import URN, Penalties, ProximalAdam, kernels, optimiser
-from urn.optimiser import prox_two_kinks, soft
-from urn.penalties import Settings
-from urn.symmetry import translations
+from urn import URN, Penalties, ProximalAdam
+from urn.loss.penalties import Settings
+from urn.loss.symmetry import translations
+from urn.network import compiled as kernels
+from urn.optimiser import adam as optimiser
+from urn.optimiser.adam import prox_two_kinks, soft
 
 
 def regression(generator, n=80, d=12):
@@ -29,7 +31,9 @@ def test_reaches_the_optimum_of_lasso(c, generator):
         steepest.zero_grad()
         (0.5 * (linear(X)[:, 0] - y).square().mean()).backward()
         steepest.step()
-    lasso = Lasso(alpha=c, fit_intercept=False, tol=1e-12, max_iter=100_000).fit(X.numpy(), y.numpy())
+    lasso = Lasso(alpha=c, fit_intercept=False, tol=1e-12, max_iter=100_000).fit(
+        X.numpy(), y.numpy()
+    )
     ours = linear.weight.detach()[0].numpy()
     assert np.array_equal(ours != 0, lasso.coef_ != 0)  # exact zeros, no threshold
     np.testing.assert_allclose(ours, lasso.coef_, atol=1e-3)
@@ -39,7 +43,10 @@ def test_without_prices_it_is_adam(generator):
     X, y = regression(generator)
     nets = [torch.nn.Linear(12, 1, dtype=torch.float64) for _ in range(2)]
     nets[1].load_state_dict(nets[0].state_dict())
-    optimisers = [ProximalAdam(nets[0].parameters(), lr=3e-3), torch.optim.Adam(nets[1].parameters(), lr=3e-3)]
+    optimisers = [
+        ProximalAdam(nets[0].parameters(), lr=3e-3),
+        torch.optim.Adam(nets[1].parameters(), lr=3e-3),
+    ]
     for _ in range(50):
         for net, one in zip(nets, optimisers, strict=True):
             one.zero_grad()
@@ -51,17 +58,25 @@ def test_without_prices_it_is_adam(generator):
 
 def brute_force(z, at_zero, at_target, target):
     grid = np.concatenate([np.linspace(-4, 4, 80_001), [0.0, target]])
-    return grid[np.argmin(0.5 * (grid - z) ** 2 + at_zero * np.abs(grid) + at_target * np.abs(grid - target))]
+    return grid[
+        np.argmin(
+            0.5 * (grid - z) ** 2 + at_zero * np.abs(grid) + at_target * np.abs(grid - target)
+        )
+    ]
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0, 0.5])
 def test_proximal_maps_minimise_what_they_say(target, generator):
-    for z, a, c in torch.rand(40, 3, generator=generator, dtype=torch.float64) * torch.tensor([6.0, 1, 1]) - torch.tensor(
-        [3.0, 0, 0]
-    ):
+    for z, a, c in torch.rand(40, 3, generator=generator, dtype=torch.float64) * torch.tensor(
+        [6.0, 1, 1]
+    ) - torch.tensor([3.0, 0, 0]):
         ours = prox_two_kinks(z, a, c, torch.tensor(target, dtype=torch.float64))
-        assert ours.item() == pytest.approx(brute_force(z.item(), a.item(), c.item(), target), abs=2e-4)
-        assert soft(z, a).item() == pytest.approx(brute_force(z.item(), a.item(), 0.0, 0.0), abs=2e-4)
+        assert ours.item() == pytest.approx(
+            brute_force(z.item(), a.item(), c.item(), target), abs=2e-4
+        )
+        assert soft(z, a).item() == pytest.approx(
+            brute_force(z.item(), a.item(), 0.0, 0.0), abs=2e-4
+        )
         assert soft(z, a.item()).item() == pytest.approx(soft(z, a).item())
 
 
@@ -77,13 +92,18 @@ def one_step(net, strengths, settings, gradient, lr=1e-2):
 @pytest.mark.parametrize("w0", [0.0, 1.0])
 def test_diagonal_has_its_own_price(w0, generator):
     net = URN(8, 2, 1, 3, generator=generator, dtype=torch.float64)
-    before, gradient = net.weight.detach().clone(), torch.randn(1, 8, 8, generator=generator, dtype=torch.float64)
+    before, gradient = (
+        net.weight.detach().clone(),
+        torch.randn(1, 8, 8, generator=generator, dtype=torch.float64),
+    )
     one_step(net, {"weight": 0.3, "self": 0.5}, Settings(self_target=w0), gradient)
     d = gradient.abs() + 1e-8  # first step: m_hat = g, v_hat = g^2
     for i in range(8):
         for j in range(8):
             z, scale = before[0, i, j] - 1e-2 * gradient[0, i, j] / d[0, i, j], 1e-2 / d[0, i, j]
-            expected = brute_force(z.item(), 0.3 * scale.item(), 0.5 * scale.item() if i == j else 0.0, w0)
+            expected = brute_force(
+                z.item(), 0.3 * scale.item(), 0.5 * scale.item() if i == j else 0.0, w0
+            )
             assert net.weight[0, i, j].item() == pytest.approx(expected, abs=2e-4), (i, j)
 
 
@@ -92,7 +112,15 @@ def test_members_and_matrices_of_prices(generator):
     gradient = torch.randn(3, 8, 8, generator=generator, dtype=torch.float64)
     results = []
     for price in (torch.full((3,), 0.4), 0.4, torch.full((3, 8, 8), 0.4)):
-        net = URN(8, 2, 1, 3, population=3, generator=[torch.Generator().manual_seed(s) for s in range(3)], dtype=torch.float64)
+        net = URN(
+            8,
+            2,
+            1,
+            3,
+            population=3,
+            generator=[torch.Generator().manual_seed(s) for s in range(3)],
+            dtype=torch.float64,
+        )
         if isinstance(price, torch.Tensor) and price.dim() == 3:
             steepest = ProximalAdam([{"params": [net.weight], "l1": price}], lr=1e-2)
             net.weight.grad = gradient.clone()
@@ -108,9 +136,15 @@ def test_members_and_matrices_of_prices(generator):
 @pytest.mark.parametrize("price", [0.0, 0.4, torch.tensor([0.1, 0.4, 0.9]), "entries"])
 def test_the_compiled_step_is_the_same(price, w0, generator):
     """32 bits are compiled on one thread, 64 bits are not: ten steps of both agree, exact zeros included."""
-    price = torch.rand(3, 8, 8, generator=generator, dtype=torch.float64) if isinstance(price, str) else price
+    price = (
+        torch.rand(3, 8, 8, generator=generator, dtype=torch.float64)
+        if isinstance(price, str)
+        else price
+    )
     price = price.view(3, 1, 1) if isinstance(price, torch.Tensor) and price.dim() == 1 else price
-    start, gradients = (torch.randn(n, 3, 8, 8, generator=generator, dtype=torch.float64) for n in (1, 10))
+    start, gradients = (
+        torch.randn(n, 3, 8, 8, generator=generator, dtype=torch.float64) for n in (1, 10)
+    )
     ended = []
     for dtype in (torch.float32, torch.float64):
         W = torch.nn.Parameter(start[0].to(dtype))
@@ -130,7 +164,11 @@ def test_the_compiled_step_is_the_same(price, w0, generator):
 @pytest.mark.parametrize("price", [0.4, torch.tensor([0.1, 0.4, 0.9]), "entries"])
 def test_chunks_change_nothing(price, generator, monkeypatch):
     gradient = torch.randn(3, 8, 8, generator=generator, dtype=torch.float64)
-    price = torch.rand(3, 8, 8, generator=generator, dtype=torch.float64) if isinstance(price, str) else price
+    price = (
+        torch.rand(3, 8, 8, generator=generator, dtype=torch.float64)
+        if isinstance(price, str)
+        else price
+    )
     price = price.view(3, 1, 1) if isinstance(price, torch.Tensor) and price.dim() == 1 else price
     results = []
     for chunk in (1 << 20, 100, 20, 1):
@@ -149,7 +187,9 @@ def test_symmetry_reaches_exactly_zero_deviation_and_the_rest_goes_on_learning(g
     L = 6
     group = translations((L,), L, 1, 1)
     net = URN(2 * L + 1, L, 1, 2, generator=generator, dtype=torch.float64)
-    target = group.project(torch.randn(1, 13, 13, generator=generator, dtype=torch.float64))[0, L : 2 * L, :L]
+    target = group.project(torch.randn(1, 13, 13, generator=generator, dtype=torch.float64))[
+        0, L : 2 * L, :L
+    ]
     x = torch.randn(256, L, generator=generator, dtype=torch.float64)
     whole = Penalties({"symmetry": 0.2}, settings=Settings(group=group))
     steepest = ProximalAdam(whole.parameter_groups(net), lr=1e-2)

@@ -55,7 +55,10 @@ def test_schedules_are_followed(generator):
 
 @pytest.mark.parametrize(
     ("strengths", "culprit"),
-    [({"depth": 1.0}, "strengths.depth: speaks of a URN"), ({"weight": torch.ones(3)}, "strengths.weight: must be one number")],
+    [
+        ({"depth": 1.0}, "strengths.depth: speaks of a URN"),
+        ({"weight": torch.ones(3)}, "strengths.weight: must be one number"),
+    ],
 )
 def test_terms_that_need_a_urn_are_refused(strengths, culprit, generator):
     with pytest.raises(InputError, match=culprit):

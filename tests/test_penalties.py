@@ -5,42 +5,79 @@ import pytest
 import torch
 
 from tests import oracles
-from urn import URN, InputError, Penalties, Schedule, penalties, register
-from urn.geometry import attach_positions, grid, lattice_positions, learned_positions, line, ring, wire_cost
-from urn.network import Activity
-from urn.penalties import TERMS, Settings
-from urn.symmetry import PermutationGroup, translations
+from urn import URN, InputError, Penalties, Schedule, register
+from urn.loss import penalties
+from urn.loss.geometry import (
+    attach_positions,
+    grid,
+    lattice_positions,
+    learned_positions,
+    line,
+    ring,
+    wire_cost,
+)
+from urn.loss.penalties import TERMS, Settings
+from urn.loss.symmetry import PermutationGroup, translations
+from urn.network.module import Activity
 
 D_IN, D_OUT, S, I = 3, 2, 12, 4
-STRENGTHS = {"weight": 0.01, "bias": 0.02, "activity": 0.03, "depth": 0.05, "self": 0.07, "locality": 0.11}
+STRENGTHS = {
+    "weight": 0.01,
+    "bias": 0.02,
+    "activity": 0.03,
+    "depth": 0.05,
+    "self": 0.07,
+    "locality": 0.11,
+}
 
 
 def network(generator, places=None):
     net = URN(S, D_IN, D_OUT, I, generator=generator, dtype=torch.float64)
     net.bias.data.normal_(0, 0.2, generator=generator)
-    places = learned_positions(grid(1, D_IN), S - D_IN - D_OUT, D_OUT, generator) if places is None else places
+    places = (
+        learned_positions(grid(1, D_IN), S - D_IN - D_OUT, D_OUT, generator)
+        if places is None
+        else places
+    )
     attach_positions(net, places, learned=True)
     return net
 
 
-@pytest.mark.parametrize(("power", "floor", "w0"), [(1.0, 0.0, 0.0), (2.0, 0.1, 1.0), (0.5, 0.2, 1.0)])
+@pytest.mark.parametrize(
+    ("power", "floor", "w0"), [(1.0, 0.0, 0.0), (2.0, 0.1, 1.0), (0.5, 0.2, 1.0)]
+)
 def test_loss_equals_a_numpy_loop(power, floor, w0, generator):
     net = network(generator)
-    x, labels = torch.randn(6, D_IN, generator=generator, dtype=torch.float64), torch.tensor([0, 1, 1, 0, 1, 0])
+    x, labels = (
+        torch.randn(6, D_IN, generator=generator, dtype=torch.float64),
+        torch.tensor([0, 1, 1, 0, 1, 0]),
+    )
     whole = Penalties(STRENGTHS, settings=Settings(power, floor, w0))
     y, activity = net.unroll(x)
     ours = torch.nn.functional.cross_entropy(y[0], labels) + whole(net, activity)
     expected = oracles.loss(
-        net.weight[0].detach().numpy(), net.bias[0].detach().numpy(), x.numpy(), labels.numpy(), I, D_OUT, STRENGTHS,
-        positions=net.positions[0].detach().numpy(), power=power, floor=floor, w0=w0,
-    )  # fmt: skip
+        net.weight[0].detach().numpy(),
+        net.bias[0].detach().numpy(),
+        x.numpy(),
+        labels.numpy(),
+        I,
+        D_OUT,
+        STRENGTHS,
+        positions=net.positions[0].detach().numpy(),
+        power=power,
+        floor=floor,
+        w0=w0,
+    )
     assert ours.item() == pytest.approx(expected, rel=1e-12)
 
 
 def permuted(net, order):
     """The same network with its hidden neurons in another order."""
     other = URN(S, D_IN, D_OUT, I, dtype=torch.float64)
-    other.weight.data, other.bias.data = net.weight.data[:, order][:, :, order], net.bias.data[:, order]
+    other.weight.data, other.bias.data = (
+        net.weight.data[:, order][:, :, order],
+        net.bias.data[:, order],
+    )
     attach_positions(other, net.positions.detach()[:, order], learned=True)
     return other
 
@@ -49,7 +86,11 @@ def permuted(net, order):
 def test_every_term_is_invariant_under_permutation_of_hidden_neurons(name, generator):
     net = network(generator)
     order = torch.cat(
-        [torch.arange(D_IN), D_IN + torch.randperm(S - D_IN - D_OUT, generator=generator), torch.arange(S - D_OUT, S)]
+        [
+            torch.arange(D_IN),
+            D_IN + torch.randperm(S - D_IN - D_OUT, generator=generator),
+            torch.arange(S - D_OUT, S),
+        ]
     )
     other = permuted(net, order)
     x = torch.randn(6, D_IN, generator=generator, dtype=torch.float64)
@@ -66,7 +107,9 @@ def test_symmetry_term_is_invariant_under_permutations_that_carry_channels_into_
     order = torch.cat([torch.arange(4), hidden, torch.arange(16, 18)])
     value = penalties.symmetry(net, None, Settings(group=group))
     net.weight.data = net.weight.data[:, order][:, :, order]
-    torch.testing.assert_close(penalties.symmetry(net, None, Settings(group=group)), value, rtol=1e-13, atol=0)
+    torch.testing.assert_close(
+        penalties.symmetry(net, None, Settings(group=group)), value, rtol=1e-13, atol=0
+    )
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
@@ -77,9 +120,13 @@ def test_locality_is_invariant_under_rigid_motions(power, generator):
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()]).view(2, 2) @ mirror
     before = penalties.locality(net, None, Settings(power, 0.1))
     net.positions.data = net.positions.data @ turn.T + torch.tensor([3.0, -5.0]).double()
-    torch.testing.assert_close(penalties.locality(net, None, Settings(power, 0.1)), before, rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        penalties.locality(net, None, Settings(power, 0.1)), before, rtol=1e-12, atol=0
+    )
     net.positions.data = net.positions.data * 2
-    assert penalties.locality(net, None, Settings(power, 0.1)) > before * 1.1  # not invariant under stretching
+    assert (
+        penalties.locality(net, None, Settings(power, 0.1)) > before * 1.1
+    )  # not invariant under stretching
 
 
 def test_locality_moves_hidden_neurons_only_and_along_the_gradient(generator):
@@ -106,7 +153,9 @@ def test_outputs_have_no_position_and_cost_the_floor_only(generator):
 
 
 def test_geometries_have_the_distances_they_are_named_after():
-    torch.testing.assert_close(torch.cdist(line(5), line(5))[0], torch.tensor([0, 0.25, 0.5, 0.75, 1.0]))
+    torch.testing.assert_close(
+        torch.cdist(line(5), line(5))[0], torch.tensor([0, 0.25, 0.5, 0.75, 1.0])
+    )
     square = grid(3, 3)
     assert torch.dist(square[0], square[8]).item() == pytest.approx(2**0.5)
     round_ = torch.cdist(ring(6), ring(6))
@@ -114,7 +163,9 @@ def test_geometries_have_the_distances_they_are_named_after():
     assert round_[0, 3].item() == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("sites", "n_inputs", "channels"), [((5,), 5, 2), ((5,), 10, 3), ((2, 3), 6, 2)])
+@pytest.mark.parametrize(
+    ("sites", "n_inputs", "channels"), [((5,), 5, 2), ((5,), 10, 3), ((2, 3), 6, 2)]
+)
 def test_symmetry_is_zero_exactly_on_matrices_that_commute(sites, n_inputs, channels, generator):
     group = translations(sites, n_inputs, channels, 2)
     n = group.n
@@ -126,7 +177,9 @@ def test_symmetry_is_zero_exactly_on_matrices_that_commute(sites, n_inputs, chan
     for T in matrices:
         torch.testing.assert_close(T @ commuting, commuting @ T)
     net.weight.data[0] = commuting
-    assert penalties.symmetry(net, None, Settings(group=group)).item() == pytest.approx(0, abs=1e-13)
+    assert penalties.symmetry(net, None, Settings(group=group)).item() == pytest.approx(
+        0, abs=1e-13
+    )
 
 
 def test_projection_is_the_mean_over_the_group_and_orthogonal(generator):
@@ -143,7 +196,9 @@ def test_shared_weights_are_a_circular_convolution(generator):
     """P_G W from one input channel acts as torch's conv1d with circular padding."""
     L = 6
     group = translations((L,), L, 1, 1)
-    W = group.project(torch.randn(1, group.n, group.n, generator=generator, dtype=torch.float64))[0, L : 2 * L, :L]
+    W = group.project(torch.randn(1, group.n, group.n, generator=generator, dtype=torch.float64))[
+        0, L : 2 * L, :L
+    ]
     x = torch.randn(1, 1, L, generator=generator, dtype=torch.float64)
     kernel = W[0].view(1, 1, L)  # weights of site 0 from sites 0..L-1
     wrapped = torch.nn.functional.pad(x, (0, L - 1), mode="circular")
@@ -152,7 +207,9 @@ def test_shared_weights_are_a_circular_convolution(generator):
 
 def test_group_restricted_to_whole_channels_is_the_smaller_lattice():
     larger, smaller = translations((4,), 4, 3, 2), translations((4,), 4, 2, 2)
-    kept = torch.cat([torch.arange(8), torch.arange(12, 18)])  # the second of three channels is dropped
+    kept = torch.cat(
+        [torch.arange(8), torch.arange(12, 18)]
+    )  # the second of three channels is dropped
     assert torch.equal(larger.restrict(kept).elements, smaller.elements)
 
 
@@ -169,7 +226,9 @@ def test_depth_is_zero_when_each_neuron_speaks_once_and_positive_otherwise():
     twice[0, 2, :, 1] = 4.0  # 2 * 3 * 4 under the root
     rounding = penalties.DEPTH_ROUNDING
     expected = (24 + rounding**2) ** 0.5 - rounding
-    assert penalties.depth(net, spoken(twice), Settings()).item() == pytest.approx(expected, rel=1e-12)
+    assert penalties.depth(net, spoken(twice), Settings()).item() == pytest.approx(
+        expected, rel=1e-12
+    )
 
 
 def test_inputs_held_by_their_mode_are_not_priced():
@@ -181,7 +240,9 @@ def test_inputs_held_by_their_mode_are_not_priced():
 
 def test_strengths_follow_their_schedules_and_members_have_their_own():
     schedule = Schedule(value=2.0, warmup=4, milestones=(0.25, 0.5), factor=10)
-    assert [schedule.at(t, 100) for t in (0, 1, 3, 24, 25, 50)] == pytest.approx([0.5, 1.0, 2.0, 2.0, 20.0, 200.0])
+    assert [schedule.at(t, 100) for t in (0, 1, 3, 24, 25, 50)] == pytest.approx(
+        [0.5, 1.0, 2.0, 2.0, 20.0, 200.0]
+    )
     two = Penalties({"weight": [Schedule(value=1.0), schedule]}, n_steps=100)
     two.set_step(0)
     net = URN(6, 2, 1, 3, population=2)

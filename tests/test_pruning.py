@@ -14,12 +14,21 @@ def linear(generator, n=6, correlated=True):
     X = torch.randn(400, n, generator=generator, dtype=torch.float64)
     if correlated:
         X = X @ torch.randn(n, n, generator=generator, dtype=torch.float64)
-    y = X @ torch.randn(n, generator=generator, dtype=torch.float64) + 0.1 * torch.randn(400, generator=generator).double()
+    y = (
+        X @ torch.randn(n, generator=generator, dtype=torch.float64)
+        + 0.1 * torch.randn(400, generator=generator).double()
+    )
     w = torch.linalg.lstsq(X, y).solution
     W = torch.zeros(n + 1, n + 1, dtype=torch.float64)
     W[n, :n] = w
     net = Network(
-        W, torch.zeros(n + 1).double(), n_inputs=n, n_outputs=1, n_iterations=1, activation="relu", input_mode="pulse"
+        W,
+        torch.zeros(n + 1).double(),
+        n_inputs=n,
+        n_outputs=1,
+        n_iterations=1,
+        activation="relu",
+        input_mode="pulse",
     )
     return net, X, y, lambda w: (X @ w - y).square().mean()
 
@@ -36,9 +45,19 @@ def test_curvature_of_logistic_regression_is_its_hessian(generator):
     labels = torch.randint(3, (60,), generator=generator)
     W = torch.zeros(7, 7, dtype=torch.float64)
     W[4:, :4] = torch.randn(3, 4, generator=generator, dtype=torch.float64)
-    net = Network(W, torch.zeros(7).double(), n_inputs=4, n_outputs=3, n_iterations=1, activation="relu", input_mode="pulse")
+    net = Network(
+        W,
+        torch.zeros(7).double(),
+        n_inputs=4,
+        n_outputs=3,
+        n_iterations=1,
+        activation="relu",
+        input_mode="pulse",
+    )
     loss = lambda theta: torch.nn.functional.cross_entropy(net(theta, net.bias, X), labels)  # noqa: E731
-    torch.testing.assert_close(curvature(net, X, "classification"), torch.autograd.functional.hessian(loss, net.theta))
+    torch.testing.assert_close(
+        curvature(net, X, "classification"), torch.autograd.functional.hessian(loss, net.theta)
+    )
 
 
 def test_obd_is_exact_where_the_hessian_is_diagonal(generator):
@@ -75,7 +94,11 @@ def test_obs_is_exact_on_any_quadratic(generator):
 
 def test_several_deletions_equal_the_fit_of_what_is_left(generator):
     net, X, y, _ = linear(generator, n=10)
-    for w, left in zip(surgeon(net.theta, curvature(net, X, "regression"), [2, 6, 9], damping=1e-12), (8, 4, 1), strict=True):
+    for w, left in zip(
+        surgeon(net.theta, curvature(net, X, "regression"), [2, 6, 9], damping=1e-12),
+        (8, 4, 1),
+        strict=True,
+    ):
         rest = w.nonzero().flatten()
         assert len(rest) == left
         torch.testing.assert_close(w[rest], torch.linalg.lstsq(X[:, rest], y).solution)
@@ -88,12 +111,20 @@ def test_obs_finds_the_best_weight_to_delete_in_a_small_network(generator):
     S, I = 7, 2
     W = torch.randn(S, S, generator=generator, dtype=torch.float64) * 0.7
     W[:3], W[:, -1], W[3:6, 3:6], W[-1, :3] = 0, 0, 0, 0
-    form = {"n_inputs": 3, "n_outputs": 1, "n_iterations": I, "activation": "tanh", "input_mode": "pulse"}
+    form = {
+        "n_inputs": 3,
+        "n_outputs": 1,
+        "n_iterations": I,
+        "activation": "tanh",
+        "input_mode": "pulse",
+    }
     net = Network(W, torch.zeros(S).double(), **form)
 
     def fit(theta, alive):
         theta = theta.clone().requires_grad_()
-        optimiser = torch.optim.LBFGS([theta], max_iter=400, tolerance_grad=1e-10, line_search_fn="strong_wolfe")
+        optimiser = torch.optim.LBFGS(
+            [theta], max_iter=400, tolerance_grad=1e-10, line_search_fn="strong_wolfe"
+        )
 
         def closure():
             optimiser.zero_grad()
@@ -114,7 +145,11 @@ def test_obs_finds_the_best_weight_to_delete_in_a_small_network(generator):
         increases.append(fit(net.theta, without)[1] - base)
     best_three = torch.tensor(increases).argsort()[:3].tolist()
     assert int(said.argmin()) in best_three
-    after = (net(surgeon(net.theta, curvature(net, X, "regression"), [1])[0], net.bias, X) - y).square().mean()
+    after = (
+        (net(surgeon(net.theta, curvature(net, X, "regression"), [1])[0], net.bias, X) - y)
+        .square()
+        .mean()
+    )
     plain = net.theta.clone()
     plain[int(said.argmin())] = 0
     assert after < (net(plain, net.bias, X) - y).square().mean()  # the correction helps
@@ -136,19 +171,24 @@ def test_a_network_equals_the_run_it_is_of(generator):
     from urn import URN
 
     for mode, phi in itertools.product(("pulse", "clamped"), ("relu", "tanh")):
-        urn = URN(12, 3, 2, 4, activation=phi, input_mode=mode, generator=generator, dtype=torch.float64)
+        urn = URN(
+            12, 3, 2, 4, activation=phi, input_mode=mode, generator=generator, dtype=torch.float64
+        )
         W, b = (T[0] for T in urn.full())
         W = W * (torch.rand(12, 12, generator=generator) < 0.5)
         W[5], W[:, 5] = 0, 0
         urn.weight.data[0] = W
-        net = Network(W, b, n_inputs=3, n_outputs=2, n_iterations=4, activation=phi, input_mode=mode)
+        net = Network(
+            W, b, n_inputs=3, n_outputs=2, n_iterations=4, activation=phi, input_mode=mode
+        )
         x = torch.rand(7, 3, generator=generator, dtype=torch.float64)
         torch.testing.assert_close(net(net.theta, net.bias, x), urn(x).detach())
         assert torch.equal(net.full(net.theta, net.bias)[0], W)
 
 
 @pytest.mark.parametrize(
-    ("criterion", "keep", "culprit"), [("hessian", 0.5, "criterion"), ("obd", 0.0, "keep"), ("obd", 2, "keep")]
+    ("criterion", "keep", "culprit"),
+    [("hessian", 0.5, "criterion"), ("obd", 0.0, "keep"), ("obd", 2, "keep")],
 )
 def test_wrong_words_are_refused(generator, criterion, keep, culprit):
     net, X, _, _ = linear(generator)

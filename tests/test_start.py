@@ -7,10 +7,15 @@ from tests.conftest import SMALL, after
 from tests.test_interruption import contents
 from urn import InputError, load_run, resume, train, train_population
 from urn.cli import main
-from urn.training import Trainer
+from urn.training.trainer import Trainer
 
 PLACED = SMALL.replace(
-    task="digits", task_options={}, n_neurons=90, hidden_positions="learned", strengths={"weight": 1e-2, "bias": 1e-2}, steps=40
+    task="digits",
+    task_options={},
+    n_neurons=90,
+    hidden_positions="learned",
+    strengths={"weight": 1e-2, "bias": 1e-2},
+    steps=40,
 )
 """Loses neurons, and has positions that learn."""
 
@@ -27,7 +32,9 @@ def test_it_is_what_it_started_from(first):
     torch.testing.assert_close(held[0][0], first.weights, rtol=0, atol=0)
     torch.testing.assert_close(held[1][0], first.biases, rtol=0, atol=0)
     kept = trainer.net.ids[0]
-    torch.testing.assert_close(trainer.net.positions[0].detach(), first.positions[kept], rtol=0, atol=0, equal_nan=True)
+    torch.testing.assert_close(
+        trainer.net.positions[0].detach(), first.positions[kept], rtol=0, atol=0, equal_nan=True
+    )
     assert float(trainer.evaluate(trainer.data.test)[0]) == pytest.approx(first.test_accuracy)
     assert not trainer.optimiser.state
 
@@ -46,7 +53,9 @@ def test_killed_before_its_first_step_it_still_starts_there(first, tmp_path):
     train(PLACED, tmp_path / "whole", start=first)
     stopped = train(PLACED, tmp_path / "killed", start=first, stop=after(0))
     assert stopped.status == "interrupted"
-    (tmp_path / "killed" / "weights.safetensors").unlink()  # nothing but what was there before the first step
+    (
+        tmp_path / "killed" / "weights.safetensors"
+    ).unlink()  # nothing but what was there before the first step
     resume(tmp_path / "killed")
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
@@ -54,8 +63,12 @@ def test_killed_before_its_first_step_it_still_starts_there(first, tmp_path):
 def test_a_network_that_grows_goes_on_with_the_neurons_it_has(first):
     """Newborns come into the slots that are free; until one comes, nothing has changed."""
     growth = {"reserve": 3, "add_probability": 1.0, "newborn_scale": 0.3}
-    grown = train(PLACED.replace(growth={"start": 4, **growth}, strengths={"weight": 1e-3}, steps=30))
-    config = PLACED.replace(growth={"start": 1, **growth}, strengths={"weight": 1e-3}, seed=9, steps=30)
+    grown = train(
+        PLACED.replace(growth={"start": 4, **growth}, strengths={"weight": 1e-3}, steps=30)
+    )
+    config = PLACED.replace(
+        growth={"start": 1, **growth}, strengths={"weight": 1e-3}, seed=9, steps=30
+    )
     trainer = Trainer([config], start=[grown])
     torch.testing.assert_close(trainer.net.full()[0][0], grown.weights, rtol=0, atol=0)
     assert int(trainer.living_neurons()[0]) == int(grown.kept.sum()) - 74
@@ -73,9 +86,29 @@ def test_a_snapshot_will_do(first):
 
 def test_on_the_command_line(finished_run, place):
     (place / "config.toml").write_text(SMALL.to_toml())
-    assert main(["train", "config.toml", "--seed", "3", "--steps", "5", "--start", "run", "--out", "next", "--quiet"]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "config.toml",
+                "--seed",
+                "3",
+                "--steps",
+                "5",
+                "--start",
+                "run",
+                "--out",
+                "next",
+                "--quiet",
+            ]
+        )
+        == 0
+    )
     assert load_run("next").config.seed == 3
-    assert torch.equal(load_run("next").weights, train(SMALL.replace(seed=3, steps=5), start=load_run("run")).weights)
+    assert torch.equal(
+        load_run("next").weights,
+        train(SMALL.replace(seed=3, steps=5), start=load_run("run")).weights,
+    )
 
 
 def test_what_does_not_fit_is_refused(first, refused, finished_run, place):

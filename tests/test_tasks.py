@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LinearRegression
 
 from urn import Dataset, InputError, TrainConfig, task, train
-from urn.tasks import ALPHABET, TASKS, TaskOptions, task_options
+from urn.data.tasks import ALPHABET, TASKS, TaskOptions, task_options
 
 NEEDS_FILES = ("file", "idx")
 
@@ -83,7 +83,9 @@ def test_shells_lie_on_their_radii():
     radii = (0.5, 1.0, 3.0)
     data = load("shells", radii=radii, dimension=4, n_train=3000, n_validation=30, n_test=30)
     for X, y in data.parts:
-        torch.testing.assert_close(X.double().norm(dim=1), torch.tensor(radii).double()[y], rtol=1e-6, atol=0)
+        torch.testing.assert_close(
+            X.double().norm(dim=1), torch.tensor(radii).double()[y], rtol=1e-6, atol=0
+        )
     assert stats.chisquare(np.bincount(data.train[1])).pvalue > 1e-3
 
 
@@ -113,7 +115,9 @@ def test_digits_are_those_of_scikit_learn():
     theirs = np.c_[X, y]
     assert np.array_equal(ours[np.lexsort(ours.T)], theirs[np.lexsort(theirs.T)])
     for _, labels in data.parts:  # stratified: every class as frequent as in the whole
-        np.testing.assert_allclose(np.bincount(labels) / len(labels), np.bincount(y) / len(y), atol=0.005)
+        np.testing.assert_allclose(
+            np.bincount(labels) / len(labels), np.bincount(y) / len(y), atol=0.005
+        )
 
 
 def test_digits_positions_are_those_of_the_pixels():
@@ -121,7 +125,9 @@ def test_digits_positions_are_those_of_the_pixels():
     assert data.sites == (8, 8)
     for row in range(8):
         for column in range(8):
-            torch.testing.assert_close(data.positions[8 * row + column], torch.tensor([column / 7, row / 7]))
+            torch.testing.assert_close(
+                data.positions[8 * row + column], torch.tensor([column / 7, row / 7])
+            )
 
 
 def test_mnist1d_is_what_its_package_publishes():
@@ -141,7 +147,11 @@ def test_mnist1d_is_what_its_package_publishes():
 def test_the_shuffled_control_has_the_same_columns_in_another_order(name):
     data, control = load(name), load(name, shuffled=True)
     columns = {column.numpy().tobytes(): j for j, column in enumerate(data.train[0].T.contiguous())}
-    order = [columns[column.numpy().tobytes()] for column in control.train[0].T.contiguous() if column.any()]
+    order = [
+        columns[column.numpy().tobytes()]
+        for column in control.train[0].T.contiguous()
+        if column.any()
+    ]
     empty = int((~data.train[0].any(0)).sum())  # pixels that are 0 in every image
     assert len(set(order)) == len(order) == data.n_inputs - empty
     assert order != sorted(order)
@@ -197,7 +207,10 @@ def texts(data: Dataset) -> list[str]:
     X, y = data.train
     assert torch.equal(X.sum(-1), torch.ones(X.shape[:2]))
     assert torch.equal(X[:, 1:].argmax(-1), y[:, :-1])  # the target is the symbol that follows
-    return ["".join(ALPHABET[i] for i in [int(x[0].argmax()), *targets.tolist()]) for x, targets in zip(X, y, strict=True)]
+    return [
+        "".join(ALPHABET[i] for i in [int(x[0].argmax()), *targets.tolist()])
+        for x, targets in zip(X, y, strict=True)
+    ]
 
 
 def groups(text: str) -> list[str]:
@@ -227,9 +240,13 @@ def test_easy_floor(p, floor):
     follows = {"(": {"a": 1.0}, "a": {"b": 1.0}, "b": {"a": p, ")": 1 - p}, ")": {"(": 1.0}}
     losses = []
     for text in texts(load("miconi_easy", p=p)):
-        losses.append(-np.mean([math.log(follows[one][two]) for one, two in itertools.pairwise(text)]))
+        losses.append(
+            -np.mean([math.log(follows[one][two]) for one, two in itertools.pairwise(text)])
+        )
     error = np.std(losses) / len(losses) ** 0.5
-    print(f"easy, p = {p}: {40 * np.mean(losses):.4f} +- {40 * error:.4f} nats over 40 symbols, floor {floor}")
+    print(
+        f"easy, p = {p}: {40 * np.mean(losses):.4f} +- {40 * error:.4f} nats over 40 symbols, floor {floor}"
+    )
     assert abs(np.mean(losses) - floor / 40) < 4 * error
     assert 40 * error < 0.1
 
@@ -240,7 +257,9 @@ def test_hard_groups_reverse_with_one_letter_flipped():
         whole = groups(text)
         assert {len(group) for group in whole} == {6}
         for before, now in itertools.pairwise(whole):
-            changed = [i for i, (one, two) in enumerate(zip(before[::-1], now, strict=True)) if one != two]
+            changed = [
+                i for i, (one, two) in enumerate(zip(before[::-1], now, strict=True)) if one != two
+            ]
             assert len(changed) == 1
             flips[changed[0]] += 1
     # any letter alike: ln 6 nats a group, 5 ln 6 = 8.9588 over 40 symbols
@@ -286,7 +305,9 @@ def test_npz_round_trip(tmp_path, y, kind, n_outputs):
     ours, targets = gathered(data)
     order = np.argsort(X[:, 0])
     np.testing.assert_allclose(ours, X[order], rtol=1e-6)
-    expected = np.unique(y, return_inverse=True)[1] if kind == "classification" else y.reshape(60, -1)
+    expected = (
+        np.unique(y, return_inverse=True)[1] if kind == "classification" else y.reshape(60, -1)
+    )
     np.testing.assert_allclose(targets, expected[order], rtol=1e-6)
     assert [len(X) for X, _ in data.parts] == [42, 9, 9]
 
@@ -295,17 +316,32 @@ def test_npz_round_trip(tmp_path, y, kind, n_outputs):
 def test_csv_says_the_same_as_npz(tmp_path, name):
     y = TARGETS[name][0]
     np.savez(tmp_path / "a.npz", X=X, y=y)
-    lines = ["b,price,c,d", *(f"{row[0]!r},{target},{row[1]!r},{row[2]!r}" for row, target in zip(X.tolist(), y, strict=True))]
+    lines = [
+        "b,price,c,d",
+        *(
+            f"{row[0]!r},{target},{row[1]!r},{row[2]!r}"
+            for row, target in zip(X.tolist(), y, strict=True)
+        ),
+    ]
     (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
-    assert_same(load("file", path=tmp_path / "a.csv", target="price"), load("file", path=tmp_path / "a.npz"))
+    assert_same(
+        load("file", path=tmp_path / "a.csv", target="price"), load("file", path=tmp_path / "a.npz")
+    )
 
 
 def test_standardised_on_the_training_part_alone(tmp_path):
     np.savez(tmp_path / "a.npz", X=X, y=np.arange(60) % 2)
-    data, raw = load("file", path=tmp_path / "a.npz"), load("file", path=tmp_path / "a.npz", standardise=False)
+    data, raw = (
+        load("file", path=tmp_path / "a.npz"),
+        load("file", path=tmp_path / "a.npz", standardise=False),
+    )
     mean, scale = raw.train[0].double().mean(0), raw.train[0].double().std(0)
-    torch.testing.assert_close(data.train[0].double(), (raw.train[0] - mean) / scale, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(data.test[0].double(), (raw.test[0] - mean) / scale, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        data.train[0].double(), (raw.train[0] - mean) / scale, atol=1e-5, rtol=1e-5
+    )
+    torch.testing.assert_close(
+        data.test[0].double(), (raw.test[0] - mean) / scale, atol=1e-5, rtol=1e-5
+    )
 
 
 def test_inputs_far_from_zero_keep_their_differences(tmp_path):
@@ -321,7 +357,9 @@ def test_a_table_can_be_trained_on(tmp_path):
     y = np.where(X[:, 0] > 5, "high", "low")
     np.savez(tmp_path / "a.npz", X=X, y=y)
     options = {"path": str(tmp_path / "a.npz")}
-    run = train(TrainConfig(task="file", task_options=options, n_neurons=20, steps=300, strengths={}))
+    run = train(
+        TrainConfig(task="file", task_options=options, n_neurons=20, steps=300, strengths={})
+    )
     assert run.test_accuracy >= 8 / 9
 
 
@@ -330,11 +368,23 @@ def test_a_table_can_be_trained_on(tmp_path):
 
 @pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gzip"])
 def test_idx_round_trip(tmp_path, zipped):
-    images, labels = RANDOM.integers(0, 256, (50, 5, 3), dtype=np.uint8), np.arange(50, dtype=np.uint8) % 4
+    images, labels = (
+        RANDOM.integers(0, 256, (50, 5, 3), dtype=np.uint8),
+        np.arange(50, dtype=np.uint8) % 4,
+    )
     for part, chosen in (("train", slice(0, 40)), ("t10k", slice(40, 50))):
-        for name, array in ((f"{part}-images-idx3-ubyte", images[chosen]), (f"{part}-labels-idx1-ubyte", labels[chosen])):
-            content = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
-            (tmp_path / (name + ".gz" * zipped)).write_bytes(gzip.compress(content) if zipped else content)
+        for name, array in (
+            (f"{part}-images-idx3-ubyte", images[chosen]),
+            (f"{part}-labels-idx1-ubyte", labels[chosen]),
+        ):
+            content = (
+                bytes([0, 0, 8, array.ndim])
+                + struct.pack(f">{array.ndim}I", *array.shape)
+                + array.tobytes()
+            )
+            (tmp_path / (name + ".gz" * zipped)).write_bytes(
+                gzip.compress(content) if zipped else content
+            )
     data = load("idx", folder=tmp_path)
     assert [len(X) for X, _ in data.parts] == [36, 4, 10]
     assert (data.n_inputs, data.n_outputs, data.sites) == (15, 4, (5, 3))
@@ -343,7 +393,9 @@ def test_idx_round_trip(tmp_path, zipped):
     ours = np.concatenate([np.c_[(255 * X).round(), y] for X, y in (data.train, data.validation)])
     theirs = np.c_[images[:40].reshape(40, -1), labels[:40]].astype(float)
     assert np.array_equal(ours[np.lexsort(ours.T)], theirs[np.lexsort(theirs.T)])
-    torch.testing.assert_close(data.positions[1 * 3 + 2], torch.tensor([2 / 4, 1 / 4]))  # row 1, column 2; longer side 1
+    torch.testing.assert_close(
+        data.positions[1 * 3 + 2], torch.tensor([2 / 4, 1 / 4])
+    )  # row 1, column 2; longer side 1
 
 
 # ---- a task of the user's own
@@ -355,12 +407,16 @@ def test_a_task_of_the_users_own():
         n: int = 200
 
         def load(self) -> Dataset:
-            X = torch.randint(2, (self.n, 2), generator=torch.Generator().manual_seed(self.data_seed)).float()
+            X = torch.randint(
+                2, (self.n, 2), generator=torch.Generator().manual_seed(self.data_seed)
+            ).float()
             part = X, (X[:, 0] != X[:, 1]).long()
             return Dataset(part, part, part, 2)
 
     try:
-        run = train(TrainConfig(task="xor", task_options={"n": 100}, n_neurons=30, steps=300, strengths={}))
+        run = train(
+            TrainConfig(task="xor", task_options={"n": 100}, n_neurons=30, steps=300, strengths={})
+        )
         assert run.test_accuracy == 1
         with pytest.raises(InputError, match="task_options of xor: m: unknown key"):
             TrainConfig(task="xor", task_options={"m": 3})

@@ -4,15 +4,22 @@ import pytest
 import torch
 
 from urn import InputError, TrainConfig, train_population
-from urn.batches import evaluate
-from urn.tasks import Digits
-from urn.training import Trainer
+from urn.data.batches import evaluate
+from urn.data.tasks import Digits
+from urn.training.trainer import Trainer
 
 STRENGTHS = {"weight": 1e-3, "activity": 3e-3, "bias": 1e-3, "self": 0.1}
 
 
 def config(**changes):
-    fields = {"n_neurons": 120, "steps": 200, "strengths": STRENGTHS, "snapshots": 0, "dtype": "float64", "log_every": 50}
+    fields = {
+        "n_neurons": 120,
+        "steps": 200,
+        "strengths": STRENGTHS,
+        "snapshots": 0,
+        "dtype": "float64",
+        "log_every": 50,
+    }
     return TrainConfig(**{**fields, **changes})
 
 
@@ -27,13 +34,16 @@ def eight(**changes):
         config(
             seed=seed,
             strengths={
-                "weight": 5e-4 * 2 ** (seed / 2), "activity": 1e-3 * (seed + 1), "bias": 1e-3,
-                "self": [0.1, 1.0][seed % 2], "depth": {"value": 1e-2, "warmup": 50 * (seed + 1)},
+                "weight": 5e-4 * 2 ** (seed / 2),
+                "activity": 1e-3 * (seed + 1),
+                "bias": 1e-3,
+                "self": [0.1, 1.0][seed % 2],
+                "depth": {"value": 1e-2, "warmup": 50 * (seed + 1)},
             },
             **changes,
         )
         for seed in range(8)
-    ]  # fmt: skip
+    ]
 
 
 def test_population_of_8_equals_8_single_runs(digits):
@@ -45,7 +55,9 @@ def test_population_of_8_equals_8_single_runs(digits):
         torch.testing.assert_close(member.biases, alone.biases, rtol=0, atol=1e-5)
         assert torch.equal(member.weights != 0, alone.weights != 0)
         assert member.test_accuracy == alone.test_accuracy
-        assert [row["living_neurons"] for row in member.history] == [row["living_neurons"] for row in alone.history]
+        assert [row["living_neurons"] for row in member.history] == [
+            row["living_neurons"] for row in alone.history
+        ]
     sizes = [member.history[-1]["living_neurons"] for member in together]
     assert min(sizes) < max(sizes) <= 46  # removal was at work, and members differ in size
 
@@ -57,14 +69,20 @@ def test_population_of_8_equals_8_single_runs(digits):
         {"strengths": {**STRENGTHS, "depth": {"value": 1e-2, "warmup": 50}}},
         {"input_mode": "clamped"},
         {"activation": "tanh", "strengths": {"weight": 3e-3, "bias": 1e-3, "activity": 1e-2}},
-        {"hidden_positions": "learned", "strengths": {**STRENGTHS, "locality": 3e-3}, "locality_floor": 0.1},
+        {
+            "hidden_positions": "learned",
+            "strengths": {**STRENGTHS, "locality": 3e-3},
+            "locality_floor": 0.1,
+        },
         {"strengths": {**STRENGTHS, "self": 1e-3}, "self_target": 1.0},
     ],
     ids=["plain", "depth", "clamped", "tanh", "locality", "carrying"],
 )
 def test_removing_dead_neurons_changes_no_living_weight(digits, changes):
     with_removal, without = (
-        train_population([config(steps=500, check_every=25, remove_dead=remove, **changes)], data=digits)[0]
+        train_population(
+            [config(steps=500, check_every=25, remove_dead=remove, **changes)], data=digits
+        )[0]
         for remove in (True, False)
     )
     kept = with_removal.kept
@@ -74,8 +92,12 @@ def test_removing_dead_neurons_changes_no_living_weight(digits, changes):
     torch.testing.assert_close(with_removal.biases[kept], without.biases[kept], rtol=0, atol=1e-5)
     assert with_removal.test_accuracy == without.test_accuracy
     for row, other in zip(with_removal.history, without.history, strict=True):
-        seen = [name for name in row if name.startswith("living_") or name in ("R_activity", "R_depth")]
-        assert [row[name] for name in seen] == pytest.approx([other[name] for name in seen], rel=1e-5)
+        seen = [
+            name for name in row if name.startswith("living_") or name in ("R_activity", "R_depth")
+        ]
+        assert [row[name] for name in seen] == pytest.approx(
+            [other[name] for name in seen], rel=1e-5
+        )
     assert not with_removal.weights[~kept].any()
     assert not with_removal.weights[:, ~kept].any()
     # Without removal the dead stay dead: nothing that can fire feeds them.
@@ -84,17 +106,24 @@ def test_removing_dead_neurons_changes_no_living_weight(digits, changes):
 
 def test_whole_channels_die_together_and_removal_is_exact_on_a_lattice(digits):
     small = {
-        "n_neurons": 64 + 3 * 64 + 10, "channels": 3, "hidden_positions": "lattice",
-        "steps": 150, "n_iterations": 3, "check_every": 10,
+        "n_neurons": 64 + 3 * 64 + 10,
+        "channels": 3,
+        "hidden_positions": "lattice",
+        "steps": 150,
+        "n_iterations": 3,
+        "check_every": 10,
         "strengths": {"weight": 3e-3, "activity": 3e-2, "bias": 1e-2, "symmetry": 1e-1},
-    }  # fmt: skip
+    }
     with_removal, without = (
-        train_population([config(remove_dead=remove, **small)], data=digits)[0] for remove in (True, False)
+        train_population([config(remove_dead=remove, **small)], data=digits)[0]
+        for remove in (True, False)
     )
     kept = with_removal.kept
     channels = kept[64:-10].view(3, 64)
     assert torch.equal(channels.any(1), channels.all(1))
-    torch.testing.assert_close(with_removal.weights[kept][:, kept], without.weights[kept][:, kept], rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        with_removal.weights[kept][:, kept], without.weights[kept][:, kept], rtol=0, atol=1e-5
+    )
 
 
 def test_dangling_neurons_are_dropped_only_when_asked(digits):
@@ -105,7 +134,9 @@ def test_dangling_neurons_are_dropped_only_when_asked(digits):
 
 def test_a_diverging_member_keeps_its_last_good_weights_and_harms_nobody(digits):
     calm = config(seed=1, dtype="float32")
-    wild = calm.replace(seed=2, strengths={**STRENGTHS, "activity": 1e30})  # its square is no float32
+    wild = calm.replace(
+        seed=2, strengths={**STRENGTHS, "activity": 1e30}
+    )  # its square is no float32
     alone = train_population([calm], data=digits)[0]
     first, second = train_population([wild, calm], data=digits)
     assert first.status == "diverged"
@@ -123,10 +154,17 @@ def test_too_strong_a_price_disconnects(digits):
 
 def test_symbol_streams_carry_their_state_and_learn_the_grammar():
     stream = config(
-        task="miconi_easy", task_options={"n_streams": 20, "length": 400}, n_neurons=28, n_iterations=20, activation="tanh",
+        task="miconi_easy",
+        task_options={"n_streams": 20, "length": 400},
+        n_neurons=28,
+        n_iterations=20,
+        activation="tanh",
         batch_size=20,
-        steps=300, learning_rate=1e-2, strengths={"weight": 1e-4}, dtype="float32",
-    )  # fmt: skip
+        steps=300,
+        learning_rate=1e-2,
+        strengths={"weight": 1e-4},
+        dtype="float32",
+    )
     run = train_population([stream])[0]
     # After `a` comes `b`, after `(` comes `a`, after `)` comes `(`: only `b` leaves a choice, guessed right 6 times in 10.
     assert run.test_accuracy > 0.8
@@ -136,12 +174,18 @@ def test_symbol_streams_carry_their_state_and_learn_the_grammar():
 def test_regression_is_scored_by_r2():
     from sklearn.metrics import r2_score
 
-    task = {"task": "carry", "task_options": {"n_train": 2000, "n_validation": 200, "n_test": 500}, "n_neurons": 60}
+    task = {
+        "task": "carry",
+        "task_options": {"n_train": 2000, "n_validation": 200, "n_test": 500},
+        "n_neurons": 60,
+    }
     trainer = Trainer([config(**task, strengths={"weight": 1e-4}, steps=300)])
     trainer.run()
     X, y = trainer.data.test
     theirs = r2_score(y.numpy(), trainer.net(X.double()).detach().numpy())
-    assert evaluate(trainer.net, trainer.data.test, "regression").item() == pytest.approx(theirs, abs=1e-6)
+    assert evaluate(trainer.net, trainer.data.test, "regression").item() == pytest.approx(
+        theirs, abs=1e-6
+    )
     assert theirs > 0.5
 
 

@@ -1,15 +1,15 @@
 """Simulate Unstructured Recursive Networks: the network, its general loss, the optimiser, tasks and runs."""
 
-from urn.callbacks import TensorBoard
-from urn.config import TrainConfig
+from urn.data.tasks import Dataset, task
 from urn.errors import InputError
-from urn.members import Snapshot
-from urn.network import URN
-from urn.optimiser import ProximalAdam
-from urn.penalties import Penalties, register
-from urn.runs import Run, load_run, resume, train, train_population
-from urn.schedules import Schedule
-from urn.tasks import Dataset, task
+from urn.loss.penalties import Penalties, register
+from urn.network.module import URN
+from urn.optimiser.adam import ProximalAdam
+from urn.population.snapshot import Snapshot
+from urn.runs.train import Run, load_run, resume, train, train_population
+from urn.settings.config import TrainConfig
+from urn.settings.schedules import Schedule
+from urn.training.observers import TensorBoard
 
 __all__ = [
     "URN",

@@ -6,10 +6,14 @@ from torch import Tensor
 from urn.errors import InputError
 
 
-def expect(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, finite: bool = True) -> None:
+def expect(
+    name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, finite: bool = True
+) -> None:
     """Raise InputError if a tensor that was read is not of this shape and dtype, or holds NaN or Inf."""
     if tuple(tensor.shape) != tuple(shape) or tensor.dtype != dtype:
-        raise InputError(f"{name}: must be {dtype} {tuple(shape)}, not {tensor.dtype} {tuple(tensor.shape)}")
+        raise InputError(
+            f"{name}: must be {dtype} {tuple(shape)}, not {tensor.dtype} {tuple(tensor.shape)}"
+        )
     if finite and not tensor.isfinite().all():
         raise InputError(f"{name}: must be finite")
 

@@ -14,15 +14,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from urn.callbacks import TensorBoard
-from urn.config import TrainConfig, read_toml
+from urn.data.tasks import TASKS
 from urn.errors import InputError
-from urn.folders import RunFolder
-from urn.growth import Growth
-from urn.penalties import TERMS
-from urn.progress import progress
-from urn.runs import Run, load_run, resume, train
-from urn.tasks import TASKS
+from urn.loss.penalties import TERMS
+from urn.population.growth import Growth
+from urn.runs.folders import RunFolder
+from urn.runs.train import Run, load_run, resume, train
+from urn.settings.config import TrainConfig, read_toml
+from urn.training.observers import TensorBoard
+from urn.training.progress import progress
 
 
 class _Parser(argparse.ArgumentParser):
@@ -63,11 +63,17 @@ def _parser(command: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    found = {"train": lambda: add_train} | {entry.name: entry.load for entry in entry_points(group="urn.commands")}
+    found = {"train": lambda: add_train} | {
+        entry.name: entry.load for entry in entry_points(group="urn.commands")
+    }
     for name in [command] if command in found else found:
         add = found[name]()
         text = " ".join(add.__doc__.split()).replace("%", "%%")
-        add(commands.add_parser(name, help=text.split(".")[0].lower(), description=text, allow_abbrev=False))
+        add(
+            commands.add_parser(
+                name, help=text.split(".")[0].lower(), description=text, allow_abbrev=False
+            )
+        )
     return parser
 
 
@@ -75,13 +81,34 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     """Train a network. Fields come from a TOML file, then from flags; tables as --strengths.weight 3e-4,
     --strengths.depth "{value = 1e-2, warmup = 1000}", --task-options.radii "[1, 2, 3]"."""
     parser.set_defaults(run=_train)
-    parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG.toml", help="fields of the configuration")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="run folder to write (default: runs/TASK-SEED or FILE-SEED)")
-    parser.add_argument("--start", type=Path, metavar="RUN", help="run whose network to start from, of the same size")
+    parser.add_argument(
+        "config", nargs="?", type=Path, metavar="CONFIG.toml", help="fields of the configuration"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="run folder to write (default: runs/TASK-SEED or FILE-SEED)",
+    )
+    parser.add_argument(
+        "--start",
+        type=Path,
+        metavar="RUN",
+        help="run whose network to start from, of the same size",
+    )
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
-    parser.add_argument("--data", type=Path, metavar="FILE", help="your own .npz or .csv: short for --task file and its path")
-    parser.add_argument("--target", metavar="COLUMN", help="the column of a .csv to predict (default: y)")
-    parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="also write the history for TensorBoard")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="your own .npz or .csv: short for --task file and its path",
+    )
+    parser.add_argument(
+        "--target", metavar="COLUMN", help="the column of a .csv to predict (default: y)"
+    )
+    parser.add_argument(
+        "--tensorboard", type=Path, metavar="DIR", help="also write the history for TensorBoard"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress")
     fields = parser.add_argument_group("configuration")
     for name, info in TrainConfig.model_fields.items():
@@ -94,18 +121,25 @@ def add_train(parser: argparse.ArgumentParser) -> None:
             )
             for key in keys:
                 fields.add_argument(
-                    f"{flag}.{key.replace('_', '-')}", dest=f"{name}.{key}", metavar="VALUE", help=f"see {flag}"
+                    f"{flag}.{key.replace('_', '-')}",
+                    dest=f"{name}.{key}",
+                    metavar="VALUE",
+                    help=f"see {flag}",
                 )
         fields.add_argument(flag, dest=f"={name}", metavar="VALUE", help=text)
 
 
 def _train(arguments: argparse.Namespace) -> int:
     given = {
-        name: value for name, value in vars(arguments).items() if value is not None and ("." in name or name.startswith("="))
+        name: value
+        for name, value in vars(arguments).items()
+        if value is not None and ("." in name or name.startswith("="))
     }
     others = (arguments.config, arguments.out, arguments.start, arguments.data, arguments.target)
     if arguments.resume and (given or any(others)):
-        raise InputError("--resume: goes on with the configuration in the run folder; give nothing else with it")
+        raise InputError(
+            "--resume: goes on with the configuration in the run folder; give nothing else with it"
+        )
     callbacks = [TensorBoard(arguments.tensorboard)] if arguments.tensorboard else []
     interrupted = Interrupt()
     if arguments.resume:
@@ -121,7 +155,9 @@ def _train(arguments: argparse.Namespace) -> int:
         name = arguments.data.stem if arguments.data else config.task
         out = arguments.out or Path("runs") / f"{name}-{config.seed}"
         with progress(str(out), arguments.quiet) as report, interrupted:
-            run = train(config, out, start=start, callbacks=callbacks, report=report, stop=interrupted)
+            run = train(
+                config, out, start=start, callbacks=callbacks, report=report, stop=interrupted
+            )
     show(run)
     return {"interrupted": 130, "diverged": 1}.get(run.status, 0)
 
@@ -136,10 +172,16 @@ def _with_data(fields: dict, data: Path | None, target: str | None) -> dict:
         raise InputError("--data: stands for --task file; give one of the two")
     for key, given in {"path": data, "target": target}.items():
         if given is not None and key in fields.get("task_options", {}):
-            raise InputError(f"task_options.{key}: --{'data' if key == 'path' else key} says it already")
+            raise InputError(
+                f"task_options.{key}: --{'data' if key == 'path' else key} says it already"
+            )
     if target is not None and data.suffix == ".npz":
         raise InputError(f"--target: names a column of a .csv; {data} holds X and y")
-    options = {**fields.get("task_options", {}), "path": str(data), **({} if target is None else {"target": target})}
+    options = {
+        **fields.get("task_options", {}),
+        "path": str(data),
+        **({} if target is None else {"target": target}),
+    }
     return {**fields, "task": "file", "task_options": options}
 
 
@@ -177,7 +219,9 @@ class Interrupt:
         return self.asked
 
     def __enter__(self):
-        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {
+            number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)
+        }
         return self
 
     def __exit__(self, *_):
@@ -210,6 +254,8 @@ def show(run: Run) -> None:
     if run.status == "interrupted":
         print(f"go on with: urn train --resume {run.folder}")
     if run.status == "diverged":
-        print("training diverged (NaN or Inf); the weights are the last good ones; try a lower learning_rate")
+        print(
+            "training diverged (NaN or Inf); the weights are the last good ones; try a lower learning_rate"
+        )
     if run.status == "disconnected":
         print("no path of weights leads from an input to an output; the strengths are too high")

@@ -20,7 +20,9 @@ def one_line(error: ValidationError, where: str = "") -> InputError:
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             parts.append(f"{field}: unknown key")
-        elif isinstance(item.get("ctx", {}).get("error"), InputError):  # a model within: it named its own field
+        elif isinstance(
+            item.get("ctx", {}).get("error"), InputError
+        ):  # a model within: it named its own field
             parts.append(f"{field}.{message}" if field else message)
         elif item["type"] in ("missing", "value_error"):
             parts.append(f"{field}: {message}" if field else message)
@@ -34,7 +36,10 @@ def memory_for(what: str):
     """Turn an allocation that failed, of NumPy or of torch, into an InputError that names what was too large."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:  # torch has no class of its own for a failed allocation on a CPU
+    except (
+        MemoryError,
+        RuntimeError,
+    ) as error:  # torch has no class of its own for a failed allocation on a CPU
         if not isinstance(error, MemoryError) and "memory" not in str(error).lower():
             raise
         raise InputError(f"{what}: does not fit into memory") from None

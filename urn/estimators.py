@@ -14,10 +14,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from urn.config import TrainConfig
+from urn.data.tasks import Dataset
 from urn.errors import InputError
-from urn.runs import Run, train
-from urn.tasks import Dataset
+from urn.runs.train import Run, train
+from urn.settings.config import TrainConfig
 
 SEEN = 500
 """Training samples kept, to judge the structure on."""
@@ -62,19 +62,34 @@ class URNEstimator(BaseEstimator):
         self.random_state = random_state
 
     def _fit(self, X: np.ndarray, y: np.ndarray, n_outputs: int, kind: str) -> None:
-        if isinstance(self.n_hidden, bool) or not isinstance(self.n_hidden, Integral) or self.n_hidden < 0:
-            raise InputError(f"n_hidden: must be a whole number of at least 0, not {self.n_hidden!r}")
+        if (
+            isinstance(self.n_hidden, bool)
+            or not isinstance(self.n_hidden, Integral)
+            or self.n_hidden < 0
+        ):
+            raise InputError(
+                f"n_hidden: must be a whole number of at least 0, not {self.n_hidden!r}"
+            )
         self.mean_, deviation = X.mean(0), X.std(0)
         self.scale_ = np.where(deviation > 0, deviation, 1.0)
         Z = self._standardise(X)
-        config = TrainConfig(**{
-            "task": "file", "task_options": {"path": "(arrays given to fit)"}, "log_every": self.steps, "snapshots": 0,
-            "dtype": "float64",  # predictions then do not depend on which samples are asked for together
-            "n_neurons": X.shape[1] + self.n_hidden + n_outputs, "n_iterations": self.n_iterations, "steps": self.steps,
-            "batch_size": self.batch_size, "learning_rate": self.learning_rate,
-            "strengths": {"weight": 3e-4} if self.strengths is None else self.strengths,
-            "seed": int(check_random_state(self.random_state).randint(2**31)), **(self.config or {}),
-        })  # fmt: skip
+        config = TrainConfig(
+            **{
+                "task": "file",
+                "task_options": {"path": "(arrays given to fit)"},
+                "log_every": self.steps,
+                "snapshots": 0,
+                "dtype": "float64",  # predictions then do not depend on which samples are asked for together
+                "n_neurons": X.shape[1] + self.n_hidden + n_outputs,
+                "n_iterations": self.n_iterations,
+                "steps": self.steps,
+                "batch_size": self.batch_size,
+                "learning_rate": self.learning_rate,
+                "strengths": {"weight": 3e-4} if self.strengths is None else self.strengths,
+                "seed": int(check_random_state(self.random_state).randint(2**31)),
+                **(self.config or {}),
+            }
+        )
         split = torch.from_numpy(Z), torch.from_numpy(y)
         self.run_: Run = train(config, data=Dataset(split, split, split, n_outputs, kind))
         self.n_iter_ = self.run_.steps_done
@@ -95,10 +110,14 @@ class URNEstimator(BaseEstimator):
     def structure_(self):
         """What emerged, a `StructureReport`; judged on training samples when first asked for."""
         check_is_fitted(self)
-        from analysis import analyse  # the one thing of `analysis` here, and loaded only for who asks
+        from analysis import (
+            analyse,  # the one thing of `analysis` here, and loaded only for who asks
+        )
 
         run = self.run_
-        return analyse(run.weights.numpy(), run.biases.numpy(), inputs=self._seen, **run.form, threshold=0.0)
+        return analyse(
+            run.weights.numpy(), run.biases.numpy(), inputs=self._seen, **run.form, threshold=0.0
+        )
 
 
 class URNClassifier(ClassifierMixin, URNEstimator):
@@ -110,7 +129,9 @@ class URNClassifier(ClassifierMixin, URNEstimator):
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise InputError(f"y: holds one class only, {self.classes_[0]!r}; a classifier needs at least 2")
+            raise InputError(
+                f"y: holds one class only, {self.classes_[0]!r}; a classifier needs at least 2"
+            )
         self._fit(X, labels.astype(np.int64), len(self.classes_), "classification")
         return self
 

@@ -1,7 +1,7 @@
 """Classical pruning: which weights of a trained network to take away, by five criteria, at any sparsity.
 
     magnitude   |w_q|
-    l1          |w_q| too, of a network that its trainer has first put under a higher price (see `experiments.prune`)
+    l1          |w_q| too, of a network that its trainer has first put under a higher price (see `experiments.commands.prune`)
     obd         h_qq w_q^2 / 2                 Optimal Brain Damage (LeCun, Denker & Solla 1990)
     obs         w_q^2 / (2 [H^-1]_qq)          Optimal Brain Surgeon (Hassibi & Stork 1993); the other weights are corrected,
                 dw = -w_q / [H^-1]_qq H^-1 e_q, one weight at a time
@@ -34,10 +34,20 @@ class Network:
     """
 
     def __init__(
-        self, W: Tensor, b: Tensor, *, n_inputs: int, n_outputs: int, n_iterations: int, activation: str, input_mode: str
+        self,
+        W: Tensor,
+        b: Tensor,
+        *,
+        n_inputs: int,
+        n_outputs: int,
+        n_iterations: int,
+        activation: str,
+        input_mode: str,
     ):
         if input_mode not in ("pulse", "clamped"):
-            raise InputError("run: pruning takes networks with pulse or clamped input, not streams of symbols")
+            raise InputError(
+                "run: pruning takes networks with pulse or clamped input, not streams of symbols"
+            )
         self.kept = (W != 0).any(0) | (W != 0).any(1) | (b != 0)
         self.kept[:n_inputs] = self.kept[len(W) - n_outputs :] = True
         W = W[self.kept][:, self.kept]
@@ -77,7 +87,9 @@ def curvature(net: Network, x: Tensor, kind: str, chunk: int = 64) -> Tensor:
     """
     n = len(net.theta)
     if n > MOST_WEIGHTS:
-        raise InputError(f"run: {n} weights; curvature of at most {MOST_WEIGHTS} is held (prune by magnitude first)")
+        raise InputError(
+            f"run: {n} weights; curvature of at most {MOST_WEIGHTS} is held (prune by magnitude first)"
+        )
     H = net.theta.new_zeros(n, n)
     jacobian = vmap(jacrev(lambda theta, one: net(theta, net.bias, one)), (None, 0))
     for part in x.split(chunk):
@@ -86,14 +98,20 @@ def curvature(net: Network, x: Tensor, kind: str, chunk: int = 64) -> Tensor:
             J = J * (2 / net.n_outputs) ** 0.5
         else:
             p = net(net.theta, net.bias, part).softmax(-1)
-            J = p.sqrt()[..., None] * (J - torch.einsum("bo,bon->bn", p, J)[:, None])  # A = sqrt(p) (1 - p 1^T) squared
+            J = p.sqrt()[..., None] * (
+                J - torch.einsum("bo,bon->bn", p, J)[:, None]
+            )  # A = sqrt(p) (1 - p 1^T) squared
         J = J.reshape(-1, n)
         H += J.T @ J
     return H / len(x)
 
 
 def saliency(
-    net: Network, criterion: str, H: Tensor | None = None, generator: torch.Generator | None = None, damping: float = DAMPING
+    net: Network,
+    criterion: str,
+    H: Tensor | None = None,
+    generator: torch.Generator | None = None,
+    damping: float = DAMPING,
 ) -> Tensor:
     """What the loss is thought to lose with each weight, `(n,)`; only its order counts but for obd and obs."""
     if criterion == "random":
@@ -107,11 +125,15 @@ def saliency(
 
 def inverse(H: Tensor, damping: float = DAMPING) -> Tensor:
     """H^-1, H damped by a part of its mean curvature so that it has one."""
-    damped = H + damping * H.diagonal().mean().clamp_min(torch.finfo(H.dtype).tiny) * torch.eye(len(H), dtype=H.dtype)
+    damped = H + damping * H.diagonal().mean().clamp_min(torch.finfo(H.dtype).tiny) * torch.eye(
+        len(H), dtype=H.dtype
+    )
     return torch.cholesky_inverse(torch.linalg.cholesky(damped))
 
 
-def surgeon(theta: Tensor, H: Tensor, counts: Sequence[int], damping: float = DAMPING) -> list[Tensor]:
+def surgeon(
+    theta: Tensor, H: Tensor, counts: Sequence[int], damping: float = DAMPING
+) -> list[Tensor]:
     """Take weights away one at a time, each time the least salient, and correct the others: what is left after each of `counts`
     (ascending) deletions, a list of `(n,)`.
 
@@ -122,7 +144,9 @@ def surgeon(theta: Tensor, H: Tensor, counts: Sequence[int], damping: float = DA
     gone = torch.zeros(len(theta), dtype=torch.bool)  # of those that P still holds
     for n in range(max(counts) + 1):
         found += [
-            torch.zeros_like(theta).index_put((left,), theta[left].masked_fill(gone, 0)) for count in counts if count == n
+            torch.zeros_like(theta).index_put((left,), theta[left].masked_fill(gone, 0))
+            for count in counts
+            if count == n
         ]
         if n == max(counts):
             return found
@@ -138,7 +162,12 @@ def surgeon(theta: Tensor, H: Tensor, counts: Sequence[int], damping: float = DA
 
 
 def pruned(
-    net: Network, criterion: str, keeps: Sequence[float], x: Tensor, kind: str, generator: torch.Generator | None = None
+    net: Network,
+    criterion: str,
+    keeps: Sequence[float],
+    x: Tensor,
+    kind: str,
+    generator: torch.Generator | None = None,
 ) -> list[Tensor]:
     """The weights with all but a share of them zero, `(n,)` for each of `keeps`. x `(B, d_in)`: samples for the curvature."""
     if criterion not in CRITERIA:
@@ -150,7 +179,9 @@ def pruned(
     counts = [n - max(1, round(keep * n)) for keep in keeps]
     H = curvature(net, x, kind) if criterion in ("obd", "obs") else None
     if criterion == "obs":
-        stages = dict(zip(sorted(set(counts)), surgeon(net.theta, H, sorted(set(counts))), strict=True))
+        stages = dict(
+            zip(sorted(set(counts)), surgeon(net.theta, H, sorted(set(counts))), strict=True)
+        )
         return [stages[count] for count in counts]
     order = saliency(net, criterion, H, generator).argsort(stable=True)
     return [net.theta.index_fill(0, order[:count], 0) for count in counts]

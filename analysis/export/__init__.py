@@ -5,4 +5,14 @@ from analysis.export.plan import Plan, plan
 from analysis.export.portable import FORMATS, Portable
 from analysis.export.source import Exported, layered_source, recurrent_source
 
-__all__ = ["FORMATS", "ExactGraph", "Exported", "Plan", "Portable", "exact_graph", "layered_source", "plan", "recurrent_source"]
+__all__ = [
+    "FORMATS",
+    "ExactGraph",
+    "Exported",
+    "Plan",
+    "Portable",
+    "exact_graph",
+    "layered_source",
+    "plan",
+    "recurrent_source",
+]

@@ -36,7 +36,17 @@ class ExactGraph:
     computing: np.ndarray
 
 
-def exact_graph(weights, biases, *, n_inputs, n_outputs, n_iterations, input_mode="pulse", activation="relu", inputs=None):
+def exact_graph(
+    weights,
+    biases,
+    *,
+    n_inputs,
+    n_outputs,
+    n_iterations,
+    input_mode="pulse",
+    activation="relu",
+    inputs=None,
+):
     """The exact computation graph of a recurrently applied matrix.
 
     Parameters
@@ -66,7 +76,11 @@ def exact_graph(weights, biases, *, n_inputs, n_outputs, n_iterations, input_mod
         fixed[-1] = np.nan  # the read-out is never replaced
     reached, bias = reach(wiring, biases, written, activation, fixed)
     unrolled = unroll(wiring, reached, written, n_outputs)
-    relay = _relays(unrolled, bias, written, n_iterations) if activation == "relu" else np.zeros(bias.size, dtype=bool)
+    relay = (
+        _relays(unrolled, bias, written, n_iterations)
+        if activation == "relu"
+        else np.zeros(bias.size, dtype=bool)
+    )
     edges, bias = _contract(unrolled, relay, bias, written)
     pair, place = np.unique(edges.target * bias.size + edges.source, return_inverse=True)
     source, target = pair % bias.size, pair // bias.size
@@ -75,9 +89,17 @@ def exact_graph(weights, biases, *, n_inputs, n_outputs, n_iterations, input_mod
     computing = computing.reshape(written.shape) & ~written
     computing[-1] = False
     return ExactGraph(
-        n, n_inputs, n_outputs, n_iterations, activation,
-        source, target, np.bincount(place, edges.weight, minlength=len(pair)), bias, computing,
-    )  # fmt: skip
+        n,
+        n_inputs,
+        n_outputs,
+        n_iterations,
+        activation,
+        source,
+        target,
+        np.bincount(place, edges.weight, minlength=len(pair)),
+        bias,
+        computing,
+    )
 
 
 def _relays(unrolled, bias, written, n_iterations):
@@ -85,7 +107,9 @@ def _relays(unrolled, bias, written, n_iterations):
     incoming = np.bincount(unrolled.target, minlength=bias.size)
     linear = (bias >= 0).ravel()
     linear[n_iterations * bias.shape[1] :] = False
-    only = (incoming[unrolled.target] == 1) & (unrolled.weight > 0) & ~written.ravel()[unrolled.source]
+    only = (
+        (incoming[unrolled.target] == 1) & (unrolled.weight > 0) & ~written.ravel()[unrolled.source]
+    )
     relay = np.zeros(bias.size, dtype=bool)
     relay[unrolled.target[only]] = True
     return relay & linear

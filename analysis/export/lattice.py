@@ -30,7 +30,9 @@ class Lattice:
     @property
     def places(self):
         """(sites, dim) coordinates of the sites of one channel, in order."""
-        axes = [range(start, start + size) for start, size in zip(self.origin, self.sites, strict=True)]
+        axes = [
+            range(start, start + size) for start, size in zip(self.origin, self.sites, strict=True)
+        ]
         return np.array(list(product(*axes)))
 
 
@@ -90,7 +92,11 @@ def as_convolution(weights, source, coordinates):
     weights : (T, N) array from the nodes of the Lattice `source`, in its order, to T targets.
     coordinates : (T, dim) whole coordinates of the targets.
     """
-    if not len(weights) or not np.isfinite(coordinates).all() or coordinates.shape[1] != len(source.sites):
+    if (
+        not len(weights)
+        or not np.isfinite(coordinates).all()
+        or coordinates.shape[1] != len(source.sites)
+    ):
         return None
     places = coordinates.astype(int)
     origin, sites = places.min(axis=0), np.ptp(places, axis=0) + 1
@@ -116,7 +122,10 @@ def _fit(weights, source, target, places, circular):
     used = np.abs(blocks).max(axis=1) > 0  # (T, sites)
     if not used.any():
         return None
-    low, high = (np.array([f(offsets[..., axis][used]) for axis in range(len(sizes))]) for f in (np.min, np.max))
+    low, high = (
+        np.array([f(offsets[..., axis][used]) for axis in range(len(sizes))])
+        for f in (np.min, np.max)
+    )
     low, high = (np.minimum(low, 0), np.maximum(high, 0)) if circular else (low, high)
     extent = high - low + 1
     if (extent > sizes).any() or (not circular and extent.prod() >= sizes.prod() > 1):
@@ -141,10 +150,19 @@ def _fit(weights, source, target, places, circular):
     left = np.zeros((len(order), *blocks.shape[1:]))
     left[place[rows[mine]], :, columns[mine]] = rest[place[rows[mine]], :, taps[mine]]
     target = Lattice(len(members), target.origin, target.sites)
-    start = np.array(target.origin) - source.origin + low  # the first tap of the first target, in source sites
+    start = (
+        np.array(target.origin) - source.origin + low
+    )  # the first tap of the first target, in source sites
     end = start + target.sites + extent - 2 - (sizes - 1)
     pad = tuple((int(-a), int(b)) for a, b in zip(start, end, strict=True))
-    return Convolution(kernel.reshape(*kernel.shape[:2], *extent), pad, circular, target, order, left.reshape(len(order), -1))
+    return Convolution(
+        kernel.reshape(*kernel.shape[:2], *extent),
+        pad,
+        circular,
+        target,
+        order,
+        left.reshape(len(order), -1),
+    )
 
 
 def _median(kernels, known):
@@ -158,12 +176,18 @@ def _channels(kernels, known, site, n_sites):
     """The targets of each whole channel, site by site: they agree wherever both have sources."""
     alike = ALIKE * np.abs(kernels).max()
     first, taken = np.zeros(0, dtype=int), []
-    for t in np.argsort(-known.sum(axis=1), kind="stable"):  # whole kernels before those cut off at the border
+    for t in np.argsort(
+        -known.sum(axis=1), kind="stable"
+    ):  # whole kernels before those cut off at the border
         both = known[first] & known[t]
-        apart = np.where(both[:, None], np.abs(kernels[first] - kernels[t]), 0.0).max(axis=(1, 2), initial=0.0)
+        apart = np.where(both[:, None], np.abs(kernels[first] - kernels[t]), 0.0).max(
+            axis=(1, 2), initial=0.0
+        )
         c = next((c for c in np.flatnonzero(apart <= alike) if site[t] not in taken[c]), len(first))
         if c == len(first):
             first = np.append(first, t)
             taken.append({})
         taken[c][site[t]] = t
-    return [np.array([one[place] for place in range(n_sites)]) for one in taken if len(one) == n_sites]
+    return [
+        np.array([one[place] for place in range(n_sites)]) for one in taken if len(one) == n_sites
+    ]

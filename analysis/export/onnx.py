@@ -20,7 +20,9 @@ class _Graph:
         """The name of a constant: floats as float32, whole numbers as int64."""
         array = np.ascontiguousarray(array, np.float32 if array.dtype.kind == "f" else np.int64)
         key = (array.dtype.str, array.shape, array.tobytes())
-        return self.constants.setdefault(key, numpy_helper.from_array(array, f"constant{len(self.constants)}")).name
+        return self.constants.setdefault(
+            key, numpy_helper.from_array(array, f"constant{len(self.constants)}")
+        ).name
 
     def add(self, operator, *inputs, name=None, **attributes):
         """Append a node and return the name of its output; arrays among its inputs become constants."""
@@ -33,11 +35,17 @@ class _Graph:
         """The checked model; inputs and outputs as {name: shape}."""
         kind = TensorProto.FLOAT
         ends = [
-            [helper.make_tensor_value_info(name, kind, shape) for name, shape in shapes.items()] for shapes in (inputs, outputs)
+            [helper.make_tensor_value_info(name, kind, shape) for name, shape in shapes.items()]
+            for shapes in (inputs, outputs)
         ]
-        graph = helper.make_graph(self.nodes, "network", *ends, list(self.constants.values()), doc_string=title)
+        graph = helper.make_graph(
+            self.nodes, "network", *ends, list(self.constants.values()), doc_string=title
+        )
         model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="urn"
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="urn",
         )
         checker.check_model(model, full_check=True)
         return model
@@ -63,14 +71,20 @@ def _block(graph, block, value, n_targets):
         return graph.add("MatMul", value, block.weight.T)
     if block.kind == "local":
         seen = graph.add("Gather", value, block.index, axis=1)
-        return graph.add("ReduceSum", graph.add("Mul", seen, block.weight), np.array([2]), keepdims=0)
+        return graph.add(
+            "ReduceSum", graph.add("Mul", seen, block.weight), np.array([2]), keepdims=0
+        )
     if block.order is not None:
         value = graph.add("Gather", value, block.order, axis=1)
-    value = graph.add("Reshape", value, np.array([-1, block.lattice.channels, *block.lattice.sites]))
+    value = graph.add(
+        "Reshape", value, np.array([-1, block.lattice.channels, *block.lattice.sites])
+    )
     before, after = zip(*block.convolution.pad, strict=True)
     if any(before) or any(after):
         pads = np.array([0, 0, *before, 0, 0, *after])
-        value = graph.add("Pad", value, pads, mode="wrap" if block.convolution.circular else "constant")
+        value = graph.add(
+            "Pad", value, pads, mode="wrap" if block.convolution.circular else "constant"
+        )
     return graph.add("Reshape", graph.add("Conv", value, block.weight), np.array([-1, n_targets]))
 
 
@@ -81,13 +95,19 @@ def recurrent_onnx(tensors, input_mode, activation, title) -> ModelProto:
     bias = np.concatenate([tensors["cell.bias_ih_l0"], tensors["cell.bias_hh_l0"]])[None]
     n, n_inputs, n_outputs = R.shape[1], W.shape[2], len(tensors["readout.bias"])
     steps = graph.add("Transpose", "x", perm=[1, 0, 2])
-    states = graph.add("RNN", steps, W, R, bias, "", "state", hidden_size=n, activations=[activation.capitalize()])
+    states = graph.add(
+        "RNN", steps, W, R, bias, "", "state", hidden_size=n, activations=[activation.capitalize()]
+    )
     states = graph.add("Squeeze", states, np.array([1]))
     earlier = graph.add("Slice", states, np.array([0]), np.array([-1]), np.array([0]))
     before = graph.add("Concat", "state", earlier, axis=0)
     seen = states if input_mode == "elman" else graph.add("Concat", steps, before, axis=2)
-    y = graph.add("Add", graph.add("MatMul", seen, tensors["readout.weight"].T), tensors["readout.bias"])
+    y = graph.add(
+        "Add", graph.add("MatMul", seen, tensors["readout.weight"].T), tensors["readout.bias"]
+    )
     graph.add("Transpose", y, perm=[1, 0, 2], name="y")
     graph.add("Slice", states, np.array([-1]), np.array([2**31]), np.array([0]), name="next_state")
     inputs = {"x": ("batch", "time", n_inputs), "state": (1, "batch", n)}
-    return graph.model(inputs, {"y": ("batch", "time", n_outputs), "next_state": (1, "batch", n)}, title)
+    return graph.model(
+        inputs, {"y": ("batch", "time", n_outputs), "next_state": (1, "batch", n)}, title
+    )

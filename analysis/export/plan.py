@@ -78,22 +78,36 @@ def plan(graph: ExactGraph, *, local=(), coordinates=None):
     depth_of = _depth_of(graph)
     depth, inputs = int(depth_of.max()), np.arange(graph.n_inputs)
     found = [Layer("0", inputs, np.zeros(len(inputs)))]
-    source, frame = 0, None if coordinates is None else as_lattice(coordinates[inputs])  # the latest layer on a lattice
+    source, frame = (
+        0,
+        None if coordinates is None else as_lattice(coordinates[inputs]),
+    )  # the latest layer on a lattice
     for k in range(1, depth + 1):
-        members = last * n + np.arange(n - graph.n_outputs, n) if k == depth else np.flatnonzero(depth_of == k)
+        members = (
+            last * n + np.arange(n - graph.n_outputs, n)
+            if k == depth
+            else np.flatnonzero(depth_of == k)
+        )
         members = members[np.lexsort((members // n, members % n))]  # by neuron, then by iteration
         layers, rest = list(found), members
         if frame is not None and k < depth:
-            convolution = _convolution(graph, found[source].nodes[frame[1]], frame[0], members, coordinates)
+            convolution = _convolution(
+                graph, found[source].nodes[frame[1]], frame[0], members, coordinates
+            )
             if convolution is not None:
                 nodes, order = members[convolution.order], frame[1]
                 order = None if np.array_equal(order, np.arange(len(order))) else order
-                block = Block(source, "conv", convolution.kernel, None, convolution, frame[0], order)
+                block = Block(
+                    source, "conv", convolution.kernel, None, convolution, frame[0], order
+                )
                 found.append(_layer(graph, str(k), nodes, layers, local, block))
                 rest = members[~np.isin(members, nodes)]
                 source, frame = len(found) - 1, (convolution.lattice, np.arange(len(nodes)))
         if len(rest) == len(members):
-            source, frame = len(found), None if coordinates is None else as_lattice(coordinates[members % n])
+            source, frame = (
+                len(found),
+                None if coordinates is None else as_lattice(coordinates[members % n]),
+            )
         if len(rest):
             found.append(_layer(graph, str(k) if rest is members else f"{k}b", rest, layers, local))
     return Plan(graph.activation, tuple(found))
@@ -121,7 +135,9 @@ def _layer(graph, name, nodes, layers, local, first=None):
     """A Layer of these nodes: the block `first`, if there is one, and a block from every other layer that they read."""
     wanted_local = np.isin(nodes % graph.n_neurons, local).mean() >= 0.5
     blocks = [] if first is None else [first]
-    for s in sorted(range(len(layers)), key=lambda s: (int(layers[s].name.rstrip("b")), -s), reverse=True):
+    for s in sorted(
+        range(len(layers)), key=lambda s: (int(layers[s].name.rstrip("b")), -s), reverse=True
+    ):
         matrix = _matrix(graph, layers[s].nodes, nodes)
         if first is not None and s == first.source:
             matrix = np.zeros_like(matrix)

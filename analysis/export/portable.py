@@ -51,10 +51,14 @@ class Portable:
             if self.activity is not None:
                 about["activity"] = float(self.activity[place])
             if self.positions is not None and np.isfinite(self.positions[place]).all():
-                about |= {f"position_{axis}": float(x) for axis, x in enumerate(self.positions[place])}
+                about |= {
+                    f"position_{axis}": float(x) for axis, x in enumerate(self.positions[place])
+                }
             graph.add_node(i, **about)
         i, j = np.nonzero(self.weights)
-        ends = zip(self.ids[j].tolist(), self.ids[i].tolist(), self.weights[i, j].tolist(), strict=True)
+        ends = zip(
+            self.ids[j].tolist(), self.ids[i].tolist(), self.weights[i, j].tolist(), strict=True
+        )
         graph.add_weighted_edges_from(ends)
         return graph
 
@@ -71,11 +75,16 @@ class Portable:
         known = {name: graph.graph[name] for name in SETTINGS if name in graph.graph} | settings
         gather = lambda key, fill=np.nan: np.array([about.get(key, fill) for _, about in nodes])  # noqa: E731
         return cls(
-            weights, gather("bias"), roles.count("input"), roles.count("output"), **known,
-            ids=np.array([int(name) for name, _ in nodes]), layer=gather("layer"),
+            weights,
+            gather("bias"),
+            roles.count("input"),
+            roles.count("output"),
+            **known,
+            ids=np.array([int(name) for name, _ in nodes]),
+            layer=gather("layer"),
             activity=gather("activity") if any("activity" in about for _, about in nodes) else None,
             positions=np.stack([gather(axis) for axis in axes], axis=1) if axes else None,
-        )  # fmt: skip
+        )
 
     def write(self, kind):
         """The bytes of a file of one of FORMATS."""
@@ -84,7 +93,9 @@ class Portable:
         stream = io.BytesIO()
         if kind == "npz":
             arrays = {name: value for name, value in vars(self).items() if value is not None}
-            np.savez_compressed(stream, **{name: np.asarray(value) for name, value in arrays.items()})
+            np.savez_compressed(
+                stream, **{name: np.asarray(value) for name, value in arrays.items()}
+            )
         else:
             (nx.write_graphml if kind == "graphml" else nx.write_gexf)(self.to_networkx(), stream)
         return stream.getvalue()
@@ -97,17 +108,31 @@ class Portable:
             return cls._from_dict(json.loads(content))
         if kind == "npz":
             with np.load(stream, allow_pickle=False) as arrays:
-                return cls(**{name: array if array.ndim else array.item() for name, array in arrays.items()})
-        return cls.from_networkx((nx.read_graphml if kind == "graphml" else nx.read_gexf)(stream), **settings)
+                return cls(
+                    **{
+                        name: array if array.ndim else array.item()
+                        for name, array in arrays.items()
+                    }
+                )
+        return cls.from_networkx(
+            (nx.read_graphml if kind == "graphml" else nx.read_gexf)(stream), **settings
+        )
 
     def _to_dict(self):
         graph = self.to_networkx()
         nodes = [{"id": i, **about} for i, about in graph.nodes(data=True)]
-        return {**graph.graph, "neurons": nodes, "edges": [list(edge) for edge in graph.edges(data="weight")]}
+        return {
+            **graph.graph,
+            "neurons": nodes,
+            "edges": [list(edge) for edge in graph.edges(data="weight")],
+        }
 
     @classmethod
     def _from_dict(cls, document):
         graph = nx.DiGraph(**{name: document[name] for name in SETTINGS})
-        graph.add_nodes_from((node["id"], {key: node[key] for key in node if key != "id"}) for node in document["neurons"])
+        graph.add_nodes_from(
+            (node["id"], {key: node[key] for key in node if key != "id"})
+            for node in document["neurons"]
+        )
         graph.add_weighted_edges_from(document["edges"])
         return cls.from_networkx(graph)

@@ -67,7 +67,11 @@ def layered_source(plan, *, title, name="network", dtype="float32"):
     Blocks of equal weights are one submodule, called again: where a recurrent network repeats itself, so does the code.
     """
     layers, last = plan.layers, len(plan.layers) - 1
-    blocks = [(k, block, block is layer.blocks[0]) for k, layer in enumerate(layers) for block in layer.blocks]
+    blocks = [
+        (k, block, block is layer.blocks[0])
+        for k, layer in enumerate(layers)
+        for block in layer.blocks
+    ]
     biases = {}  # of each block's weights, every bias it is used with: one is the module's own
     for k, block, first in blocks:
         biases.setdefault(_key(block), set()).add(layers[k].bias.tobytes() if first else None)
@@ -79,7 +83,9 @@ def layered_source(plan, *, title, name="network", dtype="float32"):
     for k, block, first in blocks:
         layer, key = layers[k], _key(block)
         if key not in known:
-            own = biases[key] == {layer.bias.tobytes()} and (block.kind != "conv" or _by_channel(block, layer.bias) is not None)
+            own = biases[key] == {layer.bias.tobytes()} and (
+                block.kind != "conv" or _by_channel(block, layer.bias) is not None
+            )
             known[key] = names[k] if first else f"from{layers[block.source].name}_to_{names[k]}"
             code, arrays = _module(block, layer, len(layers[block.source].nodes), own)
             init.append(f"self.{known[key]} = {code}")
@@ -95,14 +101,19 @@ def layered_source(plan, *, title, name="network", dtype="float32"):
             total = " + ".join(terms)
             forward.append(f"return {total}" if k == last else f"{values[k]} = {phi}({total})")
             terms = []
-    tensors = {key: np.ascontiguousarray(T, dtype if T.dtype.kind == "f" else np.int64) for key, T in tensors.items()}
+    tensors = {
+        key: np.ascontiguousarray(T, dtype if T.dtype.kind == "f" else np.int64)
+        for key, T in tensors.items()
+    }
     n_in, n_out = plan.widths[0], plan.widths[-1]
     shapes = f"x (B, {n_in}) -> y (B, {n_out})"
     about = f"{shapes}; nodes in each layer: {'-'.join(map(str, plan.widths))}.\n"
     head = HEADER.format(title=title, about=about, name=name, use=f"y = net(x)  # x (B, {n_in})")
     body = _class(f"{shapes}.", init, "x: Tensor", "Tensor", forward)
     local = LOCAL if any(block.kind == "local" for _, block, _ in blocks) else ""
-    return Exported(head + local + body + FOOTER.format(dtype=f"torch.{dtype}"), tensors, _count(tensors), cost)
+    return Exported(
+        head + local + body + FOOTER.format(dtype=f"torch.{dtype}"), tensors, _count(tensors), cost
+    )
 
 
 def _key(block):
@@ -116,7 +127,11 @@ def _module(block, layer, n_sources, with_bias):
     n, arrays = len(layer.nodes), {"weight": block.weight}
     ending, bias = "" if with_bias else ", bias=False", layer.bias
     if block.kind == "conv":
-        (n_to, n_from), kernel, bias = block.weight.shape[:2], block.weight.shape[2:], _by_channel(block, bias)
+        (n_to, n_from), kernel, bias = (
+            block.weight.shape[:2],
+            block.weight.shape[2:],
+            _by_channel(block, bias),
+        )
         code = f"nn.Conv{len(kernel)}d({n_from}, {n_to}, {_tuple(kernel)}{ending})"
     elif block.kind == "local":
         arrays["index"] = block.index
@@ -143,15 +158,30 @@ def _argument(block, value, tensors, init):
             init.append(line)
         tensors[name] = block.order
         value = f"{value}[:, self.{name}]"
-    value = f"{value}.view(-1, {block.lattice.channels}, {', '.join(map(str, block.lattice.sites))})"
-    pads = [p for axis in reversed(block.convolution.pad) for p in axis]  # the last axis comes first
+    value = (
+        f"{value}.view(-1, {block.lattice.channels}, {', '.join(map(str, block.lattice.sites))})"
+    )
+    pads = [
+        p for axis in reversed(block.convolution.pad) for p in axis
+    ]  # the last axis comes first
     if any(pads):
         mode = ', mode="circular"' if block.convolution.circular else ""
         value = f"F.pad({value}, {_tuple(pads)}{mode})"
     return value
 
 
-def recurrent_source(weights, biases, *, n_inputs, n_outputs, input_mode, activation, title, name="network", dtype="float32"):
+def recurrent_source(
+    weights,
+    biases,
+    *,
+    n_inputs,
+    n_outputs,
+    input_mode,
+    activation,
+    title,
+    name="network",
+    dtype="float32",
+):
     """A network that gets a new symbol at every iteration, as an `nn.RNN` and a linear read-out.
 
     The state is made of the neurons that are no inputs, may be other than zero, and are heard by an output. The read-out
@@ -162,7 +192,10 @@ def recurrent_source(weights, biases, *, n_inputs, n_outputs, input_mode, activa
     fed = ~free | (biases != 0)
     heard = linked[out].any(axis=0)
     for _ in range(n):
-        fed_now, heard_now = fed | linked[:, fed].any(axis=1), heard | linked[heard & free].any(axis=0)
+        fed_now, heard_now = (
+            fed | linked[:, fed].any(axis=1),
+            heard | linked[heard & free].any(axis=0),
+        )
         if np.array_equal(fed_now, fed) and np.array_equal(heard_now, heard):
             break
         fed, heard = fed_now, heard_now
@@ -171,11 +204,16 @@ def recurrent_source(weights, biases, *, n_inputs, n_outputs, input_mode, activa
     tensors = {"readout.weight": weights[np.ix_(out, sources)], "readout.bias": biases[out]}
     size = max(1, len(state))
     cell = {
-        "weight_ih_l0": weights[state, :n_inputs], "weight_hh_l0": weights[np.ix_(state, state)],
-        "bias_ih_l0": biases[state], "bias_hh_l0": np.zeros(len(state)),
-    }  # fmt: skip
+        "weight_ih_l0": weights[state, :n_inputs],
+        "weight_hh_l0": weights[np.ix_(state, state)],
+        "bias_ih_l0": biases[state],
+        "bias_hh_l0": np.zeros(len(state)),
+    }
     if not len(state):  # nothing is remembered; an RNN has at least one neuron
-        cell = {key: np.zeros((1,) * array.ndim if key != "weight_ih_l0" else (1, n_inputs)) for key, array in cell.items()}
+        cell = {
+            key: np.zeros((1,) * array.ndim if key != "weight_ih_l0" else (1, n_inputs))
+            for key, array in cell.items()
+        }
         tensors["readout.weight"] = np.pad(tensors["readout.weight"], ((0, 0), (0, 1)))
     tensors |= {f"cell.{key}": array for key, array in cell.items()}
     tensors = {key: np.ascontiguousarray(array, dtype=dtype) for key, array in tensors.items()}
@@ -196,17 +234,33 @@ def recurrent_source(weights, biases, *, n_inputs, n_outputs, input_mode, activa
             "return self.readout(torch.cat([x, before], 2)), last",
         ]
     )
-    shapes = f"x (B, T, {n_inputs}) -> y (B, T, {n_outputs}), and the state (1, B, {size}) to carry on."
-    head = HEADER.format(title=title, about=f"{shapes}\n", name=name, use=f"y, state = net(x)  # x (B, T, {n_inputs})")
+    shapes = (
+        f"x (B, T, {n_inputs}) -> y (B, T, {n_outputs}), and the state (1, B, {size}) to carry on."
+    )
+    head = HEADER.format(
+        title=title,
+        about=f"{shapes}\n",
+        name=name,
+        use=f"y, state = net(x)  # x (B, T, {n_inputs})",
+    )
     head = head.replace("from torch.nn import functional as F\n", "")
     signature = "x: Tensor, state: Tensor | None = None"
     body = _class(shapes, init, signature, "tuple[Tensor, Tensor]", forward)
     cost = sum(tensors[key].size for key in tensors if "weight" in key)
-    return Exported(head + body + FOOTER.format(dtype=f"torch.{dtype}"), tensors, _count(tensors), cost)
+    return Exported(
+        head + body + FOOTER.format(dtype=f"torch.{dtype}"), tensors, _count(tensors), cost
+    )
 
 
 def _class(doc, init, arguments, result, forward):
-    lines = ["", "class Network(nn.Module):", f'    """{doc}"""', "", "    def __init__(self):", "        super().__init__()"]
+    lines = [
+        "",
+        "class Network(nn.Module):",
+        f'    """{doc}"""',
+        "",
+        "    def __init__(self):",
+        "        super().__init__()",
+    ]
     lines += [f"        {line}" for line in init]
     lines += ["", f"    def forward(self, {arguments}) -> {result}:"]
     return "\n".join([*lines, *(f"        {line}" for line in forward)]) + "\n"

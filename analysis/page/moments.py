@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.judge import StructureReport
 from analysis.page.packing import packed, plain
 from analysis.plots.ordering import layer_groups, order_groups
-from analysis.report import StructureReport
 
 MAX_EDGES = 20_000  # of a picture; the strongest are drawn
 MAX_NEURONS = 2_000  # of a picture of a network that has no structure to choose by
@@ -69,13 +69,18 @@ def pack_moments(moments: Sequence[Moment], n_inputs: int, n_outputs: int) -> di
     end = last.report.layer_of if last else {}
     role = np.where(ids < n_inputs, 0, np.where(ids >= n_neurons - n_outputs, 2, 1))
     return {
-        "largest": max([1e-30, *(float(np.abs(moment.weights).max(initial=0.0)) for moment in moments)]),
+        "largest": max(
+            [1e-30, *(float(np.abs(moment.weights).max(initial=0.0)) for moment in moments)]
+        ),
         "neurons": {
             "ids": packed(ids, "u4"),
             "role": packed(role, "u1"),
             "layer": packed([end.get(int(i), -1) for i in ids], "i2"),
         },
-        "moments": [_pack(moment, ids, np.isin(ids, shown)) for moment, shown in zip(moments, held, strict=True)],
+        "moments": [
+            _pack(moment, ids, np.isin(ids, shown))
+            for moment, shown in zip(moments, held, strict=True)
+        ],
     }
 
 
@@ -97,8 +102,12 @@ def _order(last: Moment | None, ids: np.ndarray, n_inputs: int, n_outputs: int) 
     n_neurons = len(last.weights)
     layer_of = dict(last.report.layer_of)
     ends = ids[(ids < n_inputs) | (ids >= n_neurons - n_outputs)]
-    layer_of.update((int(i), 0) for i in ends if int(i) not in layer_of)  # ends are told by their place
-    groups = order_groups(last.weights, layer_groups(layer_of, n_neurons, n_inputs, n_outputs), last.positions)
+    layer_of.update(
+        (int(i), 0) for i in ends if int(i) not in layer_of
+    )  # ends are told by their place
+    groups = order_groups(
+        last.weights, layer_groups(layer_of, n_neurons, n_inputs, n_outputs), last.positions
+    )
     dropped = ids[~np.isin(ids, list(layer_of))]
     ordered = [members for _, members in groups]
     return np.concatenate([*ordered[:-1], dropped, ordered[-1]])
@@ -121,7 +130,9 @@ def _pack(moment: Moment, ids: np.ndarray, shown: np.ndarray) -> dict:
     }
 
 
-def _pack_weights(moment: Moment, report: StructureReport | None, ids: np.ndarray, shown: np.ndarray) -> dict:
+def _pack_weights(
+    moment: Moment, report: StructureReport | None, ids: np.ndarray, shown: np.ndarray
+) -> dict:
     """Weights between the neurons shown, strongest first, as row, column, value, and whether a path uses it."""
     block = np.where(shown[:, None] & shown, moment.weights[np.ix_(ids, ids)], 0.0)
     i, j = np.nonzero(np.abs(block) > moment.levels[0].threshold)

@@ -8,7 +8,15 @@ from analysis.page.moments import MAX_EDGES, Moment, pack_moments
 from analysis.page.packing import packed, plain
 from analysis.page.shell import render
 
-SCRIPTS = ("state.js", "matrix.js", "graph.js", "neuron.js", "charts.js", "verdicts.js", "report.js")
+SCRIPTS = (
+    "state.js",
+    "matrix.js",
+    "graph.js",
+    "neuron.js",
+    "charts.js",
+    "verdicts.js",
+    "report.js",
+)
 
 
 def report_page(
@@ -52,10 +60,16 @@ def report_page(
         "n_neurons": len(moments[0].weights),
         "max_edges": MAX_EDGES,
         "score_name": score_name,
-        "input_positions": None if places is None else {"dim": places.shape[1], **packed(places, "f4")},
-        "history": plain({key: [row.get(key) for row in history] for key in (history[0] if history else ())}),
+        "input_positions": None
+        if places is None
+        else {"dim": places.shape[1], **packed(places, "f4")},
+        "history": plain(
+            {key: [row.get(key) for row in history] for key in (history[0] if history else ())}
+        ),
         "strengths": plain(list(strengths)),
     }
     texts = {"name": name, "headline": headline, "lead": lead, "facts": facts, "warning": warning}
     lists = {"tables": tables, "measures": measures or {}, "configuration": configuration}
-    return render("report.html", scripts=SCRIPTS, data=data, n_moments=len(moments), **texts, **lists)
+    return render(
+        "report.html", scripts=SCRIPTS, data=data, n_moments=len(moments), **texts, **lists
+    )

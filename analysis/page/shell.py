@@ -15,13 +15,21 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 
-def render(template: str, *, scripts: tuple[str, ...] = (), package: str = "analysis.page", **values: object) -> str:
+def render(
+    template: str,
+    *,
+    scripts: tuple[str, ...] = (),
+    package: str = "analysis.page",
+    **values: object,
+) -> str:
     """The page that a template gives, as the text of one HTML file. It lies in templates/ of `package`, or of this one.
 
     `scripts` are names in static/, run in that order as one script after the shell's own; `values` fill the template and are
     escaped. `{{ embed(x) }}` writes plain values as JSON for scripts.
     """
-    code = "\n".join(["(() => {", '"use strict";', *(_static(name) for name in ("shell.js", *scripts)), "})();"])
+    code = "\n".join(
+        ["(() => {", '"use strict";', *(_static(name) for name in ("shell.js", *scripts)), "})();"]
+    )
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     shell = {"css": Markup(_static("page.css")), "script": Markup(code), "digest": digest}
     return _environment(package).get_template(template).render(**shell, **values)
@@ -29,8 +37,16 @@ def render(template: str, *, scripts: tuple[str, ...] = (), package: str = "anal
 
 @cache
 def _environment(package: str) -> Environment:
-    loader = ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, "analysis.page"))])
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    loader = ChoiceLoader(
+        [PackageLoader(name) for name in dict.fromkeys((package, "analysis.page"))]
+    )
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     dumps = partial(json.dumps, allow_nan=False, separators=(",", ":"))
     environment.globals["embed"] = partial(htmlsafe_json_dumps, dumps=dumps)
     return environment

@@ -14,7 +14,9 @@ from analysis.plots.style import FONT, GREY, INK, SIGNED, new_figure, plain_axes
 MOST_PANELS = 100
 
 
-def receptive_fields(weights, positions, *, labels=None, max_neurons: int = MOST_PANELS, title: str | None = None) -> Figure:
+def receptive_fields(
+    weights, positions, *, labels=None, max_neurons: int = MOST_PANELS, title: str | None = None
+) -> Figure:
     """Incoming weights of each neuron, laid out where their sources sit.
 
     On a line every neuron is one strip, sorted by the centre of its field, so local wiring shows as a diagonal
@@ -36,14 +38,26 @@ def receptive_fields(weights, positions, *, labels=None, max_neurons: int = MOST
     """
     weights, positions = np.asarray(weights, dtype=float), np.asarray(positions, dtype=float)
     if weights.ndim != 2 or not np.isfinite(weights).all():
-        raise ValueError(f"weights must be a finite matrix (neurons, sources), got shape {weights.shape}")
-    if positions.ndim != 2 or positions.shape[0] != weights.shape[1] or positions.shape[1] not in (1, 2):
-        raise ValueError(f"positions must have shape ({weights.shape[1]}, 1 or 2), got {positions.shape}")
+        raise ValueError(
+            f"weights must be a finite matrix (neurons, sources), got shape {weights.shape}"
+        )
+    if (
+        positions.ndim != 2
+        or positions.shape[0] != weights.shape[1]
+        or positions.shape[1] not in (1, 2)
+    ):
+        raise ValueError(
+            f"positions must have shape ({weights.shape[1]}, 1 or 2), got {positions.shape}"
+        )
     if not np.isfinite(positions).all():
         raise ValueError("positions must be finite")
     if max_neurons < 1:
         raise ValueError(f"max_neurons must be at least 1, got {max_neurons}")
-    labels = [str(row) for row in range(len(weights))] if labels is None else [str(label) for label in labels]
+    labels = (
+        [str(row) for row in range(len(weights))]
+        if labels is None
+        else [str(label) for label in labels]
+    )
     if len(labels) != len(weights):
         raise ValueError(f"labels must name {len(weights)} neurons, got {len(labels)}")
     mass = np.abs(weights).sum(axis=1)
@@ -55,11 +69,18 @@ def receptive_fields(weights, positions, *, labels=None, max_neurons: int = MOST
     note = note if len(kept) < np.count_nonzero(mass) else f"{len(kept)} neurons"
     if positions.shape[1] == 1:
         kept = kept[np.argsort(centre[:, 0], kind="stable")]
-        figure = _strips(_raster(weights[kept], positions)[:, 0], positions[:, 0], [labels[row] for row in kept], note)
+        figure = _strips(
+            _raster(weights[kept], positions)[:, 0],
+            positions[:, 0],
+            [labels[row] for row in kept],
+            note,
+        )
     else:
         columns = int(np.ceil(np.sqrt(len(kept))))
         kept = kept[_reading_order(centre, columns)]
-        figure = _mosaic(_raster(weights[kept], positions), columns, [labels[row] for row in kept], note)
+        figure = _mosaic(
+            _raster(weights[kept], positions), columns, [labels[row] for row in kept], note
+        )
     if title:
         figure.suptitle(title, fontsize=FONT + 3, color=INK)
     return figure
@@ -73,7 +94,9 @@ def kernels(kernels, *, title: str | None = None) -> Figure:
     """
     kernels = np.asarray(kernels, dtype=float)
     if kernels.ndim not in (3, 4) or 0 in kernels.shape or not np.isfinite(kernels).all():
-        raise ValueError(f"kernels must be finite, (outputs, inputs, k) or (.., height, width), got {kernels.shape}")
+        raise ValueError(
+            f"kernels must be finite, (outputs, inputs, k) or (.., height, width), got {kernels.shape}"
+        )
     outputs, inputs = kernels.shape[:2]
     # A one-dimensional kernel is drawn three pixels high, to be read like a bar code.
     panels = kernels if kernels.ndim == 4 else np.repeat(kernels[:, :, None, :], 3, axis=2)
@@ -85,7 +108,10 @@ def kernels(kernels, *, title: str | None = None) -> Figure:
     axes = figure.add_subplot()
     _draw_panels(axes, canvas, corners, panels.shape[1:])
     middle = panels.shape[2] / 2 - 0.5, panels.shape[1] / 2 - 0.5
-    axes.set_xticks([corners[k][1] + middle[0] for k in range(inputs)][:: _every(inputs)], range(inputs)[:: _every(inputs)])
+    axes.set_xticks(
+        [corners[k][1] + middle[0] for k in range(inputs)][:: _every(inputs)],
+        range(inputs)[:: _every(inputs)],
+    )
     rows = [corners[k * inputs][0] + middle[1] for k in range(outputs)]
     axes.set_yticks(rows[:: _every(outputs)], range(outputs)[:: _every(outputs)])
     axes.tick_params(length=0, labelsize=FONT)
@@ -100,9 +126,13 @@ def kernels(kernels, *, title: str | None = None) -> Figure:
 def _raster(weights: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Weights `(T, N)` as images `(T, height, width)`, each scaled to its largest |weight|; height 1 on a line."""
     shape = [_sites(coordinate) for coordinate in positions.T[::-1]]
-    place = [_bins(coordinate, size) for coordinate, size in zip(positions.T[::-1], shape, strict=True)]
+    place = [
+        _bins(coordinate, size) for coordinate, size in zip(positions.T[::-1], shape, strict=True)
+    ]
     flat = place[0] if len(place) == 1 else place[0] * shape[1] + place[1]
-    order = np.argsort(np.abs(weights), axis=1, kind="stable")  # at shared places the largest is written last
+    order = np.argsort(
+        np.abs(weights), axis=1, kind="stable"
+    )  # at shared places the largest is written last
     images = np.zeros((len(weights), int(np.prod(shape))))
     rows = np.arange(len(weights))
     for column in order.T:
@@ -137,9 +167,14 @@ def _strips(images: np.ndarray, coordinate: np.ndarray, labels: list[str], note:
     low, high = coordinate.min(), coordinate.max()
     half = (high - low or 1.0) / max(images.shape[1] - 1, 1) / 2
     axes.imshow(
-        images, cmap=SIGNED, vmin=-1, vmax=1, aspect="auto", interpolation="nearest",
+        images,
+        cmap=SIGNED,
+        vmin=-1,
+        vmax=1,
+        aspect="auto",
+        interpolation="nearest",
         extent=(low - half, high + half, len(images) - 0.5, -0.5),
-    )  # fmt: skip
+    )
     gaps = [[(low - half, row - 0.5), (high + half, row - 0.5)] for row in range(1, len(images))]
     axes.add_collection(LineCollection(gaps, colors="white", linewidths=0.5))
     step = max(1, -(-len(images) // 60))
@@ -160,7 +195,15 @@ def _mosaic(images: np.ndarray, columns: int, labels: list[str], note: str) -> F
     _draw_panels(axes, canvas, corners, images.shape[1:])
     size = float(np.clip(72 * width / columns / 9, 3.5, FONT))
     for (top, left), label in zip(corners, labels, strict=True):
-        axes.text(left + images.shape[2] / 2 - 0.5, top - 0.8, label, fontsize=size, ha="center", va="bottom", color=INK)
+        axes.text(
+            left + images.shape[2] / 2 - 0.5,
+            top - 0.8,
+            label,
+            fontsize=size,
+            ha="center",
+            va="bottom",
+            color=INK,
+        )
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_xlabel(note, fontsize=FONT + 1)
@@ -168,7 +211,9 @@ def _mosaic(images: np.ndarray, columns: int, labels: list[str], note: str) -> F
     return figure
 
 
-def _tile(panels: np.ndarray, columns: int, gap: int = 1) -> tuple[np.ndarray, list[tuple[int, int]]]:
+def _tile(
+    panels: np.ndarray, columns: int, gap: int = 1
+) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """Panels `(P, height, width)` side by side on one canvas (zero between them), and each panel's (top, left)."""
     height, width = panels.shape[1] + gap, panels.shape[2] + gap
     rows = -(-len(panels) // columns)
@@ -190,7 +235,13 @@ def _draw_panels(axes, canvas, corners, shape) -> None:
 
 
 def _sign_bar(figure: Figure, axes, largest: float, label: str) -> None:
-    bar = figure.colorbar(ScalarMappable(Normalize(-largest, largest), SIGNED), ax=axes, shrink=0.7, pad=0.02, aspect=25)
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(-largest, largest), SIGNED),
+        ax=axes,
+        shrink=0.7,
+        pad=0.02,
+        aspect=25,
+    )
     bar.set_label(label, fontsize=FONT)
     bar.ax.tick_params(labelsize=FONT)
 

@@ -54,7 +54,9 @@ def structure_over_training(
     if any(len(weights) != size for weights in matrices):
         raise ValueError("snapshots must all have the same number of neurons")
     positions = None if positions is None else np.asarray(positions, dtype=float)
-    groups = order_groups(matrices[-1], layer_groups(layer_of, size, n_inputs, n_outputs), positions)
+    groups = order_groups(
+        matrices[-1], layer_groups(layer_of, size, n_inputs, n_outputs), positions
+    )
     if not groups:
         raise ValueError("layer_of must name at least one neuron")
     hidden = slice(n_inputs, size - n_outputs)
@@ -66,7 +68,9 @@ def structure_over_training(
     _draw_counts(figure.add_subplot(grid[0, 3:]), steps, connections, "connections")
     order = np.concatenate([members for _, members in groups])
     norm = magnitude_norm(np.stack([weights[np.ix_(order, order)] for weights in matrices]))
-    chosen = np.unique(np.round(np.linspace(0, len(steps) - 1, min(MATRICES, len(steps)))).astype(int))
+    chosen = np.unique(
+        np.round(np.linspace(0, len(steps) - 1, min(MATRICES, len(steps)))).astype(int)
+    )
     for place, number in enumerate(chosen):
         axes = figure.add_subplot(grid[1 + place // 3, place % 3 * 2 : place % 3 * 2 + 2])
         draw_matrix(axes, matrices[number], groups, norm)

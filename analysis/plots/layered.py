@@ -60,17 +60,37 @@ def layered_graph(
     source, target, weight = _edge_arrays(edges, number)
     levels = np.unique(layer)
     places = _layout(source, target, weight, layer, levels, number, positions)
-    strongest = np.argsort(np.abs(weight), kind="stable")[-max_edges:]  # weak first: strong ones are drawn on top
+    strongest = np.argsort(np.abs(weight), kind="stable")[
+        -max_edges:
+    ]  # weak first: strong ones are drawn on top
     figure = new_figure(7.0, 4.6)
     axes = figure.add_subplot()
     column = np.searchsorted(levels, layer)
-    axes.add_collection(_edge_lines(source[strongest], target[strongest], weight[strongest], places, column))
-    axes.scatter(*places.T, s=_node_area(column), c="white", edgecolors=INK, linewidths=0.6, zorder=3)
+    axes.add_collection(
+        _edge_lines(source[strongest], target[strongest], weight[strongest], places, column)
+    )
+    axes.scatter(
+        *places.T, s=_node_area(column), c="white", edgecolors=INK, linewidths=0.6, zorder=3
+    )
     _name_columns(axes, levels, layer, names)
-    handles = [Line2D([], [], color=POSITIVE, label="positive"), Line2D([], [], color=NEGATIVE, label="negative")]
-    note = f"strongest {max_edges} of {len(weight)} edges" if len(weight) > max_edges else f"{len(weight)} edges"
-    figure.legend(handles=handles, title=note, loc="outside lower center", ncols=2, frameon=False, fontsize=FONT,
-                  title_fontsize=FONT)  # fmt: skip
+    handles = [
+        Line2D([], [], color=POSITIVE, label="positive"),
+        Line2D([], [], color=NEGATIVE, label="negative"),
+    ]
+    note = (
+        f"strongest {max_edges} of {len(weight)} edges"
+        if len(weight) > max_edges
+        else f"{len(weight)} edges"
+    )
+    figure.legend(
+        handles=handles,
+        title=note,
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+        fontsize=FONT,
+        title_fontsize=FONT,
+    )
     axes.margins(0.03)
     if title:
         figure.suptitle(title, fontsize=FONT + 3, color=INK)
@@ -84,7 +104,9 @@ def _edge_arrays(edges, number: dict) -> tuple[np.ndarray, np.ndarray, np.ndarra
         source = np.array([number[source] for source, _, _ in triples], dtype=int)
         target = np.array([number[target] for _, target, _ in triples], dtype=int)
     except KeyError as missing:
-        raise ValueError(f"layer_of has no layer for node {missing.args[0]!r}, which has an edge") from None
+        raise ValueError(
+            f"layer_of has no layer for node {missing.args[0]!r}, which has an edge"
+        ) from None
     weight = np.array([weight for _, _, weight in triples], dtype=float)
     if not np.isfinite(weight).all():
         raise ValueError("edges must have finite weights")
@@ -98,12 +120,17 @@ def _layout(source, target, weight, layer, levels, number, positions) -> np.ndar
     coordinates = None
     if positions is not None:
         coordinates = np.array([[positions.get(node, np.nan)] for node in number], dtype=float)
-    groups = [(_plain_name(k, len(levels)), np.flatnonzero(layer == level)) for k, level in enumerate(levels)]
+    groups = [
+        (_plain_name(k, len(levels)), np.flatnonzero(layer == level))
+        for k, level in enumerate(levels)
+    ]
     places = np.empty((len(layer), 2))
     for column, (_, members) in enumerate(order_groups(joined, groups, coordinates)):
         height = min(1.0, SPACING * (len(members) - 1))
         places[members, 0] = column
-        places[members, 1] = np.linspace(height / 2, -height / 2, len(members)) if len(members) > 1 else 0.0
+        places[members, 1] = (
+            np.linspace(height / 2, -height / 2, len(members)) if len(members) > 1 else 0.0
+        )
     return places
 
 
@@ -113,17 +140,27 @@ def _edge_lines(source, target, weight, places, column) -> LineCollection:
     paths = np.stack([start, end], axis=1)  # (edges, 2, 2)
     lines = list(paths)
     for edge in np.flatnonzero(span != 1):
-        lines[edge] = _loop(start[edge], places) if source[edge] == target[edge] else _arc(start[edge], end[edge], span[edge])
+        lines[edge] = (
+            _loop(start[edge], places)
+            if source[edge] == target[edge]
+            else _arc(start[edge], end[edge], span[edge])
+        )
     scale = 2 * np.sqrt(np.mean(weight**2)) if len(weight) and weight.any() else 1.0
     # Edges between two full layers get less ink each, or they would print as a solid bar.
-    _, pair, count = np.unique(np.stack([column[source], column[target]]), axis=1, return_inverse=True, return_counts=True)
+    _, pair, count = np.unique(
+        np.stack([column[source], column[target]]), axis=1, return_inverse=True, return_counts=True
+    )
     crowd = np.minimum(1.0, (CROWD / count[pair]) ** 0.75)
     strength = np.tanh(np.abs(weight) / scale)
     colours = np.empty((len(weight), 4))
     colours[:, :3] = np.where((weight > 0)[:, None], to_rgb(POSITIVE), to_rgb(NEGATIVE))
-    colours[:, 3] = (FAINTEST + (1 - FAINTEST) * strength) * np.where(span == 1, crowd, np.maximum(crowd, 0.15))
+    colours[:, 3] = (FAINTEST + (1 - FAINTEST) * strength) * np.where(
+        span == 1, crowd, np.maximum(crowd, 0.15)
+    )
     widths = (0.4 + 0.9 * strength) * np.maximum(crowd, 0.4) + 0.3 * (span != 1)
-    return LineCollection(lines, colors=colours, linewidths=widths, zorder=1, rasterized=len(weight) > 5000)
+    return LineCollection(
+        lines, colors=colours, linewidths=widths, zorder=1, rasterized=len(weight) > 5000
+    )
 
 
 def _arc(start: np.ndarray, end: np.ndarray, span: int) -> np.ndarray:
@@ -142,7 +179,9 @@ def _loop(centre: np.ndarray, places: np.ndarray) -> np.ndarray:
     """A ring that leaves its neuron to the upper right; round in print whatever the number of columns."""
     angle = 2 * np.pi * CURVE[:, 0]
     width = 0.035 * max(np.ptp(places[:, 0]), 1.0)
-    return centre + np.column_stack([width * (1 - np.cos(angle)) / 2, 0.025 * np.sin(angle) + 0.012 * (1 - np.cos(angle))])
+    return centre + np.column_stack(
+        [width * (1 - np.cos(angle)) / 2, 0.025 * np.sin(angle) + 0.012 * (1 - np.cos(angle))]
+    )
 
 
 def _node_area(column: np.ndarray) -> float:

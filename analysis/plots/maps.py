@@ -30,7 +30,7 @@ from analysis.plots.style import (
     new_figure,
     plain_axes,
     short,
-)  # fmt: skip
+)
 
 KINDS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, "#8C6D31")
 FAILED = {"disconnected": "#B8B8B8", "nothing learned": "#A3937C", "diverged": "#6A6A6A"}
@@ -94,9 +94,15 @@ def phases(
 
 
 def phase_map(
-    x, y, labels: Sequence[str], *, x_label: str, y_label: str,
-    palette: Mapping[str, str] | None = None, title: str | None = None,
-) -> Figure:  # fmt: skip
+    x,
+    y,
+    labels: Sequence[str],
+    *,
+    x_label: str,
+    y_label: str,
+    palette: Mapping[str, str] | None = None,
+    title: str | None = None,
+) -> Figure:
     """Which kind of network emerges where: the most frequent one as colour, its share of the seeds as saturation.
 
     Parameters
@@ -113,23 +119,47 @@ def phase_map(
     x, y, labels = _columns(x, y, labels)
     palette = dict(palette or colours(labels))
     xs, ys, points, _ = phases(x, y, labels, palette)
-    places = (xs, ys, np.array([point.column for point in points]), np.array([point.row for point in points]))
+    places = (
+        xs,
+        ys,
+        np.array([point.column for point in points]),
+        np.array([point.row for point in points]),
+    )
     figure = new_figure(6.4, 4.4)
     axes = figure.add_subplot()
     _draw_points(axes, places, np.array([point.colour for point in points]))
     _name_axes(axes, x_label, y_label)
     seen = Counter(point.kind for point in points)
-    handles = [_mark(colour, f"{kind} ({seen[kind]:,})") for kind, colour in palette.items() if kind in seen]
+    handles = [
+        _mark(colour, f"{kind} ({seen[kind]:,})")
+        for kind, colour in palette.items()
+        if kind in seen
+    ]
     note = "points"
     if max(len(point.networks) for point in points) > 1:
         ties = ";\nties: first by name" if any(point.tied for point in points) else ""
         note = f"points where it dominates;\npaler: fewer of the seeds{ties}"
-    figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=FONT, title=note, title_fontsize=FONT)
+    figure.legend(
+        handles=handles,
+        loc="outside right upper",
+        frameon=False,
+        fontsize=FONT,
+        title=note,
+        title_fontsize=FONT,
+    )
     return _titled(figure, title)
 
 
 def heat_map(
-    x, y, values, *, x_label: str, y_label: str, name: str, logarithmic: bool = False, title: str | None = None
+    x,
+    y,
+    values,
+    *,
+    x_label: str,
+    y_label: str,
+    name: str,
+    logarithmic: bool = False,
+    title: str | None = None,
 ) -> Figure:
     """A measure over two strengths: on the left its median over seeds, on the right their range (largest less smallest), where
     there are several.
@@ -145,14 +175,18 @@ def heat_map(
     medians, ranges = np.full((2, len(members)), np.nan)
     for k, rows in enumerate(members):
         if len(rows):
-            medians[k] = np.log10(np.median(values[rows])) if logarithmic else np.median(values[rows])
+            medians[k] = (
+                np.log10(np.median(values[rows])) if logarithmic else np.median(values[rows])
+            )
         if len(rows) > 1:
             ranges[k] = np.ptp(values[rows])
     panels = [(medians, f"{'log10 of ' if logarithmic else ''}median {name}")]
     if np.isfinite(ranges).any():
         panels.append((ranges, "range over seeds"))
     figure = new_figure(0.4 + 4.0 * len(panels), 3.6)
-    for axes, (numbers, what) in zip(figure.subplots(1, len(panels), squeeze=False).flat, panels, strict=True):
+    for axes, (numbers, what) in zip(
+        figure.subplots(1, len(panels), squeeze=False).flat, panels, strict=True
+    ):
         norm = _norm(numbers)
         _draw_points(axes, places, MAGNITUDE(norm(numbers))[:, :3], np.isfinite(numbers))
         _name_axes(axes, x_label, y_label)
@@ -175,34 +209,65 @@ def pareto_front(costs, scores) -> np.ndarray:
 
 
 def trade_off(
-    costs, scores, labels: Sequence[str], *, cost_label: str, score_label: str,
-    palette: Mapping[str, str] | None = None, title: str | None = None,
-) -> Figure:  # fmt: skip
+    costs,
+    scores,
+    labels: Sequence[str],
+    *,
+    cost_label: str,
+    score_label: str,
+    palette: Mapping[str, str] | None = None,
+    title: str | None = None,
+) -> Figure:
     """Score against cost (accuracy against connections, say), every network a dot; the Pareto front is ringed and joined.
 
     `costs`, `scores`, `labels` `(n,)`; networks with NaN or a cost of 0 are left out, and those of FAILED are on no front.
     Raises ValueError when none is left.
     """
-    costs, scores, labels = _columns(np.asarray(costs, dtype=float), np.asarray(scores, dtype=float), labels)
+    costs, scores, labels = _columns(
+        np.asarray(costs, dtype=float), np.asarray(scores, dtype=float), labels
+    )
     known = np.isfinite(costs) & np.isfinite(scores) & (costs > 0)
     palette = dict(palette or colours(labels))
     costs, scores, labels = _columns(costs[known], scores[known], labels[known])
     figure = new_figure(6.0, 4.0)
     axes = figure.add_subplot()
-    axes.scatter(costs, scores, s=_dot(len(costs)), c=[palette.get(label, GREY) for label in labels], alpha=0.7, linewidths=0)
+    axes.scatter(
+        costs,
+        scores,
+        s=_dot(len(costs)),
+        c=[palette.get(label, GREY) for label in labels],
+        alpha=0.7,
+        linewidths=0,
+    )
     front = pareto_front(np.where(np.isin(labels, list(FAILED)), np.nan, costs), scores)
     axes.plot(costs[front], scores[front], drawstyle="steps-post", color=INK, linewidth=0.9)
-    axes.scatter(costs[front], scores[front], s=26, facecolors="none", edgecolors=INK, linewidths=0.9, zorder=3)
+    axes.scatter(
+        costs[front],
+        scores[front],
+        s=26,
+        facecolors="none",
+        edgecolors=INK,
+        linewidths=0.9,
+        zorder=3,
+    )
     _spread_out(axes, "x", costs)
     _name_axes(axes, cost_label, score_label)
     seen = Counter(labels.tolist())
-    handles = [_mark(colour, f"{label} ({seen[label]:,})") for label, colour in palette.items() if label in seen]
-    handles.append(Line2D([], [], color=INK, marker="o", fillstyle="none", linewidth=0.9, label="Pareto front"))
+    handles = [
+        _mark(colour, f"{label} ({seen[label]:,})")
+        for label, colour in palette.items()
+        if label in seen
+    ]
+    handles.append(
+        Line2D([], [], color=INK, marker="o", fillstyle="none", linewidth=0.9, label="Pareto front")
+    )
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=FONT)
     return _titled(figure, title)
 
 
-def measure_plane(x, y, values, *, x_label: str, y_label: str, name: str, title: str | None = None) -> Figure:
+def measure_plane(
+    x, y, values, *, x_label: str, y_label: str, name: str, title: str | None = None
+) -> Figure:
     """Networks in the plane of two measures, a third as colour. `x`, `y`, `values` `(n,)`; those with NaN are left out.
 
     Raises ValueError when none is left.
@@ -214,7 +279,16 @@ def measure_plane(x, y, values, *, x_label: str, y_label: str, name: str, title:
     axes = figure.add_subplot()
     norm = _norm(values)
     order = np.argsort(values)  # the highest on top
-    axes.scatter(x[order], y[order], s=_dot(len(x)), c=values[order], cmap=MAGNITUDE, norm=norm, linewidths=0, alpha=0.8)
+    axes.scatter(
+        x[order],
+        y[order],
+        s=_dot(len(x)),
+        c=values[order],
+        cmap=MAGNITUDE,
+        norm=norm,
+        linewidths=0,
+        alpha=0.8,
+    )
     _name_axes(axes, x_label, y_label)
     _scale(figure, axes, norm, values).set_label(name, fontsize=FONT + 1)
     return _titled(figure, title)
@@ -224,7 +298,9 @@ def _columns(*columns) -> tuple[np.ndarray, ...]:
     """Arrays of one length, which is not 0."""
     arrays = tuple(np.asarray(column) for column in columns)
     if any(array.ndim != 1 or len(array) != len(arrays[0]) for array in arrays):
-        raise ValueError(f"one entry a network is needed in each, got shapes {[array.shape for array in arrays]}")
+        raise ValueError(
+            f"one entry a network is needed in each, got shapes {[array.shape for array in arrays]}"
+        )
     if not len(arrays[0]):
         raise ValueError("no network to draw")
     return arrays
@@ -252,7 +328,9 @@ def _norm(numbers: np.ndarray) -> Normalize:
     return Normalize(low, high) if high > low else Normalize(low - 1, low + 1)
 
 
-def _draw_points(axes: Axes, places: tuple, rgb: np.ndarray, known: np.ndarray | None = None) -> None:
+def _draw_points(
+    axes: Axes, places: tuple, rgb: np.ndarray, known: np.ndarray | None = None
+) -> None:
     """Draw points of colours `(p, 3)`, those `known`: as cells where all of them fill a grid, as dots elsewhere."""
     xs, ys, column, row = places
     known = np.ones(len(column), dtype=bool) if known is None else known
@@ -264,15 +342,24 @@ def _draw_points(axes: Axes, places: tuple, rgb: np.ndarray, known: np.ndarray |
         picture[row, column] = np.column_stack([rgb, np.ones(len(rgb))])
         axes.set_facecolor("#F4F4F4")
         axes.imshow(picture, origin="lower", aspect="auto", interpolation="nearest")
-        for values, ticks, turn in ((xs, axes.set_xticks, 60 if len(xs) > 6 else 0), (ys, axes.set_yticks, 0)):
+        for values, ticks, turn in (
+            (xs, axes.set_xticks, 60 if len(xs) > 6 else 0),
+            (ys, axes.set_yticks, 0),
+        ):
             step = -(-len(values) // 16)
-            ticks(range(0, len(values), step), [short(value) for value in values[::step]], rotation=turn)
+            ticks(
+                range(0, len(values), step),
+                [short(value) for value in values[::step]],
+                rotation=turn,
+            )
         axes.set_xticks(np.arange(len(xs) + 1) - 0.5, minor=True)
         axes.set_yticks(np.arange(len(ys) + 1) - 0.5, minor=True)
         axes.grid(which="minor", color="white", linewidth=0.8)
         axes.tick_params(which="minor", length=0)
         return
-    axes.scatter(xs[column], ys[row], c=rgb, s=max(14, _dot(len(rgb))), edgecolors=GREY, linewidths=0.3)
+    axes.scatter(
+        xs[column], ys[row], c=rgb, s=max(14, _dot(len(rgb))), edgecolors=GREY, linewidths=0.3
+    )
     _spread_out(axes, "x", xs)
     _spread_out(axes, "y", ys)
 
@@ -288,7 +375,9 @@ def _spread_out(axes: Axes, which: str, values: np.ndarray) -> None:
         getattr(axes, f"set_{which}scale")("symlog", linthresh=positive.min())
         return
     getattr(axes, f"set_{which}scale")("log")
-    if positive.max() < DECADE**2 * positive.min():  # few powers of ten: name what lies between them too
+    if (
+        positive.max() < DECADE**2 * positive.min()
+    ):  # few powers of ten: name what lies between them too
         axis = getattr(axes, f"{which}axis")
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -17,7 +17,9 @@ from analysis.plots.ordering import layer_groups, order_groups
 from analysis.plots.style import FONT, INK, MAGNITUDE, PALE, new_figure, square_matrix
 
 PIXELS = 1200  # of the picture's side: over 200 to the inch in print
-SMALLEST_CELL = 1 / 120  # of the picture's side, about 3 points: a lone weight that a reader still finds
+SMALLEST_CELL = (
+    1 / 120
+)  # of the picture's side, about 3 points: a lone weight that a reader still finds
 SMALLEST_GROUP = 0.05  # of the picture's side: room for the name of a layer of two neurons
 COLOUR_DECADES = 3  # weights under 1/1000 of the largest share the faintest colour
 
@@ -57,8 +59,12 @@ def sorted_matrix(
     if positions is not None:
         positions = np.asarray(positions, dtype=float)
         if positions.ndim != 2 or len(positions) != len(weights):
-            raise ValueError(f"positions must have shape ({len(weights)}, dim), got {positions.shape}")
-    groups = order_groups(weights, layer_groups(layer_of, len(weights), n_inputs, n_outputs), positions)
+            raise ValueError(
+                f"positions must have shape ({len(weights)}, dim), got {positions.shape}"
+            )
+    groups = order_groups(
+        weights, layer_groups(layer_of, len(weights), n_inputs, n_outputs), positions
+    )
     if not groups:
         raise ValueError("layer_of must name at least one neuron")
     figure = new_figure(6.6, 6.2)
@@ -78,7 +84,9 @@ def sorted_matrix(
     if norm is not None:
         cut = np.abs(weights[weights != 0]).min() < norm.vmin
         extend = "min" if cut else "neither"
-        bar = figure.colorbar(ScalarMappable(norm, MAGNITUDE), ax=axes, shrink=0.6, pad=0.02, extend=extend)
+        bar = figure.colorbar(
+            ScalarMappable(norm, MAGNITUDE), ax=axes, shrink=0.6, pad=0.02, extend=extend
+        )
         bar.set_label("|weight|   (white and pale: exactly zero)", fontsize=FONT + 1)
         bar.ax.tick_params(labelsize=FONT)
     if title:
@@ -102,17 +110,30 @@ def draw_matrix(axes: Axes, weights: np.ndarray, groups: list, norm: LogNorm | N
     edges = group_edges(sizes)
     magnitudes = np.abs(weights[np.ix_(order, order)])
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    used = np.add.reduceat(np.add.reduceat(magnitudes > 0, starts, axis=0, dtype=int), starts, axis=1) > 0
+    used = (
+        np.add.reduceat(np.add.reduceat(magnitudes > 0, starts, axis=0, dtype=int), starts, axis=1)
+        > 0
+    )
     tints = [
-        Rectangle((edges[column], edges[row]), np.diff(edges)[column], np.diff(edges)[row]) for row, column in np.argwhere(used)
+        Rectangle((edges[column], edges[row]), np.diff(edges)[column], np.diff(edges)[row])
+        for row, column in np.argwhere(used)
     ]
     axes.add_collection(PatchCollection(tints, facecolor=PALE, edgecolor="none", zorder=0))
     picture = matrix_image(magnitudes, sizes)
     shown = np.ma.masked_equal(picture, 0.0)
-    axes.imshow(shown, cmap=MAGNITUDE, norm=norm, extent=(0, 1, 1, 0), interpolation="nearest", zorder=1)
-    borders = [[(edge, 0), (edge, 1)] for edge in edges] + [[(0, edge), (1, edge)] for edge in edges]
-    for colour, width in (("white", 1.4), (INK, 0.6)):  # the white rim lets them be seen on dark cells
-        axes.add_collection(LineCollection(borders, colors=colour, linewidths=width, zorder=2, clip_on=False))
+    axes.imshow(
+        shown, cmap=MAGNITUDE, norm=norm, extent=(0, 1, 1, 0), interpolation="nearest", zorder=1
+    )
+    borders = [[(edge, 0), (edge, 1)] for edge in edges] + [
+        [(0, edge), (1, edge)] for edge in edges
+    ]
+    for colour, width in (
+        ("white", 1.4),
+        (INK, 0.6),
+    ):  # the white rim lets them be seen on dark cells
+        axes.add_collection(
+            LineCollection(borders, colors=colour, linewidths=width, zorder=2, clip_on=False)
+        )
     axes.set(xlim=(0, 1), ylim=(1, 0), aspect="equal")
     axes.spines[:].set_visible(False)
 
@@ -135,7 +156,10 @@ def group_edges(sizes: list[int]) -> np.ndarray:
 def cell_edges(sizes: list[int]) -> np.ndarray:
     """Where the neurons begin and end on a side of length 1, shape `(sum(sizes) + 1,)`; even within a group."""
     edges = group_edges(sizes)
-    steps = [np.full(size, (stop - start) / size) for size, start, stop in zip(sizes, edges, edges[1:], strict=False)]
+    steps = [
+        np.full(size, (stop - start) / size)
+        for size, start, stop in zip(sizes, edges, edges[1:], strict=False)
+    ]
     return np.concatenate([[0.0], np.cumsum(np.concatenate(steps))])
 
 
@@ -147,7 +171,9 @@ def matrix_image(magnitudes: np.ndarray, sizes: list[int]) -> np.ndarray:
     """
     groups, edges = group_edges(sizes), cell_edges(sizes)
     density = np.count_nonzero(magnitudes) / magnitudes.size
-    widest = np.diff(edges).mean() * np.sqrt(0.5 / max(density, 1e-12))  # widened cells may cover half the picture
+    widest = np.diff(edges).mean() * np.sqrt(
+        0.5 / max(density, 1e-12)
+    )  # widened cells may cover half the picture
     half = np.maximum(np.diff(edges), min(SMALLEST_CELL, widest)) / 2
     low, high = np.repeat(groups[:-1], sizes), np.repeat(groups[1:], sizes)
     half = np.minimum(half, (high - low) / 2)
@@ -155,5 +181,10 @@ def matrix_image(magnitudes: np.ndarray, sizes: list[int]) -> np.ndarray:
     pixel = (np.arange(PIXELS) + 0.5) / PIXELS
     first = np.searchsorted(middle + half, pixel, side="right").clip(0, len(middle) - 1)
     last = (np.searchsorted(middle - half, pixel, side="left") - 1).clip(first, len(middle) - 1)
-    rows = np.stack([magnitudes[start : stop + 1].max(axis=0) for start, stop in zip(first, last, strict=True)])
-    return np.stack([rows[:, start : stop + 1].max(axis=1) for start, stop in zip(first, last, strict=True)], axis=1)
+    rows = np.stack(
+        [magnitudes[start : stop + 1].max(axis=0) for start, stop in zip(first, last, strict=True)]
+    )
+    return np.stack(
+        [rows[:, start : stop + 1].max(axis=1) for start, stop in zip(first, last, strict=True)],
+        axis=1,
+    )

@@ -9,10 +9,14 @@ from itertools import pairwise
 import numpy as np
 
 SWEEPS = 8  # barycentre sweeps; more change nothing that can be seen
-SPECTRAL_LIMIT = 1500  # neurons; eigenvectors of larger groups take too long for what can still be seen
+SPECTRAL_LIMIT = (
+    1500  # neurons; eigenvectors of larger groups take too long for what can still be seen
+)
 
 
-def layer_groups(layer_of: Mapping[int, int], n_neurons: int, n_inputs: int, n_outputs: int) -> list[tuple[str, np.ndarray]]:
+def layer_groups(
+    layer_of: Mapping[int, int], n_neurons: int, n_inputs: int, n_outputs: int
+) -> list[tuple[str, np.ndarray]]:
     """Split the living neurons into inputs, hidden layers and outputs.
 
     Parameters
@@ -31,7 +35,9 @@ def layer_groups(layer_of: Mapping[int, int], n_neurons: int, n_inputs: int, n_o
     ValueError : a neuron outside 0..n_neurons-1, or sizes that do not fit.
     """
     if n_inputs < 0 or n_outputs < 0 or n_inputs + n_outputs > n_neurons:
-        raise ValueError(f"n_inputs and n_outputs must fit into {n_neurons} neurons, got {n_inputs} and {n_outputs}")
+        raise ValueError(
+            f"n_inputs and n_outputs must fit into {n_neurons} neurons, got {n_inputs} and {n_outputs}"
+        )
     neurons = np.array(sorted(int(neuron) for neuron in layer_of), dtype=int)
     if neurons.size and (neurons[0] < 0 or neurons[-1] >= n_neurons):
         raise ValueError(f"layer_of must name neurons between 0 and {n_neurons - 1}")
@@ -41,12 +47,16 @@ def layer_groups(layer_of: Mapping[int, int], n_neurons: int, n_inputs: int, n_o
     numbers = np.unique(layers)
     groups = [("inputs", neurons[neurons < n_inputs])]
     for number, layer in enumerate(numbers, start=1):
-        groups.append(("hidden" if len(numbers) == 1 else f"layer {number}", hidden[layers == layer]))
+        groups.append(
+            ("hidden" if len(numbers) == 1 else f"layer {number}", hidden[layers == layer])
+        )
     groups.append(("outputs", neurons[neurons >= first_output]))
     return [(name, members) for name, members in groups if members.size]
 
 
-def order_groups(weights: np.ndarray, groups: list, positions: np.ndarray | None = None) -> list[tuple[str, np.ndarray]]:
+def order_groups(
+    weights: np.ndarray, groups: list, positions: np.ndarray | None = None
+) -> list[tuple[str, np.ndarray]]:
     """Order the neurons within each group so that neighbours in the drawing are alike.
 
     With finite positions a group is ordered by them. Inputs and outputs without positions keep their own order, which
@@ -103,7 +113,11 @@ def _raster(positions: np.ndarray) -> np.ndarray:
     rows = max(round(len(positions) ** (1 / positions.shape[1])), 2)
     for coordinate in positions.T[1:]:
         span = np.ptp(coordinate)
-        keys.append(np.round((coordinate - coordinate.min()) / span * (rows - 1)) if span > 0 else np.zeros(len(positions)))
+        keys.append(
+            np.round((coordinate - coordinate.min()) / span * (rows - 1))
+            if span > 0
+            else np.zeros(len(positions))
+        )
     return np.lexsort(keys)
 
 
@@ -117,7 +131,9 @@ def _spectral(inner: np.ndarray) -> np.ndarray:
     _, vectors = np.linalg.eigh(laplacian)
     fiedler = vectors[:, 1] * scale
     # An eigenvector's sign is arbitrary; fix it so that the same matrix is always drawn the same way.
-    return np.argsort(fiedler * (1.0 if fiedler[np.argmax(np.abs(fiedler))] > 0 else -1.0), kind="stable")
+    return np.argsort(
+        fiedler * (1.0 if fiedler[np.argmax(np.abs(fiedler))] > 0 else -1.0), kind="stable"
+    )
 
 
 def _by_barycentre(magnitudes: np.ndarray, group: tuple, others: list) -> tuple[str, np.ndarray]:

@@ -16,7 +16,9 @@ NAMED = 8
 """Strengths that are named one by one on an axis."""
 
 
-def sorted_matrices(panels: Sequence[tuple], *, n_inputs: int, n_outputs: int, columns: int = 2) -> Figure:
+def sorted_matrices(
+    panels: Sequence[tuple], *, n_inputs: int, n_outputs: int, columns: int = 2
+) -> Figure:
     """Draw several |W| as `sorted_matrix` does, each on a colour scale of its own.
 
     Parameters
@@ -30,10 +32,14 @@ def sorted_matrices(panels: Sequence[tuple], *, n_inputs: int, n_outputs: int, c
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     figure = new_figure(3.6 * columns, 3.4 * rows)
-    for axes, panel in zip(figure.subplots(rows, columns, squeeze=False).flat, panels, strict=False):
+    for axes, panel in zip(
+        figure.subplots(rows, columns, squeeze=False).flat, panels, strict=False
+    ):
         title, weights, layer_of, *positions = panel
         weights = square_matrix(weights)
-        groups = order_groups(weights, layer_groups(layer_of, len(weights), n_inputs, n_outputs), *positions)
+        groups = order_groups(
+            weights, layer_groups(layer_of, len(weights), n_inputs, n_outputs), *positions
+        )
         axes.set_title(title, fontsize=FONT + 1, color=INK)
         if groups:
             living = np.concatenate([members for _, members in groups])
@@ -65,19 +71,25 @@ def dial(
     label : of the strength.
     """
     strengths = np.asarray(strengths)
-    spaced = np.issubdtype(strengths.dtype, np.number) and strengths.min() >= 0 and strengths.max() > 0
+    spaced = (
+        np.issubdtype(strengths.dtype, np.number) and strengths.min() >= 0 and strengths.max() > 0
+    )
     place = strengths.astype(float) if spaced else np.arange(len(strengths), dtype=float)
     if spaced and place[0] == 0:
         place[0] = place[1] ** 2 / place[2] if len(place) > 2 else place[1] / 10
     figure = new_figure(5.6, 0.9 + 1.9 * len(measures))
     for axes, (name, values) in zip(
-        figure.subplots(len(measures), 1, sharex=True, squeeze=False).flat, measures.items(), strict=True
+        figure.subplots(len(measures), 1, sharex=True, squeeze=False).flat,
+        measures.items(),
+        strict=True,
     ):
         values = np.asarray(values, dtype=float)
         axes.fill_between(place, np.nanmin(values, 1), np.nanmax(values, 1), alpha=0.2, linewidth=0)
         axes.plot(place, np.nanmedian(values, 1), linewidth=1.5)
         axes.plot(place, values, linestyle="none", marker="o", markersize=3, color="C0", alpha=0.6)
-        axes.set(xscale="log" if spaced else "linear", yscale="log" if name in logarithmic else "linear")
+        axes.set(
+            xscale="log" if spaced else "linear", yscale="log" if name in logarithmic else "linear"
+        )
         if name in logarithmic:
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -85,7 +97,9 @@ def dial(
         else:
             axes.ticklabel_format(axis="y", style="plain", useOffset=False)
             middle, largest = np.nanmean(values), np.nanmax(np.abs(values))
-            if np.nanmax(values) - np.nanmin(values) < EVEN * largest:  # else rounding would look like a change
+            if (
+                np.nanmax(values) - np.nanmin(values) < EVEN * largest
+            ):  # else rounding would look like a change
                 axes.set_ylim(middle - EVEN * largest, middle + EVEN * largest)
         axes.set_ylabel(name, fontsize=FONT + 1)
         plain_axes(axes)

@@ -9,16 +9,27 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 # Okabe & Ito (2008): told apart with every common colour blindness; blue is also clearly darker than orange in grey.
-BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+)
 POSITIVE, NEGATIVE = BLUE, VERMILION
 INK, GREY, PALE = "#222222", "#777777", "#E4EAF0"
 
 FONT = 8  # points: the smallest that a journal column keeps readable
 
 # Lightness falls steadily, and the faintest entry is already far from the white that stands for "exactly zero".
-MAGNITUDE = LinearSegmentedColormap.from_list("magnitude", ["#F2A65A", "#D1495B", "#6A2C70", "#16122B"])
+MAGNITUDE = LinearSegmentedColormap.from_list(
+    "magnitude", ["#F2A65A", "#D1495B", "#6A2C70", "#16122B"]
+)
 # White at zero (hence an odd number of colours), blue for positive, vermilion for negative, equally dark at both ends.
-SIGNED = LinearSegmentedColormap.from_list("signed", ["#7A2E00", VERMILION, "#FFFFFF", BLUE, "#003A5C"], N=257)
+SIGNED = LinearSegmentedColormap.from_list(
+    "signed", ["#7A2E00", VERMILION, "#FFFFFF", BLUE, "#003A5C"], N=257
+)
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -34,7 +34,9 @@ def convolutional(graph, lay, positions, local_layers, *, n_null, rng):
     """Verdict on the local layers of a layered EffectiveGraph; effect and p are of the layer with the most sharing."""
     channel = np.zeros(graph.n_neurons, dtype=int)
     results = []
-    n_null = max(n_null, math.ceil(2 * len(local_layers) / ALPHA))  # fewer could not reach ALPHA in that many layers
+    n_null = max(
+        n_null, math.ceil(2 * len(local_layers) / ALPHA)
+    )  # fewer could not reach ALPHA in that many layers
     positions = positions if positions is None else unrolled(positions)
     for k in local_layers:
         fields = receptive_fields(graph, lay, k, positions)
@@ -45,14 +47,19 @@ def convolutional(graph, lay, positions, local_layers, *, n_null, rng):
         p_value = min(1.0, 2 * judged[best]["p_value"])
         results.append(judged[best] | {"p_value": p_value, "cyclic": bool(best)})
         channel[fields.targets] = _channels(*frames[best])
-    evidence = {"effect_is": "kernel variance explained by sharing, beyond chance", "layers": results}
+    evidence = {
+        "effect_is": "kernel variance explained by sharing, beyond chance",
+        "layers": results,
+    }
     if not results:
         evidence["note"] = "no local layer"
         return Verdict("convolutional", False, 0.0, None, evidence)
     p_value = min(1.0, min(r["p_value"] for r in results) * len(results))
     best = max(results, key=lambda r: r["explained"])
     present = any(
-        r["explained"] >= MIN_EXPLAINED and r["matched"] >= MIN_MATCHED and r["p_value"] * len(results) <= ALPHA
+        r["explained"] >= MIN_EXPLAINED
+        and r["matched"] >= MIN_MATCHED
+        and r["p_value"] * len(results) <= ALPHA
         for r in results
     )
     return Verdict("convolutional", bool(present), best["explained"], p_value, evidence)
@@ -63,7 +70,11 @@ def _judge_layer(fields, kernels, valid, anchor, n_null, rng):
     some = np.arange(n_kernels)
     if n_kernels**2 * n_taps > WORK:
         some = np.sort(rng.choice(n_kernels, max(2, int(np.sqrt(WORK / n_taps))), replace=False))
-    kernels, valid, apart = kernels[some], valid[some], anchor[some][:, None] != anchor[some][None, :]
+    kernels, valid, apart = (
+        kernels[some],
+        valid[some],
+        anchor[some][:, None] != anchor[some][None, :],
+    )
     rank = max(1, int(REPEATS * len(np.unique(anchor)) * len(some) / n_kernels))
     power = (kernels**2).sum(axis=1)
     rest = _repeats(kernels[None], valid, apart, rank)[0] / power
@@ -91,7 +102,9 @@ def _distances(kernels, valid):
     power = kernels**2
     inside = power @ valid.T.astype(kernels.dtype)
     distance = inside + np.swapaxes(inside, -1, -2) - 2 * kernels @ np.swapaxes(kernels, -1, -2)
-    return np.where(inside >= COVERED * power.sum(axis=-1)[..., None], np.maximum(distance, 0.0), np.inf)
+    return np.where(
+        inside >= COVERED * power.sum(axis=-1)[..., None], np.maximum(distance, 0.0), np.inf
+    )
 
 
 def _repeats(kernels, valid, apart, rank):
@@ -99,7 +112,9 @@ def _repeats(kernels, valid, apart, rank):
     power.
     """
     distance = np.where(apart, _distances(kernels, valid), np.inf)
-    return np.minimum(np.partition(distance, rank - 1, axis=-1)[..., rank - 1], (kernels**2).sum(axis=-1))
+    return np.minimum(
+        np.partition(distance, rank - 1, axis=-1)[..., rank - 1], (kernels**2).sum(axis=-1)
+    )
 
 
 def _channels(kernels, valid, anchor):
@@ -128,7 +143,9 @@ def _kernels(fields, positions, channel, cyclic):
     share = abs(fields.weights)
     middle = (share @ place) / share.sum(axis=1).reshape(-1, 1)
     centre[unplaced] = middle[unplaced]
-    tilt = 1e-6 * spacing * np.arange(1, place.shape[1] + 1)  # ties between two sites are always broken the same way
+    tilt = (
+        1e-6 * spacing * np.arange(1, place.shape[1] + 1)
+    )  # ties between two sites are always broken the same way
     anchor_site = sites[tree.query(centre + tilt)[1]]
     entries = fields.weights.tocoo()
     rows, columns = entries.coords
@@ -146,7 +163,9 @@ def _kernels(fields, positions, channel, cyclic):
     where = where % extent if cyclic else where
     inside = ((where >= 0) & (where < extent)).all(axis=2)
     where = np.where(inside[..., None], where, 0)
-    valid = inside & occupied[(*np.moveaxis(where, 2, 0), np.broadcast_to(used[:, -1], inside.shape))]
+    valid = (
+        inside & occupied[(*np.moveaxis(where, 2, 0), np.broadcast_to(used[:, -1], inside.shape))]
+    )
     anchor = np.ravel_multi_index(tuple(anchor_site.T), tuple(extent))
     return kernels, valid, anchor
 

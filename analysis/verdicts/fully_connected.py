@@ -46,7 +46,9 @@ def blocks(graph, lay):
                 "n_sources": len(sources),
                 "n_targets": len(targets),
                 "n_edges": n_edges,
-                "density": n_edges / (len(sources) * len(targets)) if len(sources) and len(targets) else 0.0,
+                "density": n_edges / (len(sources) * len(targets))
+                if len(sources) and len(targets)
+                else 0.0,
                 "mass": float(np.abs(edges.weight[here]).sum()),
             }
         )
@@ -66,7 +68,9 @@ def fully_connected(graph, lay, *, n_null, rng, local_layers=(), is_residual=Fal
     mass = float(size[~lay.injects].sum())
     neighbour_mass = 1 - float(size[long].sum()) / mass if mass else 0.0
     last = judged[-1]["layer"]
-    total = sum(b["n_edges"] for b in judged) + int((long & (lay.layer.ravel()[edges.target] <= last)).sum())
+    total = sum(b["n_edges"] for b in judged) + int(
+        (long & (lay.layer.ravel()[edges.target] <= last)).sum()
+    )
     dense = sum(
         b["n_edges"] * b["density"]
         for b in judged
@@ -76,7 +80,10 @@ def fully_connected(graph, lay, *, n_null, rng, local_layers=(), is_residual=Fal
     observed, draws, whole = _shared_pairs(edges, n, n_null, rng)
     p_value, p_asked = empirical_p(observed, draws), whole < MIN_DENSITY
     present = (
-        effect >= MIN_DENSITY and neighbour_mass >= MIN_NEIGHBOUR_MASS and not is_residual and (p_value <= ALPHA or not p_asked)
+        effect >= MIN_DENSITY
+        and neighbour_mass >= MIN_NEIGHBOUR_MASS
+        and not is_residual
+        and (p_value <= ALPHA or not p_asked)
     )
     evidence = {
         "effect_is": "block density averaged over edges",
@@ -106,7 +113,10 @@ def _shared_pairs(edges, n_neurons, n_null, rng):
     n_edges = rng.hypergeometric(inside, wired.size - inside, int(wired.sum()), size=n_null)
     per_chunk = max(1, CHUNK // inside)
     chunks = np.split(n_edges, np.arange(per_chunk, n_null, per_chunk))
-    draws = [_complete_2x2(random_bipartite(n_rows, len(columns), chunk, rng, len(chunk))) for chunk in chunks]
+    draws = [
+        _complete_2x2(random_bipartite(n_rows, len(columns), chunk, rng, len(chunk)))
+        for chunk in chunks
+    ]
     return float(observed), np.concatenate(draws), float(wired.mean())
 
 

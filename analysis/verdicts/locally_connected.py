@@ -42,10 +42,17 @@ def receptive_fields(graph, lay, k, positions):
     sources = sources[np.isfinite(positions[sources]).all(axis=1)]
     if len(sources) < MIN_FIELD:
         return None
-    here = (lay.span == 1) & ~lay.injects & (lay.layer.ravel()[edges.target] == k) & np.isin(edges.source % n, sources)
+    here = (
+        (lay.span == 1)
+        & ~lay.injects
+        & (lay.layer.ravel()[edges.target] == k)
+        & np.isin(edges.source % n, sources)
+    )
     pair, first = np.unique(edges.target[here] % n * n + edges.source[here] % n, return_index=True)
     rows, columns = np.searchsorted(targets, pair // n), np.searchsorted(sources, pair % n)
-    weights = sparse.csr_array((edges.weight[here][first], (rows, columns)), shape=(len(targets), len(sources)))
+    weights = sparse.csr_array(
+        (edges.weight[here][first], (rows, columns)), shape=(len(targets), len(sources))
+    )
     wide = np.diff(weights.indptr) >= MIN_FIELD
     return Fields(k, weights[wide], targets[wide], sources)
 
@@ -68,9 +75,15 @@ def locally_connected(graph, lay, positions, *, n_null, rng):
             if draws.mean() > 0:
                 judged.append((fields, field_spread(fields.weights, place).mean(), draws))
     if not judged:
-        evidence["note"] = "no positions" if positions is None else "no layer with positioned sources and wide enough fields"
+        evidence["note"] = (
+            "no positions"
+            if positions is None
+            else "no layer with positioned sources and wide enough fields"
+        )
         return Verdict("locally_connected", False, 1.0, None, evidence)
-    pooled = np.array([np.append(spread, draws) for _, spread, draws in judged])  # (layers, 1 + n_null), observed first
+    pooled = np.array(
+        [np.append(spread, draws) for _, spread, draws in judged]
+    )  # (layers, 1 + n_null), observed first
     ranks = np.array([np.searchsorted(np.sort(row), row, side="right") for row in pooled])
     smallest = ranks.min(axis=0)
     p_value = empirical_p(smallest[0], smallest[1:], tail="lower")

@@ -15,7 +15,9 @@ from analysis.layers import carry_and_add
 from analysis.verdicts import Verdict
 
 MIN_SHARE = 0.2  # share of the computing neurons that serve more than once
-FRESH = 0.5  # share of the added weight that must be new for a step to be part of the same running sum
+FRESH = (
+    0.5  # share of the added weight that must be new for a step to be part of the same running sum
+)
 
 
 def services(graph):
@@ -57,7 +59,9 @@ def recurrent(graph):
         "n_computing": n_computing,
         "n_reused": n_reused,
         "services_histogram": np.bincount(count[count > 0]).tolist(),
-        "n_self_connected": int(np.unique(graph.unrolled.target[_is_self(graph)] % graph.n_neurons).size),
+        "n_self_connected": int(
+            np.unique(graph.unrolled.target[_is_self(graph)] % graph.n_neurons).size
+        ),
     }
     return Verdict("recurrent", bool(effect >= MIN_SHARE), float(effect), None, evidence)
 

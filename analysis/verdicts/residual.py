@@ -54,7 +54,9 @@ def residual(graph, lay, *, n_null, rng):
         "n_skip_targets": len(targets),
         "carry_and_add_share": float(carries.sum() / max(computing.sum(), 1)),
         "n_carry_and_add": int(carries.sum()),
-        "n_blocks": len(np.unique(np.concatenate([layer[targets], layer[np.flatnonzero(carries.ravel())]]))),
+        "n_blocks": len(
+            np.unique(np.concatenate([layer[targets], layer[np.flatnonzero(carries.ravel())]]))
+        ),
         "n_handed_on": n_handed,
         "null_handed_on": float(handed_draws.mean()),
         "p_handed_on": p_handed,
@@ -91,7 +93,9 @@ def skip_joins(graph, lay, rng):
 def _parallel_reach(graph, sources):
     """(len(sources), nodes) bool: what each source reaches over two or more contracted edges."""
     edges, n_nodes = graph.edges, graph.alive.size
-    step = sparse.csr_array((np.ones(len(edges)), (edges.source, edges.target)), shape=(n_nodes, n_nodes))
+    step = sparse.csr_array(
+        (np.ones(len(edges)), (edges.source, edges.target)), shape=(n_nodes, n_nodes)
+    )
     start = (np.ones(len(sources)), (np.arange(len(sources)), sources))
     frontier = _binary(sparse.csr_array(start, shape=(len(sources), n_nodes)) @ step)
     reach = np.zeros(frontier.shape, dtype=bool)
@@ -126,17 +130,25 @@ def _handed_null(graph, skips, n_null, rng):
     none = np.ones(shape[1])  # probability that a neuron's value is handed on at no iteration
     for l in range(1, shape[0] - 1):
         step = into == l
-        sources = graph.alive[l - 1] if graph.has_data else graph.alive[l - 1] & ~graph.is_source[l - 1]
+        sources = (
+            graph.alive[l - 1] if graph.has_data else graph.alive[l - 1] & ~graph.is_source[l - 1]
+        )
         n_targets = len(np.unique(graph.unrolled.target[step]))
         if not n_targets or not sources.any():
             continue
-        positive = float((graph.unrolled.weight[step] > 0).mean()) if graph.activation == "relu" else 1.0
-        pairs = reach[nodes // shape[1] == l - 1][:, np.flatnonzero(ends[l + 1]) + (l + 1) * shape[1]]
+        positive = (
+            float((graph.unrolled.weight[step] > 0).mean()) if graph.activation == "relu" else 1.0
+        )
+        pairs = reach[nodes // shape[1] == l - 1][
+            :, np.flatnonzero(ends[l + 1]) + (l + 1) * shape[1]
+        ]
         joins = 1 - (1 - pairs.mean()) ** ((out_of == l).sum() / n_targets) if pairs.size else 1.0
         n_sources = int(graph.alive[l - 1].sum())
         relay = positive * joins * _single_input(n_sources, step.sum() / n_targets)
         none[sources] *= (1 - relay / n_sources) ** n_targets
-    return len(np.unique(skips.source % shape[1])), poisson_binomial(1 - none[none < 1], rng, n_null)
+    return len(np.unique(skips.source % shape[1])), poisson_binomial(
+        1 - none[none < 1], rng, n_null
+    )
 
 
 def _single_input(n_sources, mean_degree):
@@ -168,7 +180,9 @@ def _carry_null(graph, carries, n_null, rng):
     could &= both.ravel()[edges.target]
     # compared are sources alive wherever the neuron's own earlier value is: others meet fewer competitors, or none
     ids = np.flatnonzero(both.any(axis=0))
-    absent = both[1:, ids].T.astype(np.float32) @ ~graph.alive[:-1]  # (neurons, sources): iterations without the source
+    absent = (
+        both[1:, ids].T.astype(np.float32) @ ~graph.alive[:-1]
+    )  # (neurons, sources): iterations without the source
     candidate = absent == 0
     place = np.full(n, -1)
     place[ids] = np.arange(len(ids))

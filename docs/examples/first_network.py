@@ -2,7 +2,7 @@
 
 from analysis import analyse
 from urn import TrainConfig, train
-from urn.tasks import Shells
+from urn.data.tasks import Shells
 
 config = TrainConfig(
     task="shells",
@@ -11,7 +11,13 @@ config = TrainConfig(
     n_iterations=3,
     steps=500,
     learning_rate=5e-3,
-    strengths={"weight": 2e-3, "activity": 2e-3, "bias": 1e-3, "self": 1, "depth": {"value": 5e-2, "warmup": 200}},
+    strengths={
+        "weight": 2e-3,
+        "activity": 2e-3,
+        "bias": 1e-3,
+        "self": 1,
+        "depth": {"value": 5e-2, "warmup": 200},
+    },
 )
 run = train(config)
 print(f"test accuracy {run.test_accuracy:.3f}")

@@ -7,7 +7,7 @@ import torch
 
 from analysis import analyse
 from urn import Dataset, TrainConfig, train
-from urn.geometry import line
+from urn.loss.geometry import line
 
 x = torch.randn(2400, 20, generator=torch.Generator().manual_seed(0))
 y = x.unfold(1, 5, 2).amax(2)
@@ -17,13 +17,23 @@ data = Dataset(*zip(x.split(cuts), y.split(cuts), strict=True), 8, "regression",
 
 for price in (0.0, 3e-2):
     config = TrainConfig(
-        n_neurons=80, n_iterations=2, steps=500, learning_rate=1e-2, hidden_positions="learned",
+        n_neurons=80,
+        n_iterations=2,
+        steps=500,
+        learning_rate=1e-2,
+        hidden_positions="learned",
         strengths={"weight": 1e-3, "bias": 1e-3, "locality": price},
-    )  # fmt: skip
+    )
     run = train(config, data=data)
     report = analyse(
-        run.weights.numpy(), run.biases.numpy(), positions=run.positions.numpy(), inputs=data.validation[0].numpy(), **run.form
+        run.weights.numpy(),
+        run.biases.numpy(),
+        positions=run.positions.numpy(),
+        inputs=data.validation[0].numpy(),
+        **run.form,
     )
     local = report.verdicts["locally_connected"]
     answer = "local" if local.present else "not local"
-    print(f"price of length {price}: {answer}, receptive fields {local.effect:.2f} of chance, R2 {run.test_accuracy:.2f}")
+    print(
+        f"price of length {price}: {answer}, receptive fields {local.effect:.2f} of chance, R2 {run.test_accuracy:.2f}"
+    )

@@ -5,10 +5,17 @@ All nine are trained together, as one population.
 
 from analysis import analyse
 from urn import TrainConfig, train_population
-from urn.tasks import Shells
+from urn.data.tasks import Shells
 
 WEIGHTS, DEPTHS = (5e-4, 2e-3, 2e-1), (0.0, 1e-2, 1e-1)
-base = TrainConfig(task="shells", task_options={"dimension": 4}, n_neurons=40, n_iterations=3, steps=400, learning_rate=5e-3)
+base = TrainConfig(
+    task="shells",
+    task_options={"dimension": 4},
+    n_neurons=40,
+    n_iterations=3,
+    steps=400,
+    learning_rate=5e-3,
+)
 grid = [{"weight": w, "bias": 1e-3, "self": 1.0, "depth": d} for w in WEIGHTS for d in DEPTHS]
 runs = train_population([base.replace(strengths=strengths) for strengths in grid])
 inputs = Shells(dimension=4).load().validation[0][:500].numpy()
@@ -16,5 +23,9 @@ inputs = Shells(dimension=4).load().validation[0][:500].numpy()
 for strengths, run in zip(grid, runs, strict=True):
     summary = "diverged"
     if run.status != "diverged":
-        summary = analyse(run.weights.numpy(), run.biases.numpy(), inputs=inputs, n_null=200, **run.form).summary
-    print(f"weight {strengths['weight']:<7g} depth {strengths['depth']:<5g} accuracy {run.test_accuracy:.2f}  {summary}")
+        summary = analyse(
+            run.weights.numpy(), run.biases.numpy(), inputs=inputs, n_null=200, **run.form
+        ).summary
+    print(
+        f"weight {strengths['weight']:<7g} depth {strengths['depth']:<5g} accuracy {run.test_accuracy:.2f}  {summary}"
+    )

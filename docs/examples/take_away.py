@@ -5,12 +5,17 @@ from pathlib import Path
 
 import torch
 
-from experiments.export import export, read_module
+from experiments.commands.export import export, read_module
 from urn import TrainConfig, train
-from urn.tasks import Shells
+from urn.data.tasks import Shells
 
 config = TrainConfig(
-    task="shells", task_options={"dimension": 4}, n_neurons=40, n_iterations=3, steps=300, strengths={"weight": 2e-3}
+    task="shells",
+    task_options={"dimension": 4},
+    n_neurons=40,
+    n_iterations=3,
+    steps=300,
+    strengths={"weight": 2e-3},
 )
 run, data = train(config), Shells(dimension=4).load()
 print(run.compact())

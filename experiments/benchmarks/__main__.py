@@ -18,7 +18,9 @@ def main() -> None:
     """Run the benchmark that is named."""
     described = "\n".join(f"  {name:10} {what}" for name, what in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.benchmarks", description=described, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m experiments.benchmarks",
+        description=described,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", choices=BENCHMARKS)
     parser.add_argument("arguments", nargs="*", help="parts or options of that benchmark")

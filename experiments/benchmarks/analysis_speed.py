@@ -41,12 +41,19 @@ def convolutions(rng):
     first, second = slice(sites, sites + hidden), slice(sites + hidden, sites + 2 * hidden)
     for targets, sources, n_sources in ((first, slice(0, sites), 1), (second, first, channels)):
         kernels = rng.normal(size=(channels, n_sources, 5))
-        shared = np.where(near, kernels[:, :, np.clip(offset + 2, 0, 4)], 0.0)  # (channels, n_sources, sites, sites)
+        shared = np.where(
+            near, kernels[:, :, np.clip(offset + 2, 0, 4)], 0.0
+        )  # (channels, n_sources, sites, sites)
         weights[targets, sources] = shared.transpose(0, 2, 1, 3).reshape(hidden, -1)
     weights[-n_outputs:, second] = rng.normal(size=(n_outputs, hidden))
     positions = np.full((len(weights), 1), np.nan)
     positions[:-n_outputs, 0] = np.tile(place, 1 + 2 * channels)
-    return weights, {"n_inputs": sites, "n_outputs": n_outputs, "n_iterations": 3, "positions": positions}
+    return weights, {
+        "n_inputs": sites,
+        "n_outputs": n_outputs,
+        "n_iterations": 3,
+        "positions": positions,
+    }
 
 
 def layered(n_neurons, sizes, density, rng):
@@ -102,7 +109,10 @@ def measure(name):
 @contextlib.contextmanager
 def busy_cores():
     """While something else keeps every core busy."""
-    others = [multiprocessing.get_context("spawn").Process(target=spin, daemon=True) for _ in range(os.cpu_count() or 1)]
+    others = [
+        multiprocessing.get_context("spawn").Process(target=spin, daemon=True)
+        for _ in range(os.cpu_count() or 1)
+    ]
     for other in others:
         other.start()
     time.sleep(3)  # until they have imported what they need

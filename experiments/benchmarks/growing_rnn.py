@@ -20,11 +20,23 @@ class GrowingRNN:
         grows: whether neurons are born and die.
     """
 
-    def __init__(self, symbols: np.ndarray, seed: int, size: int = 1, grows: bool = True, n_symbols: int = 4):
-        self.random, self.symbols, self.grows, self.V = np.random.default_rng(seed), symbols, grows, n_symbols
+    def __init__(
+        self, symbols: np.ndarray, seed: int, size: int = 1, grows: bool = True, n_symbols: int = 4
+    ):
+        self.random, self.symbols, self.grows, self.V = (
+            np.random.default_rng(seed),
+            symbols,
+            grows,
+            n_symbols,
+        )
         draw = lambda *shape: 0.01 * self.random.standard_normal(shape)  # noqa: E731
-        self.weights = {"Wx": draw(size, n_symbols), "Wh": draw(size, size), "Wy": draw(n_symbols, size),
-                        "bh": np.zeros(size), "by": np.zeros(n_symbols)}  # fmt: skip
+        self.weights = {
+            "Wx": draw(size, n_symbols),
+            "Wh": draw(size, size),
+            "Wy": draw(n_symbols, size),
+            "bh": np.zeros(size),
+            "by": np.zeros(n_symbols),
+        }
         self.squares = {name: np.zeros_like(w) for name, w in self.weights.items()}
         self.h, self.at, self.one_hot = np.zeros(size), 0, np.eye(n_symbols)
         self.loss_mean = STRETCH * np.log(n_symbols)
@@ -83,7 +95,9 @@ class GrowingRNN:
         if len(dead):
             self.each(lambda T, axis: np.delete(T, dead, axis))
             self.h = np.delete(self.h, dead)
-        if self.size < CAP and ((len(weak) < RESERVE and random.random() < P_ADD) or random.random() < P_SPONTANEOUS):
+        if self.size < CAP and (
+            (len(weak) < RESERVE and random.random() < P_ADD) or random.random() < P_SPONTANEOUS
+        ):
             self.bear()
 
     def bear(self) -> None:
@@ -92,7 +106,10 @@ class GrowingRNN:
         self.each(lambda T, axis: np.insert(T, n, 0, axis))
         self.h = np.append(self.h, 0)
         w, v = self.weights, self.squares
-        w["Wx"][n], w["Wh"][n] = 0.01 * random.standard_normal(self.V), 0.01 * random.standard_normal(n + 1)
+        w["Wx"][n], w["Wh"][n] = (
+            0.01 * random.standard_normal(self.V),
+            0.01 * random.standard_normal(n + 1),
+        )
         out, within = random.standard_normal(self.V), random.standard_normal(n + 1)
         w["Wy"][:, n] = out * THRESHOLD / 2 / np.abs(out).sum()
         w["Wh"][:, n] = within * THRESHOLD / 2 * n / self.V / np.abs(within).sum()

@@ -22,9 +22,9 @@ from scipy.stats import fisher_exact, ks_2samp
 
 from experiments import symbols
 from experiments.benchmarks.growing_rnn import GrowingRNN
-from urn.tasks import Dataset
-from urn.tasks import task_options as options
-from urn.training import Trainer
+from urn.data.tasks import Dataset
+from urn.data.tasks import task_options as options
+from urn.training.trainer import Trainer
 
 PARTS, GRAMMARS = ("speed", "match", "reference"), ("easy", "hard")
 FIRST_SEED = 100
@@ -59,7 +59,9 @@ def yardstick(data: Dataset, seed: int, **how) -> GrowingRNN:
 def population(grammar: str, data: Dataset, updates: int, seeds: int, start: int = 1) -> Trainer:
     """All seeds together on the same stream, without evaluation but at the end."""
     growth = symbols.PAPERS_RULE | {"start": start}
-    config = symbols.papers(grammar, updates, log_every=updates, growth=growth, task_options=text_options(updates))
+    config = symbols.papers(
+        grammar, updates, log_every=updates, growth=growth, task_options=text_options(updates)
+    )
     return Trainer([config.replace(seed=FIRST_SEED + k) for k in range(seeds)], data)
 
 
@@ -75,7 +77,9 @@ def speed(updates: int, seeds: int) -> None:
     sequential = clock() - begin
     trainer = population("hard", data, updates, seeds, START)
     begin = clock()
-    trainer.run(until=updates - 1)  # the last update is followed by evaluation, which the yardstick has not
+    trainer.run(
+        until=updates - 1
+    )  # the last update is followed by evaluation, which the yardstick has not
     together = clock() - begin
     table = Table(
         "",
@@ -85,9 +89,20 @@ def speed(updates: int, seeds: int) -> None:
         "median neurons",
         title=f"{seeds} networks, {updates:,} updates, hard",
     )
-    sizes = np.median([net.size for net in alone]), float(trainer.living_neurons().double().median())
-    for name, (seconds, processor), size in zip(("NumPy, one by one", "together"), (sequential, together), sizes, strict=True):
-        table.add_row(name, f"{seconds:.1f}", f"{processor:.1f}", f"{1e3 * seconds / updates / seeds:.3f}", f"{size:g}")
+    sizes = (
+        np.median([net.size for net in alone]),
+        float(trainer.living_neurons().double().median()),
+    )
+    for name, (seconds, processor), size in zip(
+        ("NumPy, one by one", "together"), (sequential, together), sizes, strict=True
+    ):
+        table.add_row(
+            name,
+            f"{seconds:.1f}",
+            f"{processor:.1f}",
+            f"{1e3 * seconds / updates / seeds:.3f}",
+            f"{size:g}",
+        )
     console.print(table)
     faster, spared = sequential / together
     console.print(
@@ -139,22 +154,37 @@ def reference(seeds: int, grammars: list[str]) -> None:
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as processes:
         for grammar in grammars:
             some = range(FIRST_SEED, FIRST_SEED + seeds)
-            found = np.array(list(processes.map(course, [grammar] * seeds, some)))  # (seeds, moments, neurons and loss)
+            found = np.array(
+                list(processes.map(course, [grammar] * seeds, some))
+            )  # (seeds, moments, neurons and loss)
             known = REFERENCE[grammar]
             title = f"{grammar}: the yardstick, {seeds} seeds, and the reference program, {known['seeds']} seeds"
-            table = Table("", "updates", "yardstick, median (range)", "reference, median", "p", title=title)
+            table = Table(
+                "", "updates", "yardstick, median (range)", "reference, median", "p", title=title
+            )
             for column, name in enumerate(("neurons", "loss")):
                 for moment, (updates, median) in enumerate(zip(MOMENTS, known[name], strict=True)):
                     values = found[:, moment, column]
                     p = p_of_median(values, median, known["seeds"])
                     cell = f"{np.median(values):.4g} ({values.min():.4g} to {values.max():.4g})"
-                    table.add_row(name, f"{updates:,}", cell, f"{median:g}", f"{p:.3f}{' REJECTED' if p < LEVEL else ''}")
+                    table.add_row(
+                        name,
+                        f"{updates:,}",
+                        cell,
+                        f"{median:g}",
+                        f"{p:.3f}{' REJECTED' if p < LEVEL else ''}",
+                    )
             console.print(table)
             for moment, updates in enumerate(MOMENTS):
-                console.print(f"losses at {updates:,}: {' '.join(f'{loss:.2f}' for loss in sorted(found[:, moment, 1]))}")
+                console.print(
+                    f"losses at {updates:,}: {' '.join(f'{loss:.2f}' for loss in sorted(found[:, moment, 1]))}"
+                )
             if grammar == "hard":
                 mastered = int((found[:, -1, 1] < MASTERED).sum())
-                counts = [[mastered, seeds - mastered], [REFERENCE_MASTERED, known["seeds"] - REFERENCE_MASTERED]]
+                counts = [
+                    [mastered, seeds - mastered],
+                    [REFERENCE_MASTERED, known["seeds"] - REFERENCE_MASTERED],
+                ]
                 p = fisher_exact(counts).pvalue
                 console.print(
                     f"under {MASTERED:g} at the end: {mastered} of {seeds}, the reference {REFERENCE_MASTERED} of "
@@ -174,7 +204,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[], help="default: speed")
     parser.add_argument("--updates", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--grammars", nargs="+", choices=GRAMMARS, default=GRAMMARS, help="that match compares on")
+    parser.add_argument(
+        "--grammars", nargs="+", choices=GRAMMARS, default=GRAMMARS, help="that match compares on"
+    )
     given = parser.parse_args(arguments)
     if "speed" in given.parts or not given.parts:
         speed(given.updates, given.seeds)

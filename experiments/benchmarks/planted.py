@@ -39,17 +39,31 @@ def run(n_each=5, n_null=1000, seed=0, show=True):
     """Judge n_each networks a family, with and without noise. Returns counts, accuracy, and the misses as (network
     name, S, misses).
     """
-    counts, misses, n_networks, start = {name: Counter() for name in VERDICTS}, [], 0, time.perf_counter()
+    counts, misses, n_networks, start = (
+        {name: Counter() for name in VERDICTS},
+        [],
+        0,
+        time.perf_counter(),
+    )
     networks = planted(n_each, seed)
-    for network in track(networks, "judging", total=2 * n_each * len(FAMILIES)) if show else networks:
+    for network in (
+        track(networks, "judging", total=2 * n_each * len(FAMILIES)) if show else networks
+    ):
         found, report = judge(network, n_null)
         n_networks += 1
         for name, verdict in report.verdicts.items():
             counts[name][name in network.true, verdict.present] += 1
         if found:
             misses.append((network.name, len(network.weights), found, report))
-    wrong = sum(count for table in counts.values() for (truth, present), count in table.items() if truth != present)
-    n_exact = sum(any(what in ("depth", "widths") for what, _, _ in found) for _, _, found, _ in misses)
+    wrong = sum(
+        count
+        for table in counts.values()
+        for (truth, present), count in table.items()
+        if truth != present
+    )
+    n_exact = sum(
+        any(what in ("depth", "widths") for what, _, _ in found) for _, _, found, _ in misses
+    )
     return {
         "n_networks": n_networks,
         "accuracy": 1 - wrong / (n_networks * len(VERDICTS)),
@@ -70,10 +84,22 @@ def main(arguments=()):
     result = run(1 if options.fast else 5, 200 if options.fast else 1000, options.seed)
     console = Console()
     table = Table(title=f"{result['n_networks']} planted networks, {result['seconds']:.0f} s")
-    for column in ("structure", "there, found", "there, missed", "absent, found", "absent, not found"):
+    for column in (
+        "structure",
+        "there, found",
+        "there, missed",
+        "absent, found",
+        "absent, not found",
+    ):
         table.add_column(column, justify="left" if column == "structure" else "right")
     for name, count in result["counts"].items():
-        table.add_row(name, *(str(count[key]) for key in ((True, True), (True, False), (False, True), (False, False))))
+        table.add_row(
+            name,
+            *(
+                str(count[key])
+                for key in ((True, True), (True, False), (False, True), (False, False))
+            ),
+        )
     console.print(table)
     console.print(
         f"verdicts right: {100 * result['accuracy']:.2f} %; noise-free networks with inexact depth or widths: "

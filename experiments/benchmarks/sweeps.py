@@ -20,12 +20,12 @@ from rich.table import Table
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from experiments.benchmarks.training import Plain
+from experiments.commands.workers import data_of
 from experiments.sweeps.engine import Engine, check
 from experiments.sweeps.plan import Plan, Sweep, make_plan
 from experiments.sweeps.store import Store
-from experiments.workers import data_of
 from urn import InputError, TrainConfig
-from urn.training import Trainer
+from urn.training.trainer import Trainer
 
 PARTS = ("sweep", "populations")
 POPULATIONS = (1, 2, 4, 8, 16, 32)
@@ -34,10 +34,23 @@ console = Console()
 
 def plan_of(side: int, steps: int, device: str = "cpu") -> Plan:
     """side x side points of one seed."""
-    base = {"task": "digits", "n_neurons": 256, "n_iterations": 4, "steps": steps, "log_every": 1000, "snapshots": 0}
+    base = {
+        "task": "digits",
+        "n_neurons": 256,
+        "n_iterations": 4,
+        "steps": steps,
+        "log_every": 1000,
+        "snapshots": 0,
+    }
     base["device"] = device
     axes = {"strengths.weight": ([1e-4, 1e-3], side), "strengths.activity": ([3e-4, 1e-2], side)}
-    return make_plan(Sweep(seeds=1, base=base, grid={name: {"log": ends, "n": n} for name, (ends, n) in axes.items()}))
+    return make_plan(
+        Sweep(
+            seeds=1,
+            base=base,
+            grid={name: {"log": ends, "n": n} for name, (ends, n) in axes.items()},
+        )
+    )
 
 
 def train_plainly(config: TrainConfig) -> float:
@@ -54,30 +67,58 @@ def race(side: int, steps: int, device: str) -> None:
     """The sweep against both ways of the yardstick."""
     plan, workers = plan_of(side, steps, device), 2 if device == "cpu" else 1
     configs = [point.config for point in plan.points]
-    table = Table("", "seconds", "seconds a point", "ratio", "claim", title=f"{len(configs)} networks, S = 256, {steps} steps")
+    table = Table(
+        "",
+        "seconds",
+        "seconds a point",
+        "ratio",
+        "claim",
+        title=f"{len(configs)} networks, S = 256, {steps} steps",
+    )
 
     def sweep() -> list[float]:
-        with tempfile.TemporaryDirectory() as folder, Store.create(Path(folder) / "sweep", plan) as store:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Store.create(Path(folder) / "sweep", plan) as store,
+        ):
             Engine(store, plan, workers, lambda *said: None, lambda: False).run()
             analysis = sum(seconds for (seconds,) in store.rows(["analysis_seconds"]))
             training = sum(seconds for (seconds,) in store.rows(["seconds"]))
-            console.print(f"analysis took {analysis / training:.1%} of the time of training (claim: at most 15 %)")
+            console.print(
+                f"analysis took {analysis / training:.1%} of the time of training (claim: at most 15 %)"
+            )
             return [accuracy for (accuracy,) in store.rows(["validation_accuracy"])]
 
     ours, accuracies = timed(sweep)
-    table.add_row(f"urn sweep, processes: {workers}", f"{ours:.1f}", f"{ours / len(configs):.2f}", "", "")
+    table.add_row(
+        f"urn sweep, processes: {workers}", f"{ours:.1f}", f"{ours / len(configs):.2f}", "", ""
+    )
     one, plain = timed(lambda: [train_plainly(config) for config in configs])
-    table.add_row("yardstick, one after the other", f"{one:.1f}", f"{one / len(configs):.2f}", f"{one / ours:.1f}", ">= 8")
+    table.add_row(
+        "yardstick, one after the other",
+        f"{one:.1f}",
+        f"{one / len(configs):.2f}",
+        f"{one / ours:.1f}",
+        ">= 8",
+    )
 
     def pool() -> list[float]:
         with multiprocessing.get_context("spawn").Pool(2, torch.set_num_threads, (1,)) as processes:
             return processes.map(train_plainly, configs, chunksize=1)
 
     two, _ = timed(pool)
-    table.add_row("yardstick, pool of 2", f"{two:.1f}", f"{two / len(configs):.2f}", f"{two / ours:.1f}", ">= 4")
+    table.add_row(
+        "yardstick, pool of 2",
+        f"{two:.1f}",
+        f"{two / len(configs):.2f}",
+        f"{two / ours:.1f}",
+        ">= 4",
+    )
     console.print(table)
     medians = [statistics.median(values) for values in (accuracies, plain)]
-    console.print(f"median validation accuracy: sweep {medians[0]:.4f}, yardstick {medians[1]:.4f}\n")
+    console.print(
+        f"median validation accuracy: sweep {medians[0]:.4f}, yardstick {medians[1]:.4f}\n"
+    )
 
 
 def timed(work: Callable[[], list[float]]) -> tuple[float, list[float]]:
@@ -109,7 +150,9 @@ def train_on_one_thread(configs: list[TrainConfig]) -> float:
 
 def main(arguments: list[str]) -> None:
     """Run the parts named, or both."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks sweeps", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.benchmarks sweeps", description=__doc__
+    )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"default: {' and '.join(PARTS)}")
     parser.add_argument("--side", type=int, default=8, help="side x side points (default: 8)")
     parser.add_argument("--steps", type=int, default=4000)
@@ -122,8 +165,14 @@ def main(arguments: list[str]) -> None:
     if unknown := set(given.parts) - set(PARTS):
         raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     train_on_one_thread([point.config for point in plan_of(2, 2, given.device).points])  # compiles
-    cores = {library["architecture"] for library in threadpool_info() if library["internal_api"] == "openblas"}
-    console.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; OpenBLAS: {', '.join(cores)}\n")
+    cores = {
+        library["architecture"]
+        for library in threadpool_info()
+        if library["internal_api"] == "openblas"
+    }
+    console.print(
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads; OpenBLAS: {', '.join(cores)}\n"
+    )
     if not given.parts or "sweep" in given.parts:
         race(given.side, given.steps, given.device)
     if not given.parts or "populations" in given.parts:

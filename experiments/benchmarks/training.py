@@ -16,9 +16,9 @@ from rich.table import Table
 
 from experiments.benchmarks.yardstick import PlainURN, objective
 from urn import TrainConfig
-from urn.batches import Batches
-from urn.tasks import Dataset, task_options
-from urn.training import Trainer
+from urn.data.batches import Batches
+from urn.data.tasks import Dataset, task_options
+from urn.training.trainer import Trainer
 
 STRENGTHS = {"weight": 3e-4, "activity": 3e-3, "bias": 3e-3, "self": 1.0}
 """REFERENCES: the trial run of the paper's experiment; the depth term comes on top, warmed up."""
@@ -45,15 +45,22 @@ class Plain:
 
     def __init__(self, config: TrainConfig, data: Dataset):
         generator = torch.Generator().manual_seed(config.seed)
-        self.net = PlainURN(config.n_neurons, data.n_inputs, data.n_outputs, config.n_iterations, generator)
+        self.net = PlainURN(
+            config.n_neurons, data.n_inputs, data.n_outputs, config.n_iterations, generator
+        )
         self.net.to(config.device)
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=config.learning_rate.value)
-        self.batches = Batches(data.train, config, [config.seed], torch.device(config.device), torch.float32)
+        self.batches = Batches(
+            data.train, config, [config.seed], torch.device(config.device), torch.float32
+        )
         self.config, self.done = config, 0
 
     def strengths(self, step: int) -> dict[str, float]:
         """Every strength at a step."""
-        return {name: schedule.at(step, self.config.steps) for name, schedule in self.config.strengths.items()}
+        return {
+            name: schedule.at(step, self.config.steps)
+            for name, schedule in self.config.strengths.items()
+        }
 
     def run(self, n: int) -> None:
         """`n` updates."""
@@ -61,7 +68,9 @@ class Plain:
             self._step()
 
     def _step(self) -> None:
-        self.optimiser.param_groups[0]["lr"] = self.config.learning_rate.at(self.done, self.config.steps)
+        self.optimiser.param_groups[0]["lr"] = self.config.learning_rate.at(
+            self.done, self.config.steps
+        )
         x, y, _ = self.batches.at(self.done)
         self.optimiser.zero_grad()
         loss, _ = objective(self.net, x[0], y[0], self.strengths(self.done))
@@ -70,7 +79,9 @@ class Plain:
         self.done += 1
 
 
-def seconds_per_step(steppers: list[Callable[[int], None]], n: int = 5, seconds: float = 20.0, least: int = 5) -> list[float]:
+def seconds_per_step(
+    steppers: list[Callable[[int], None]], n: int = 5, seconds: float = 20.0, least: int = 5
+) -> list[float]:
     """Median seconds per step of each, taken `n` steps in turn so that a noisy machine disturbs all alike."""
     for step in steppers:
         step(n)
@@ -86,7 +97,9 @@ def seconds_per_step(steppers: list[Callable[[int], None]], n: int = 5, seconds:
 
 def dense_step() -> dict[int, float]:
     """A step of the dense network, nothing removed. Returns the yardstick's seconds per step for every S."""
-    table = Table("S", "yardstick, ms", "urn, ms", "ratio", "claim", title="Dense step: batch 128, I = 4")
+    table = Table(
+        "S", "yardstick, ms", "urn, ms", "ratio", "claim", title="Dense step: batch 128, I = 4"
+    )
     plain_seconds = {}
     for n_neurons in (500, 2000, 5000):
         config = shells(n_neurons, 10**6).replace(remove_dead=False)
@@ -111,30 +124,55 @@ def whole_training(n_neurons: int = 2000, steps: int = 5000) -> None:
     start = time.perf_counter()
     while plain.done < steps:
         plain.run(500)
-        console.print(f"yardstick step {plain.done} after {time.perf_counter() - start:.0f} s", style="dim")
+        console.print(
+            f"yardstick step {plain.done} after {time.perf_counter() - start:.0f} s", style="dim"
+        )
     plain_seconds = time.perf_counter() - start
 
     learned = PlainURN(n_neurons, data.n_inputs, data.n_outputs, config.n_iterations)
-    learned.weight.data, learned.bias.data = ours.members[0].final.weights, ours.members[0].final.biases
+    learned.weight.data, learned.bias.data = (
+        ours.members[0].final.weights,
+        ours.members[0].final.biases,
+    )
     title = f"Whole training: S = {n_neurons}, {steps} steps"
     table = Table("", "seconds", "objective", "test accuracy", "non-zero weights", title=title)
     results = {}
-    for name, net, seconds in (("yardstick", plain.net, plain_seconds), ("urn", learned, ours_seconds)):
+    for name, net, seconds in (
+        ("yardstick", plain.net, plain_seconds),
+        ("urn", learned, ours_seconds),
+    ):
         with torch.no_grad():
-            value = float(objective(net, data.train[0][:10_000], data.train[1][:10_000], plain.strengths(steps))[0])
+            value = float(
+                objective(
+                    net, data.train[0][:10_000], data.train[1][:10_000], plain.strengths(steps)
+                )[0]
+            )
             accuracy = float((net(data.test[0])[0].argmax(1) == data.test[1]).double().mean())
         results[name] = value
-        table.add_row(name, f"{seconds:.1f}", f"{value:.5f}", f"{accuracy:.4f}", f"{int((net.weight != 0).sum()):,}")
+        table.add_row(
+            name,
+            f"{seconds:.1f}",
+            f"{value:.5f}",
+            f"{accuracy:.4f}",
+            f"{int((net.weight != 0).sum()):,}",
+        )
     console.print(table)
     worse = results["urn"] / results["yardstick"]
-    console.print(f"ratio {plain_seconds / ours_seconds:.1f} (claim: >= 10), objective ratio {worse:.4f} (claim: <= 1.01)\n")
+    console.print(
+        f"ratio {plain_seconds / ours_seconds:.1f} (claim: >= 10), objective ratio {worse:.4f} (claim: <= 1.01)\n"
+    )
 
 
 def paper(plain_seconds: float, n_neurons: int = 5000, steps: int = 6000) -> None:
     """The paper's experiment, with the time per step as the network shrinks."""
     config = shells(n_neurons, steps)
     ours = Trainer([config])
-    table = Table("to step", "neurons held", "ms per step", title=f"The paper's experiment: S = {n_neurons}, {steps} steps")
+    table = Table(
+        "to step",
+        "neurons held",
+        "ms per step",
+        title=f"The paper's experiment: S = {n_neurons}, {steps} steps",
+    )
     start = time.perf_counter()
     for until in (50, 250, 500, 750, 1000, 1500, 2000, 3000, 4000, 5000, 6000):
         before, begun = ours.step, time.perf_counter()
@@ -157,7 +195,11 @@ def memory(n_neurons: int = 5000) -> None:
     peaks = {}
     for steps in (0, 250):  # with checks for dead neurons and a row of history
         code = f"from experiments.benchmarks.training import _peak; _peak({n_neurons}, {steps})"
-        peaks[steps] = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        peaks[steps] = int(
+            subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            ).stdout
+        )
     console.print(
         f"Peak memory at S = {n_neurons}: {peaks[250] / 1024:.0f} MiB, without the network {peaks[0] / 1024:.0f} MiB: "
         f"{(peaks[250] - peaks[0]) / copy:.2f} copies of W (claim: <= 6)\n"
@@ -168,7 +210,9 @@ def _peak(n_neurons: int, steps: int) -> None:
     """Print the peak resident memory of this process in KiB, after training some steps at this or (for none) a tiny size."""
     trainer = Trainer([shells(n_neurons if steps else 20, 6000)])
     trainer.run(until=steps or 250)
-    status = Path("/proc/self/status").read_text()  # its mark is of this program alone; getrusage's outlives an exec
+    status = Path(
+        "/proc/self/status"
+    ).read_text()  # its mark is of this program alone; getrusage's outlives an exec
     print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
 
 

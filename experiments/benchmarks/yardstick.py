@@ -11,7 +11,12 @@ class PlainURN(nn.Module):
     """N(0) = [x; 0]; N(l+1) = relu(N(l) W^T + b); y = last pre-activation of the last d_out neurons."""
 
     def __init__(
-        self, n_neurons: int, n_inputs: int, n_outputs: int, n_iterations: int, generator: torch.Generator | None = None
+        self,
+        n_neurons: int,
+        n_inputs: int,
+        n_outputs: int,
+        n_iterations: int,
+        generator: torch.Generator | None = None,
     ):
         super().__init__()
         scale = torch.full((n_neurons,), (2 / n_neurons) ** 0.5)
@@ -30,7 +35,9 @@ class PlainURN(nn.Module):
         return P[:, -self.n_outputs :], activity[:-1]
 
 
-def objective(net: PlainURN, x: Tensor, labels: Tensor, strengths: dict[str, float]) -> tuple[Tensor, Tensor]:
+def objective(
+    net: PlainURN, x: Tensor, labels: Tensor, strengths: dict[str, float]
+) -> tuple[Tensor, Tensor]:
     """Cross-entropy plus the terms of `strengths`, all of them differentiated; also the logits."""
     y, activity = net(x)
     loss = nn.functional.cross_entropy(y, labels)

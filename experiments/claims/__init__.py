@@ -20,9 +20,21 @@ from importlib import import_module
 from types import ModuleType
 
 NAMES = (
-    "fully_connected", "depth", "width", "locally_connected", "convolutional", "residual", "recurrent", "lifetime",
-    "growth", "growth_vs_fixed", "shrink", "grow_urn", "pruning", "phase_map",
-)  # fmt: skip
+    "fully_connected",
+    "depth",
+    "width",
+    "locally_connected",
+    "convolutional",
+    "residual",
+    "recurrent",
+    "lifetime",
+    "growth",
+    "growth_vs_fixed",
+    "shrink",
+    "grow_urn",
+    "pruning",
+    "phase_map",
+)
 """The claims, in the order they are told."""
 SCALES = ("quick", "paper")
 FIRST_SEED = 100
@@ -66,9 +78,19 @@ def spread(values: list) -> str:
         return "none"
     half = len(numbers) // 2
     median = numbers[half] if len(numbers) % 2 else (numbers[half - 1] + numbers[half]) / 2
-    return short(median) if numbers[0] == numbers[-1] else f"{short(median)} ({short(numbers[0])} to {short(numbers[-1])})"
+    return (
+        short(median)
+        if numbers[0] == numbers[-1]
+        else f"{short(median)} ({short(numbers[0])} to {short(numbers[-1])})"
+    )
 
 
 def short(number: float) -> str:
     """A number as a table shows it."""
-    return f"{number:,.0f}" if float(number).is_integer() else f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
+    return (
+        f"{number:,.0f}"
+        if float(number).is_integer()
+        else f"{number:,.0f}"
+        if abs(number) >= 1000
+        else f"{number:.3g}"
+    )

@@ -18,10 +18,10 @@ from analysis.plots import kernels
 from analysis.plots.matrix import draw_matrix, magnitude_norm
 from analysis.plots.style import FONT, INK, new_figure
 from experiments.claims import Check, column, most, spread
-from experiments.judging import arrays, judge
+from experiments.commands.judging import arrays, judge
 from urn import URN, Run, TrainConfig
-from urn.symmetry import translations
-from urn.tasks import Dataset
+from urn.data.tasks import Dataset
+from urn.loss.symmetry import translations
 
 CLAIM = "With the translation symmetry priced, a flat matrix becomes a convolutional network with shared local kernels"
 SOURCE = "ours, after Golkar 2019 (arXiv 1911.11691): the loss follows from the symmetries and the geometry of the data"
@@ -37,13 +37,24 @@ MAX_SHUFFLED, MIN_GAIN, MIN_SHARED, MAX_SHARED_AT_START = 0.70, 0.05, 0.999, 0.1
 def arms(scale: str) -> dict[str, TrainConfig]:
     """The dial and the control with 8 channels, and at paper scale a network of 30 channels."""
 
-    def config(c_sym: float, channels: int, steps: int, rate: float = 3e-3, **options) -> TrainConfig:
+    def config(
+        c_sym: float, channels: int, steps: int, rate: float = 3e-3, **options
+    ) -> TrainConfig:
         return TrainConfig(
-            task="mnist1d", task_options={"ring": True} | options, hidden_positions="lattice", channels=channels,
-            n_neurons=SITES * (1 + channels) + N_OUTPUTS, n_iterations=4, steps=steps, batch_size=100,
+            task="mnist1d",
+            task_options={"ring": True} | options,
+            hidden_positions="lattice",
+            channels=channels,
+            n_neurons=SITES * (1 + channels) + N_OUTPUTS,
+            n_iterations=4,
+            steps=steps,
+            batch_size=100,
             learning_rate={"value": rate, "milestones": [0.6, 0.85], "factor": 0.2},
-            strengths={"locality": 3e-3, "symmetry": c_sym}, locality_power=4.0, log_every=250, snapshots=0,
-        )  # fmt: skip
+            strengths={"locality": 3e-3, "symmetry": c_sym},
+            locality_power=4.0,
+            log_every=250,
+            snapshots=0,
+        )
 
     steps = 3000 if scale == "paper" else 2000
     found = {f"c_sym = {c_sym:g}": config(c_sym, 8, steps) for c_sym in DIAL}
@@ -56,9 +67,14 @@ def measure(arm: str, run: Run, data: Dataset) -> dict:
     config, report = run.config, judge(run, data)
     local, shared = report.verdicts["locally_connected"], report.verdicts["convolutional"]
     generator = torch.Generator().manual_seed(config.seed)
-    start = URN(config.n_neurons, data.n_inputs, data.n_outputs, config.n_iterations, generator=generator)
+    start = URN(
+        config.n_neurons, data.n_inputs, data.n_outputs, config.n_iterations, generator=generator
+    )
     group = translations(data.sites, data.n_inputs, config.channels, data.n_outputs)
-    power = [float(group.project(W).square().sum() / W.square().sum()) for W in (start.weight.detach(), run.weights[None])]
+    power = [
+        float(group.project(W).square().sum() / W.square().sum())
+        for W in (start.weight.detach(), run.weights[None])
+    ]
     return {
         "c_sym": config.strengths["symmetry"].value,
         "test accuracy": run.test_accuracy,
@@ -83,29 +99,62 @@ def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
     along = [median(column(measured[f"c_sym = {c_sym:g}"], "shared")) for c_sym in DIAL]
     rises = all(np.diff(along) > -1e-3)
     asked = MIN_ACCURACY[scale]
-    shared, first, verdict = (column(rows, name) for name in ("shared", "shared at the start", "convolutional"))
+    shared, first, verdict = (
+        column(rows, name) for name in ("shared", "shared at the start", "convolutional")
+    )
     return [
         Check("verdict convolutional", spread(verdict), "4 of 5 seeds", most(verdict)),
-        Check("share of W's power that is shared, at the end", spread(shared), ">= 99.9 %", min(shared) >= MIN_SHARED),
+        Check(
+            "share of W's power that is shared, at the end",
+            spread(shared),
+            ">= 99.9 %",
+            min(shared) >= MIN_SHARED,
+        ),
         Check("the same at the start", spread(first), "< 10 %", max(first) < MAX_SHARED_AT_START),
-        Check("test accuracy, median", spread(accuracy), f">= {asked:.0%}", median(accuracy) >= asked),
-        Check("test accuracy with shuffled positions (control)", spread(control), "< 70 %", median(control) < MAX_SHUFFLED),
-        Check("c_sym = 0: local, not convolutional (control)", spread(only_local), "4 of 5 seeds", most(only_local)),
-        Check("gain in test accuracy from sharing", f"{gain:+.1%}", ">= 5 points", gain >= MIN_GAIN),
-        Check("share of W's power along the dial", ", ".join(f"{x:.2f}" for x in along), "never falls", rises),
+        Check(
+            "test accuracy, median", spread(accuracy), f">= {asked:.0%}", median(accuracy) >= asked
+        ),
+        Check(
+            "test accuracy with shuffled positions (control)",
+            spread(control),
+            "< 70 %",
+            median(control) < MAX_SHUFFLED,
+        ),
+        Check(
+            "c_sym = 0: local, not convolutional (control)",
+            spread(only_local),
+            "4 of 5 seeds",
+            most(only_local),
+        ),
+        Check(
+            "gain in test accuracy from sharing", f"{gain:+.1%}", ">= 5 points", gain >= MIN_GAIN
+        ),
+        Check(
+            "share of W's power along the dial",
+            ", ".join(f"{x:.2f}" for x in along),
+            "never falls",
+            rises,
+        ),
     ]
 
 
 def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict[str, Figure]:
     """The dial; and of one network the kernels and W, channel by channel."""
     rows = [measured[f"c_sym = {c_sym:g}"] for c_sym in DIAL]
-    values = {name: [column(row, name) for row in rows] for name in ("test accuracy", "shared", "kernels explained")}
+    values = {
+        name: [column(row, name) for row in rows]
+        for name in ("test accuracy", "shared", "kernels explained")
+    }
     arm = LARGE if LARGE in runs else STRONGEST
     run, row = runs[arm][0], measured[arm][0]
     title = f"{row['summary'].split()[-1]}: {row['test accuracy']:.1%} of unseen samples"
-    panels = [(f"c_sym = {c_sym:g}", runs[f"c_sym = {c_sym:g}"][0]) for c_sym in (DIAL[0], DIAL[-1])]
+    panels = [
+        (f"c_sym = {c_sym:g}", runs[f"c_sym = {c_sym:g}"][0]) for c_sym in (DIAL[0], DIAL[-1])
+    ]
     return {
-        "dial": dial_plot(DIAL, values, label="c_sym, price of deviation from the ring's rotations"),
+        "dial": dial_plot(
+            DIAL, values, label="c_sym, price of deviation from the ring's rotations"
+        ),
         "kernels": kernels(shared_kernels(run), title=f"first 8 channels of {title}"),
         "W": _by_channel(panels),
     }
@@ -123,10 +172,15 @@ def shared_kernels(run: Run, reach: int = 6, channels: int = 8) -> np.ndarray:
 def _by_channel(panels: list[tuple[str, Run]]) -> Figure:
     """|W| in the order of the lattice: channel by channel, site by site."""
     figure = new_figure(4.0 * len(panels), 4.0)
-    for axes, (title, run) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    for axes, (title, run) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+    ):
         W = arrays(run)[0]
         names = ["inputs", *(f"channel {c}" for c in range(1, run.config.channels + 1)), "outputs"]
-        groups = [(name, np.arange(SITES * k, min(SITES * (k + 1), len(W)))) for k, name in enumerate(names)]
+        groups = [
+            (name, np.arange(SITES * k, min(SITES * (k + 1), len(W))))
+            for k, name in enumerate(names)
+        ]
         draw_matrix(axes, W, groups, magnitude_norm(W))
         axes.set_title(title, fontsize=FONT + 1, color=INK)
         axes.set_xticks([])

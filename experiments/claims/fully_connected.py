@@ -12,13 +12,17 @@ from matplotlib.figure import Figure
 from analysis.forward import forward
 from analysis.plots import sorted_matrix
 from experiments.claims import Check, column, spread
-from experiments.judging import arrays, judge
+from experiments.commands.judging import arrays, judge
 from urn import Run, TrainConfig
-from urn.tasks import Dataset, Shells
+from urn.data.tasks import Dataset, Shells
 
-CLAIM = "A URN of S = 5000, I = 4 trained on 10-dimensional shells ends as an MLP with 3 hidden layers"
+CLAIM = (
+    "A URN of S = 5000, I = 4 trained on 10-dimensional shells ends as an MLP with 3 hidden layers"
+)
 SOURCE = "Golkar 2019 (arXiv 1911.11691), the fully connected experiment"
-PAPER = "100 % accuracy, about 120 active neurons, W block sub-diagonal: an MLP with 3 hidden layers"
+PAPER = (
+    "100 % accuracy, about 120 active neurons, W block sub-diagonal: an MLP with 3 hidden layers"
+)
 
 PRICES = {"weight": {"value": 3e-4, "milestones": [0.2], "factor": 0.333}, "activity": 1e-3}
 MAX_HIDDEN, MEDIAN_HIDDEN, MIN_ACCURACY, MIN_MASS, MAX_REUSED = 120, 60, 0.999, 0.95, 0.1
@@ -31,9 +35,15 @@ def arms(scale: str) -> dict[str, TrainConfig]:
     def config(n_neurons: int, steps: int, strengths: dict) -> TrainConfig:
         rate = {"value": 1e-3 if n_neurons > 1000 else 2e-3, "milestones": [0.7], "factor": 0.2}
         return TrainConfig(
-            task="shells", n_neurons=n_neurons, n_iterations=4, steps=steps, learning_rate=rate,
-            strengths=strengths, log_every=250, snapshots=12,
-        )  # fmt: skip
+            task="shells",
+            n_neurons=n_neurons,
+            n_iterations=4,
+            steps=steps,
+            learning_rate=rate,
+            strengths=strengths,
+            log_every=250,
+            snapshots=12,
+        )
 
     S, steps = (5000, 6000) if scale == "paper" else (400, 4000)
     # In 5000 neurons that all speak the depth term outweighs the task: it stays weak until most of them are gone.
@@ -50,11 +60,17 @@ def arms(scale: str) -> dict[str, TrainConfig]:
 def measure(arm: str, run: Run, data: Dataset) -> dict:
     """Accuracy on 10,000 samples drawn for this seed alone, and the structure."""
     report = judge(run, data)
-    X, y = Shells(data_seed=1000 + run.config.seed, n_train=1, n_validation=1, n_test=10_000).load().test
+    X, y = (
+        Shells(data_seed=1000 + run.config.seed, n_train=1, n_validation=1, n_test=10_000)
+        .load()
+        .test
+    )
     W, b, _ = arrays(run)
     kept = run.kept.numpy()
     W, b = W[np.ix_(kept, kept)], b[kept]
-    answers = forward(W, b, X.numpy().astype(float), run.config.n_iterations, n_outputs=data.n_outputs)[-1].argmax(1)
+    answers = forward(
+        W, b, X.numpy().astype(float), run.config.n_iterations, n_outputs=data.n_outputs
+    )[-1].argmax(1)
     verdict = report.verdicts["fully_connected"]
     return {
         "accuracy": float(np.mean(answers == y.numpy())),
@@ -71,16 +87,43 @@ def measure(arm: str, run: Run, data: Dataset) -> dict:
 def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
     """Every seed must pass; the control must fail."""
     rows, controls = measured["layered"], measured[CONTROL]
-    accuracy, hidden, mass = (column(rows, name) for name in ("accuracy", "hidden neurons", "neighbour mass"))
+    accuracy, hidden, mass = (
+        column(rows, name) for name in ("accuracy", "hidden neurons", "neighbour mass")
+    )
     ends, ends_control = ([_is_mlp(row) for row in some] for some in (rows, controls))
     middle = float(np.median(hidden))
     return [
-        Check("accuracy on 10,000 fresh samples", spread(accuracy), ">= 99.9 %", min(accuracy) >= MIN_ACCURACY),
-        Check("living hidden neurons, every seed", spread(hidden), f"<= {MAX_HIDDEN}", max(hidden) <= MAX_HIDDEN),
-        Check("living hidden neurons, median", f"{middle:g}", f"<= {MEDIAN_HIDDEN}", middle <= MEDIAN_HIDDEN),
-        Check("weight mass between neighbouring layers", spread(mass), ">= 95 %", min(mass) >= MIN_MASS),
+        Check(
+            "accuracy on 10,000 fresh samples",
+            spread(accuracy),
+            ">= 99.9 %",
+            min(accuracy) >= MIN_ACCURACY,
+        ),
+        Check(
+            "living hidden neurons, every seed",
+            spread(hidden),
+            f"<= {MAX_HIDDEN}",
+            max(hidden) <= MAX_HIDDEN,
+        ),
+        Check(
+            "living hidden neurons, median",
+            f"{middle:g}",
+            f"<= {MEDIAN_HIDDEN}",
+            middle <= MEDIAN_HIDDEN,
+        ),
+        Check(
+            "weight mass between neighbouring layers",
+            spread(mass),
+            ">= 95 %",
+            min(mass) >= MIN_MASS,
+        ),
         Check("fully connected, 3 distinct hidden layers", spread(ends), "all seeds", all(ends)),
-        Check("a smaller one without any price (control)", spread(ends_control), "no seed", not any(ends_control)),
+        Check(
+            "a smaller one without any price (control)",
+            spread(ends_control),
+            "no seed",
+            not any(ends_control),
+        ),
     ]
 
 
@@ -96,8 +139,12 @@ def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict
     for name, arm in (("W", "layered"), ("W_two_prices", PAPERS)):
         run, row = runs[arm][0], measured[arm][0]
         report = judge(run, data, n_null=200)
-        title = f"{arm}: {row['summary']}, S = {run.config.n_neurons:,}, accuracy {row['accuracy']:.2%}"
-        drawn[name] = sorted_matrix(run.weights.numpy(), report.layer_of, n_inputs=10, n_outputs=2, title=title)
+        title = (
+            f"{arm}: {row['summary']}, S = {run.config.n_neurons:,}, accuracy {row['accuracy']:.2%}"
+        )
+        drawn[name] = sorted_matrix(
+            run.weights.numpy(), report.layer_of, n_inputs=10, n_outputs=2, title=title
+        )
     return drawn | {"living": _living(runs["layered"])}
 
 
@@ -105,7 +152,11 @@ def _living(runs: list[Run]) -> Figure:
     figure = Figure((6, 3.6), layout="constrained")
     axes = figure.subplots()
     for run in runs:
-        axes.plot(column(run.history, "step"), column(run.history, "living_neurons"), label=f"seed {run.config.seed}")
+        axes.plot(
+            column(run.history, "step"),
+            column(run.history, "living_neurons"),
+            label=f"seed {run.config.seed}",
+        )
     axes.set(yscale="log", xlabel="step", ylabel="living hidden neurons")
     axes.axhline(MAX_HIDDEN, color="0.5", linestyle=":", linewidth=1)
     axes.text(0, MAX_HIDDEN * 1.08, "the paper's figure", color="0.35", fontsize=8)

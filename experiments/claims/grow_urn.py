@@ -11,18 +11,25 @@ from matplotlib.figure import Figure
 from analysis.plots import sorted_matrices
 from experiments import digits
 from experiments.claims import Check, column, fully_connected, spread
-from experiments.judging import arrays, judge, task_data
+from experiments.commands.judging import arrays, judge, task_data
 from urn import Run, TrainConfig
-from urn.tasks import Dataset
+from urn.data.tasks import Dataset
 
 CLAIM = "Grown from one hidden neuron, a URN ends with the structure and the accuracy of one that started with all of them"
 SOURCE = "Miconi 2016 (arXiv 1606.06216), proposed for feed-forward networks; Golkar 2019 (arXiv 1911.11691), what emerges"
 PAPER = "not tried"
 
 GROWTH = {
-    "reserve": 8, "add_probability": 0.5, "delete_probability": 0.2, "every": 2, "spare": "gradient", "youth": 50,
-    "threshold": 0.05, "newborn_scale": 0.3, "newborn_norm": 1.0,
-}  # fmt: skip
+    "reserve": 8,
+    "add_probability": 0.5,
+    "delete_probability": 0.2,
+    "every": 2,
+    "spare": "gradient",
+    "youth": 50,
+    "threshold": 0.05,
+    "newborn_scale": 0.3,
+    "newborn_norm": 1.0,
+}
 """A reserve of eight that is filled quickly: ReLU neurons that hear little hardly learn, so newborns are loud."""
 VERDICTS = ("fully_connected", "locally_connected", "residual", "recurrent")
 WORSE = 0.02
@@ -34,10 +41,14 @@ def arms(scale: str) -> dict[str, TrainConfig]:
     tasks = {"shells": fully_connected.arms(scale)["layered"], "digits": layered}
     if scale == "paper":
         strengths = layered.strengths | {"locality": 8e-3}
-        tasks["digits, local"] = layered.replace(hidden_positions="learned", locality_floor=0.05, strengths=strengths)
+        tasks["digits, local"] = layered.replace(
+            hidden_positions="learned", locality_floor=0.05, strengths=strengths
+        )
     found = {}
     for name, config in tasks.items():
-        found[f"{name}, grown"] = config.replace(growth=GROWTH | {"cap": min(300, config.n_neurons - 80)})
+        found[f"{name}, grown"] = config.replace(
+            growth=GROWTH | {"cap": min(300, config.n_neurons - 80)}
+        )
         found[f"{name}, cut down"] = config
     return found
 
@@ -61,9 +72,14 @@ def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
     found = []
     for task in [arm.removesuffix(", grown") for arm in measured if arm.endswith(", grown")]:
         grown, cut = measured[f"{task}, grown"], measured[f"{task}, cut down"]
-        ours, theirs = ([name for name in VERDICTS if np.mean(column(rows, name)) > 0.5] for rows in (grown, cut))
+        ours, theirs = (
+            [name for name in VERDICTS if np.mean(column(rows, name)) > 0.5]
+            for rows in (grown, cut)
+        )
         said = " against ".join(", ".join(names) or "none" for names in (ours, theirs))
-        found.append(Check(f"{task}: verdicts, grown against cut down", said, "the same", ours == theirs))
+        found.append(
+            Check(f"{task}: verdicts, grown against cut down", said, "the same", ours == theirs)
+        )
         scores = [column(rows, "test accuracy") for rows in (grown, cut)]
         lost = float(np.median(scores[1]) - np.median(scores[0]))
         said = f"{spread(scores[0])} against {spread(scores[1])}"
@@ -82,5 +98,7 @@ def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict
             (arm, W, layers, *([] if positions is None else [positions]))
         )
     for (n_inputs, n_outputs), panels in ends.items():
-        found[panels[0][0].split(",")[0]] = sorted_matrices(panels, n_inputs=n_inputs, n_outputs=n_outputs)
+        found[panels[0][0].split(",")[0]] = sorted_matrices(
+            panels, n_inputs=n_inputs, n_outputs=n_outputs
+        )
     return found

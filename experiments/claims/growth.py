@@ -13,11 +13,9 @@ from experiments import symbols
 from experiments.claims import Check, column, spread
 from experiments.symbols import at
 from urn import Run, TrainConfig
-from urn.tasks import Dataset
+from urn.data.tasks import Dataset
 
-CLAIM = (
-    "Started with one neuron, a network grows to the size its task needs, and sheds neurons when the task becomes easy again"
-)
+CLAIM = "Started with one neuron, a network grows to the size its task needs, and sheds neurons when the task becomes easy again"
 SOURCE = "Miconi 2016 (arXiv 1606.06216)"
 PAPER = "medians at 100,000 updates: 14 to 16 neurons easy, 36 or 37 hard (loss 10.4); easy-hard-easy 14, 60, 41, 23, 19"
 SEEDS = {"paper": 20}
@@ -29,7 +27,9 @@ REACHED = 11.0
 
 def arms(scale: str) -> dict[str, TrainConfig]:
     """The paper's three tasks, and the hard one with our policy."""
-    steps = {"paper": (100_000, 100_000, 100_000, 30_000), "quick": (5_000, 8_000, 12_000, 4_000)}[scale]
+    steps = {"paper": (100_000, 100_000, 100_000, 30_000), "quick": (5_000, 8_000, 12_000, 4_000)}[
+        scale
+    ]
     return {
         EASY: symbols.papers("easy", steps[0]),
         HARD: symbols.papers("hard", steps[1]),
@@ -53,19 +53,47 @@ def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
         for row in (lambda s: at(s, SWITCHES[0]), lambda s: max(s), lambda s: s[-1])
     )
     found = [
-        Check("easy: median loss above the floor", f"{above:.2%}", "<= 1 %" if scale == "paper" else "<= 3 %",
-              above <= (0.01 if scale == "paper" else 0.03)),
-        Check("the hard task takes more neurons", f"{n_hard:g} against {n_easy:g}", "more", n_hard > n_easy),
-        Check("neurons before, at the peak of, and after the hard time", f"{first:g}, {peak:g}, {last:g}", "up and down",
-              first < peak > last),
-    ]  # fmt: skip
+        Check(
+            "easy: median loss above the floor",
+            f"{above:.2%}",
+            "<= 1 %" if scale == "paper" else "<= 3 %",
+            above <= (0.01 if scale == "paper" else 0.03),
+        ),
+        Check(
+            "the hard task takes more neurons",
+            f"{n_hard:g} against {n_easy:g}",
+            "more",
+            n_hard > n_easy,
+        ),
+        Check(
+            "neurons before, at the peak of, and after the hard time",
+            f"{first:g}, {peak:g}, {last:g}",
+            "up and down",
+            first < peak > last,
+        ),
+    ]
     if scale == "paper":
         loss = float(np.median(column(hard, "loss of a stretch")))
         reached = [value < REACHED for value in column(better, "loss of a stretch")]
         found += [
-            Check("easy: median neurons", spread(column(easy, "neurons")), "12 to 16", 12 <= n_easy <= 16),
-            Check("hard: median loss", f"{loss:.2f}", "<= 13.5 (the paper's program, run again)", loss <= 13.5),
-            Check(f"hard, our policy: loss under {REACHED:g}", spread(reached), ">= 3 of 4 seeds", np.mean(reached) >= 0.75),
+            Check(
+                "easy: median neurons",
+                spread(column(easy, "neurons")),
+                "12 to 16",
+                12 <= n_easy <= 16,
+            ),
+            Check(
+                "hard: median loss",
+                f"{loss:.2f}",
+                "<= 13.5 (the paper's program, run again)",
+                loss <= 13.5,
+            ),
+            Check(
+                f"hard, our policy: loss under {REACHED:g}",
+                spread(reached),
+                ">= 3 of 4 seeds",
+                np.mean(reached) >= 0.75,
+            ),
         ]
     return found
 

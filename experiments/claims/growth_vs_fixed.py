@@ -12,7 +12,7 @@ from analysis.plots import distributions, growth_curves
 from experiments import symbols
 from experiments.claims import Check, column, spread
 from urn import Run, TrainConfig
-from urn.tasks import Dataset
+from urn.data.tasks import Dataset
 
 CLAIM = "On the hard grammar a network of variable size reaches a lower loss than networks of any fixed size"
 SOURCE = "Miconi 2016 (arXiv 1606.06216)"
@@ -28,8 +28,14 @@ def arms(scale: str) -> dict[str, TrainConfig]:
     """Variable size, and each fixed size: as many neurons from the start, none born, none dying."""
     found = {VARIABLE: symbols.papers("hard", STEPS[scale])}
     for size in SIZES[scale]:
-        growth = {"start": size, "newborn_second_moment": symbols.PAPERS_RULE["newborn_second_moment"], **symbols.FIXED}
-        found[f"fixed {size}"] = symbols.papers("hard", STEPS[scale], n_neurons=size + 8, growth=growth)
+        growth = {
+            "start": size,
+            "newborn_second_moment": symbols.PAPERS_RULE["newborn_second_moment"],
+            **symbols.FIXED,
+        }
+        found[f"fixed {size}"] = symbols.papers(
+            "hard", STEPS[scale], n_neurons=size + 8, growth=growth
+        )
     return found
 
 
@@ -41,10 +47,15 @@ def measure(arm: str, run: Run, data: Dataset) -> dict:
 def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
     """A rank test against every fixed size; with one seed the losses alone are compared, which proves nothing."""
     variable, found = column(measured[VARIABLE], "loss of a stretch"), []
-    fixed = {arm: column(rows, "loss of a stretch") for arm, rows in measured.items() if arm != VARIABLE}
+    fixed = {
+        arm: column(rows, "loss of a stretch") for arm, rows in measured.items() if arm != VARIABLE
+    }
     for arm, losses in fixed.items():
         if len(losses) < 4:
-            passed, verdict = np.median(variable) < np.median(losses), "lower (no test with fewer than 4 seeds)"
+            passed, verdict = (
+                np.median(variable) < np.median(losses),
+                "lower (no test with fewer than 4 seeds)",
+            )
             said = f"{spread(variable)} against {spread(losses)}"
         else:
             p = min(1.0, len(fixed) * mannwhitneyu(variable, losses, alternative="less").pvalue)

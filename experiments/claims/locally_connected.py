@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from analysis.plots import receptive_fields, sorted_matrices
 from experiments.claims import Check, column, most, spread
-from experiments.judging import arrays, judge
+from experiments.commands.judging import arrays, judge
 from urn import Run, TrainConfig
-from urn.tasks import MNIST1D, Dataset
+from urn.data.tasks import MNIST1D, Dataset
 
 CLAIM = "Where the data has a geometry, a price on the length of wires makes local receptive fields, and they generalise better"
 SOURCE = "Golkar 2019 (arXiv 1911.11691): locally connected networks"
@@ -31,9 +31,16 @@ def arms(scale: str) -> dict[str, TrainConfig]:
 
     def config(task: str, n_neurons: int, steps: int, rate: float, **fields) -> TrainConfig:
         return TrainConfig(
-            task=task, n_neurons=n_neurons, steps=steps, batch_size=100, locality_power=2.0, log_every=200, snapshots=0,
-            learning_rate={"value": rate, "milestones": [0.6, 0.85], "factor": 0.2}, **fields,
-        )  # fmt: skip
+            task=task,
+            n_neurons=n_neurons,
+            steps=steps,
+            batch_size=100,
+            locality_power=2.0,
+            log_every=200,
+            snapshots=0,
+            learning_rate={"value": rate, "milestones": [0.6, 0.85], "factor": 0.2},
+            **fields,
+        )
 
     def local(price: float | dict) -> dict:
         return {"hidden_positions": "learned", "strengths": {"locality": price}}
@@ -41,7 +48,10 @@ def arms(scale: str) -> dict[str, TrainConfig]:
     size = ("mnist1d", S, 2000, 5e-3)
     # First wires are so dear that only short ones are left; then cheap enough for what is left to learn.
     price = {"value": 7e-2, "milestones": [0.5], "factor": 0.05}
-    plain = {"n_iterations": 4, "strengths": {"weight": {"value": 3e-4, "milestones": [0.5], "factor": 0.1}}}  # the best found
+    plain = {
+        "n_iterations": 4,
+        "strengths": {"weight": {"value": 3e-4, "milestones": [0.5], "factor": 0.1}},
+    }  # the best found
     shuffled = {"task_options": {"shuffled": True}}
     return {
         LOCAL: config(*size, n_iterations=4, **local(price)),
@@ -71,10 +81,20 @@ def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
     """Local fields on both tasks, what they bring on MNIST-1D, and that it goes with the geometry."""
     found = []
     for arm in (LOCAL, DIGITS):
-        verdict, ratio = column(measured[arm], "locally connected"), column(measured[arm], "spread / permuted")
+        verdict, ratio = (
+            column(measured[arm], "locally connected"),
+            column(measured[arm], "spread / permuted"),
+        )
         found += [
-            Check(f"{arm}: verdict locally connected", spread(verdict), "4 of 5 seeds", most(verdict)),
-            Check(f"{arm}: spread / permuted, median", spread(ratio), f"<= {MAX_SPREAD}", median(ratio) <= MAX_SPREAD),
+            Check(
+                f"{arm}: verdict locally connected", spread(verdict), "4 of 5 seeds", most(verdict)
+            ),
+            Check(
+                f"{arm}: spread / permuted, median",
+                spread(ratio),
+                f"<= {MAX_SPREAD}",
+                median(ratio) <= MAX_SPREAD,
+            ),
         ]
     score = {arm: median(column(rows, "test accuracy")) for arm, rows in measured.items()}
     gain, control = score[LOCAL] - score[PLAIN], score[LOCAL_SHUFFLED] - score[PLAIN_SHUFFLED]
@@ -83,18 +103,29 @@ def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
     return [
         *found,
         Check("MNIST-1D: gain in test accuracy", both, ">= 6 points", gain >= MIN_GAIN),
-        Check("the same with shuffled positions (control)", shuffled, "<= a third of it", control <= gain * MAX_SHARE_SHUFFLED),
+        Check(
+            "the same with shuffled positions (control)",
+            shuffled,
+            "<= a third of it",
+            control <= gain * MAX_SHARE_SHUFFLED,
+        ),
     ]
 
 
 def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict[str, Figure]:
     """Receptive fields on the inputs, and |W| with neurons in the order of their places, of the first seed."""
     drawn = {}
-    for name, arm in (("fields", LOCAL), ("fields_shuffled", LOCAL_SHUFFLED), ("fields_digits", DIGITS)):
+    for name, arm in (
+        ("fields", LOCAL),
+        ("fields_shuffled", LOCAL_SHUFFLED),
+        ("fields_digits", DIGITS),
+    ):
         W, _, positions = arrays(runs[arm][0])
         d_in = 64 if arm == DIGITS else 40
         title = f"{arm}: {measured[arm][0]['test accuracy']:.1%} of unseen samples"
-        drawn[name] = receptive_fields(W[d_in:-10, :d_in], positions[:d_in], max_neurons=64, title=title)
+        drawn[name] = receptive_fields(
+            W[d_in:-10, :d_in], positions[:d_in], max_neurons=64, title=title
+        )
     run, data = runs[LOCAL][0], MNIST1D().load()
     W, _, positions = arrays(run)
     panels = [("with locality, by place", W, judge(run, data, n_null=200).layer_of, positions)]

@@ -14,17 +14,19 @@ from matplotlib.figure import Figure
 
 from analysis.plots import sparsity_curves
 from experiments.claims import Check, column, spread
-from experiments.prune import curves, network
+from experiments.commands.prune import curves, network
 from urn import Run, TrainConfig
+from urn.data.tasks import Dataset
 from urn.pruning import CRITERIA
-from urn.tasks import Dataset
 
 CLAIM = (
     "At equal sparsity magnitude and curvature keep far more of a trained URN than chance; curvature keeps at least what "
     "magnitude does, its diagonal down to a quarter of the weights, the whole of it down to half"
 )
 SOURCE = "LeCun, Denker & Solla 1990; Hassibi & Stork 1993"
-PAPER = "OBS takes away more weights at the same error than OBD, and OBD more than magnitude; no URNs"
+PAPER = (
+    "OBS takes away more weights at the same error than OBD, and OBD more than magnitude; no URNs"
+)
 
 SEEDS = {"paper": 20}
 KEEPS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1)
@@ -52,7 +54,9 @@ def measure(arm: str, run: Run, data: Dataset) -> dict:
     for row in rows:
         if row["keep"] in (NEAR, HELD):
             name = f"{row['criterion']} {row['keep']:.0%}"
-            found |= {f"{name}, {state}": row[f"test, {state}"] for state in ("pruned", "retrained")}
+            found |= {
+                f"{name}, {state}": row[f"test, {state}"] for state in ("pruned", "retrained")
+            }
     return found | {"curves": rows}
 
 
@@ -62,17 +66,27 @@ def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
     for task, rows in measured.items():
 
         def gain(better: str, worse: str, keep: float, state: str, rows=rows) -> list[float]:
-            a, b = (column(rows, f"{criterion} {keep:.0%}, {state}") for criterion in (better, worse))
+            a, b = (
+                column(rows, f"{criterion} {keep:.0%}, {state}") for criterion in (better, worse)
+            )
             return [x - y for x, y in zip(a, b, strict=True)]
 
         for better, worse, keep, least in (
-            ("magnitude", "random", NEAR, FAR), ("obd", "random", NEAR, FAR), ("obs", "random", NEAR, FAR),
-            ("obs", "magnitude", NEAR, -CLOSE), ("obd", "magnitude", HELD, -CLOSE),
-        ):  # fmt: skip
+            ("magnitude", "random", NEAR, FAR),
+            ("obd", "random", NEAR, FAR),
+            ("obs", "random", NEAR, FAR),
+            ("obs", "magnitude", NEAR, -CLOSE),
+            ("obd", "magnitude", HELD, -CLOSE),
+        ):
             values = gain(better, worse, keep, "pruned")
             said = f"{task}: accuracy at {keep:.0%} of the weights, {better} over {worse}"
-            found.append(Check(said, spread(values), f"median >= {least:g}", np.median(values) >= least))
-        before, after = (float(np.median(gain("obd", "magnitude", HELD, state))) for state in ("pruned", "retrained"))
+            found.append(
+                Check(said, spread(values), f"median >= {least:g}", np.median(values) >= least)
+            )
+        before, after = (
+            float(np.median(gain("obd", "magnitude", HELD, state)))
+            for state in ("pruned", "retrained")
+        )
         said = f"{task}: what is left of obd over magnitude at {HELD:.0%} after retraining"
         asked = f"half of {before:.3f} or less, or {CLOSE:g}"
         found.append(Check(said, f"{after:.3f}", asked, after <= max(before / 2, CLOSE)))
@@ -86,7 +100,12 @@ def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict
         for state in ("pruned", "retrained"):
             panels[f"{task}, {state}"] = {
                 criterion: [
-                    [point[f"test, {state}"] for point in row["curves"] if point["criterion"] == criterion] for row in rows
+                    [
+                        point[f"test, {state}"]
+                        for point in row["curves"]
+                        if point["criterion"] == criterion
+                    ]
+                    for row in rows
                 ]
                 for criterion in CRITERIA
             }

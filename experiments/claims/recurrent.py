@@ -15,13 +15,11 @@ from matplotlib.figure import Figure
 from analysis.causal import lesions
 from analysis.plots import dial, sorted_matrices
 from experiments.claims import Check, column, most, short, spread
-from experiments.judging import activity, arrays, judge, samples, shared_neurons
+from experiments.commands.judging import activity, arrays, judge, samples, shared_neurons
 from urn import Run, TrainConfig
-from urn.tasks import Dataset, Digits
+from urn.data.tasks import Dataset, Digits
 
-CLAIM = (
-    "Without the depth term neurons are re-used over iterations; raising it turns the same URN into layers at equal accuracy"
-)
+CLAIM = "Without the depth term neurons are re-used over iterations; raising it turns the same URN into layers at equal accuracy"
 SOURCE = "ours; the loss is that of Golkar 2019 (arXiv 1911.11691) with the depth term added"
 PAPER = "layers from the activity price alone; recurrence is not reported"
 
@@ -32,7 +30,9 @@ QUICK_DEPTHS = (0, 1e-4, 1e-3, 1e-1)
 
 def arms(scale: str) -> dict[str, TrainConfig]:
     """One arm a strength of the depth term."""
-    size = {"n_neurons": 150, "steps": 1200} if scale == "quick" else {"n_neurons": 200, "steps": 2000}
+    size = (
+        {"n_neurons": 150, "steps": 1200} if scale == "quick" else {"n_neurons": 200, "steps": 2000}
+    )
     config = TrainConfig(task="digits", snapshots=0, **size)
     return {
         f"depth {c:g}": config.replace(strengths=STRENGTHS | {"depth": {"value": c, "warmup": 500}})
@@ -66,7 +66,10 @@ def measure(arm: str, run: Run, data: Dataset) -> dict:
 def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
     """Recurrent at one end, layers at the other, a fall between them, equal accuracy."""
     rows = list(measured.values())
-    again, never = column(rows[0], "recurrent"), [not present for present in column(rows[-1], "recurrent")]
+    again, never = (
+        column(rows[0], "recurrent"),
+        [not present for present in column(rows[-1], "recurrent")],
+    )
     shares = [median(column(row, "re-used share")) for row in rows]
     accuracy = [median(column(row, "test accuracy")) for row in rows]
     rise = max(later - earlier for earlier, later in pairwise(shares))
@@ -74,30 +77,47 @@ def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
     return [
         Check("no depth term: recurrent", spread(again), "4 of 5 seeds", most(again)),
         Check("largest depth term: not recurrent", spread(never), "4 of 5 seeds", most(never)),
-        Check("no depth term: accuracy lost if no neuron serves again", spread(lost), "0.05 or more", median(lost) >= 0.05),
         Check(
-            "share of re-used neurons along the dial", " ".join(map(short, shares)),
+            "no depth term: accuracy lost if no neuron serves again",
+            spread(lost),
+            "0.05 or more",
+            median(lost) >= 0.05,
+        ),
+        Check(
+            "share of re-used neurons along the dial",
+            " ".join(map(short, shares)),
             "from 0.5 or more to 0.05 or less, rising nowhere by over 0.05",
             shares[0] >= 0.5 and shares[-1] <= 0.05 and rise <= 0.05,
         ),
         Check(
-            "test accuracy along the dial", " ".join(map(short, accuracy)), "all within 0.03",
+            "test accuracy along the dial",
+            " ".join(map(short, accuracy)),
+            "all within 0.03",
             max(accuracy) - min(accuracy) <= 0.03,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict[str, Figure]:
     """The dial, and W of the first seed along it."""
     strengths = [float(arm.removeprefix("depth ")) for arm in measured]
-    named = {"re-used share": "share of re-used neurons", "test accuracy": "test accuracy", "weights used": "weights used"}
-    curves = {label: np.array([column(rows, name) for rows in measured.values()]) for name, label in named.items()}
+    named = {
+        "re-used share": "share of re-used neurons",
+        "test accuracy": "test accuracy",
+        "weights used": "weights used",
+    }
+    curves = {
+        label: np.array([column(rows, name) for rows in measured.values()])
+        for name, label in named.items()
+    }
     data, arms = Digits().load(), list(runs)
     panels = []
     for arm in (arms[0], arms[len(arms) // 2], arms[-1]):
         report = judge(runs[arm][0], data, n_null=200)
         panels.append((f"{arm}: {report.summary}", runs[arm][0].weights.numpy(), report.layer_of))
     return {
-        "dial": dial(strengths, curves, label="strength of the depth term", logarithmic=["weights used"]),
+        "dial": dial(
+            strengths, curves, label="strength of the depth term", logarithmic=["weights used"]
+        ),
         "W": sorted_matrices(panels, n_inputs=data.n_inputs, n_outputs=data.n_outputs, columns=3),
     }

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from analysis.plots import dial as dial_plot
 from experiments.claims import Check, column
-from experiments.judging import judge
+from experiments.commands.judging import judge
 from urn import Run, TrainConfig
-from urn.tasks import Dataset
+from urn.data.tasks import Dataset
 
 CLAIM = "The prices of connections and activity set the width: a dearer network is narrower, as accurate, and never wider"
 SOURCE = "Golkar 2019 (arXiv 1911.11691): networks of different widths"
@@ -32,11 +32,15 @@ def arms(scale: str) -> dict[str, TrainConfig]:
     rest = {"bias": 3e-3, "self": 1.0, "depth": {"value": 1e-2, "warmup": steps // 4}}
     return {
         f"prices x {factor:.3g}": TrainConfig(
-            task="shells", n_neurons=S, steps=steps, snapshots=0,
-            strengths=rest | {name: float(f"{price * factor:.4g}") for name, price in STRONGEST.items()},
+            task="shells",
+            n_neurons=S,
+            steps=steps,
+            snapshots=0,
+            strengths=rest
+            | {name: float(f"{price * factor:.4g}") for name, price in STRONGEST.items()},
         )
         for factor in dial(scale)
-    }  # fmt: skip
+    }
 
 
 def measure(arm: str, run: Run, data: Dataset) -> dict:
@@ -59,13 +63,27 @@ def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
         [float(np.median(column(rows, name))) for rows in measured.values()]
         for name in ("living hidden neurons", "test accuracy")
     )
-    alike = [n for n, score in zip(living, accuracy, strict=True) if score >= max(accuracy) - SAME_ACCURACY]
+    alike = [
+        n
+        for n, score in zip(living, accuracy, strict=True)
+        if score >= max(accuracy) - SAME_ACCURACY
+    ]
     ratio = max(alike) / max(min(alike), 1)
     along = ", ".join(f"{n:g}" for n in living)
     how_wide = f"{ratio:.1f}-fold ({max(alike):g} to {min(alike):g}, {len(alike)} of {len(living)} settings)"
     return [
-        Check("range of living neurons at accuracy within 0.5 points", how_wide, ">= 5-fold", ratio >= LEAST_RANGE),
-        Check("median of living neurons along the dial", along, "never rises", all(np.diff(living) <= 0)),
+        Check(
+            "range of living neurons at accuracy within 0.5 points",
+            how_wide,
+            ">= 5-fold",
+            ratio >= LEAST_RANGE,
+        ),
+        Check(
+            "median of living neurons along the dial",
+            along,
+            "never rises",
+            all(np.diff(living) <= 0),
+        ),
     ]
 
 
@@ -74,4 +92,6 @@ def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict
     names = ("living hidden neurons", "weights used", "test accuracy")
     values = {name: [column(rows, name) for rows in measured.values()] for name in names}
     prices = [rows[0]["c_w"] for rows in measured.values()]
-    return {"dial": dial_plot(prices, values, label="c_w, with c_n = 10 c_w", logarithmic=names[:2])}
+    return {
+        "dial": dial_plot(prices, values, label="c_w, with c_n = 10 c_w", logarithmic=names[:2])
+    }

@@ -25,7 +25,9 @@ COLUMNS = {
     "path_depth": "REAL",
     "path_depth_spread": "REAL",
     **{
-        column: kind for name in EFFECTS for column, kind in ((name, "INTEGER"), (f"{name}_p", "REAL"), (EFFECTS[name], "REAL"))
+        column: kind
+        for name in EFFECTS
+        for column, kind in ((name, "INTEGER"), (f"{name}_p", "REAL"), (EFFECTS[name], "REAL"))
     },
     "seconds": "REAL",
     "analysis_seconds": "REAL",

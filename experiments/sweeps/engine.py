@@ -9,14 +9,14 @@ from pathlib import Path
 
 import torch
 
+from experiments.commands.workers import Tell, Workers, data_of
 from experiments.sweeps.measure import measure
 from experiments.sweeps.plan import Plan
 from experiments.sweeps.store import Store
-from experiments.workers import Tell, Workers, data_of
 from urn import InputError, Run, TrainConfig, train_population
-from urn.building import COPIES
-from urn.progress import describe
-from urn.training import Trainer
+from urn.population.build import COPIES
+from urn.training.progress import describe
+from urn.training.trainer import Trainer
 
 POPULATION = 16
 """Networks trained together on a CPU: what a step costs beside its kernels is then little for each; more gain nothing."""
@@ -51,7 +51,9 @@ def check(plan: Plan) -> None:
 
 
 def results(
-    configs: tuple[TrainConfig, ...], report: Callable | None = None, stop: Callable[[], bool] | None = None
+    configs: tuple[TrainConfig, ...],
+    report: Callable | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Iterator[tuple[Run, dict, dict | None]]:
     """Train a population, then yield every network with its row and its report, analysed one by one. Nothing when stopped."""
     data, begun = data_of(configs[0]), time.monotonic()
@@ -65,7 +67,9 @@ def results(
         yield run, row | {"seconds": seconds, "analysis_seconds": time.monotonic() - begun}, found
 
 
-def train_batch(batch: Batch, report: Callable | None = None, stop: Callable[[], bool] | None = None) -> list[int]:
+def train_batch(
+    batch: Batch, report: Callable | None = None, stop: Callable[[], bool] | None = None
+) -> list[int]:
     """Train a population and keep every network with its row. Returns the numbers kept."""
     with Store(batch.folder, batch.owner) as store:
         found = zip(batch.numbers, results(batch.configs, report, stop), strict=False)
@@ -100,7 +104,9 @@ def _free_memory() -> int:
 class Engine:
     """Trains what is left to do in a store. `tell(number of the population, step, steps, text)` is called with progress."""
 
-    def __init__(self, store: Store, plan: Plan, workers: int, tell: Tell, stop: Callable[[], bool]):
+    def __init__(
+        self, store: Store, plan: Plan, workers: int, tell: Tell, stop: Callable[[], bool]
+    ):
         self.store, self.plan, self.workers, self.tell, self.stop = store, plan, workers, tell, stop
         self.n, self.beaten = 0, time.monotonic()
 
@@ -121,7 +127,9 @@ class Engine:
                 pass
 
     def _next(self) -> Batch | None:
-        numbers = self.store.claim(lambda first, n: room(self.plan.points[first].config, n, self.workers))
+        numbers = self.store.claim(
+            lambda first, n: room(self.plan.points[first].config, n, self.workers)
+        )
         if not numbers:
             return None
         configs = tuple(self.plan.points[number].config for number in numbers)
@@ -168,4 +176,6 @@ class Engine:
         self.store.release(numbers)
         worst, attempts = self.store.most_attempts(numbers)
         if attempts >= MOST_ATTEMPTS:
-            raise InputError(f"point {worst}: the process that trains it was killed {attempts} times; is there enough memory?")
+            raise InputError(
+                f"point {worst}: the process that trains it was killed {attempts} times; is there enough memory?"
+            )

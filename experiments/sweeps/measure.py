@@ -3,10 +3,10 @@
 import numpy as np
 
 from analysis import StructureReport
-from experiments.judging import judge, judged, learned
+from experiments.commands.judging import judge, judged, learned
 from experiments.sweeps.columns import EFFECTS
 from urn import Run
-from urn.tasks import Dataset
+from urn.data.tasks import Dataset
 
 N_NULL = 200
 """Draws from each null model: the fewest with which a verdict can be reached."""
@@ -17,7 +17,11 @@ UNLEARNED = "nothing learned"
 def measure(run: Run, data: Dataset) -> tuple[dict, dict | None]:
     """The row of one trained network, without its seconds, and its whole report, both plain; what could not be measured is
     missing."""
-    row = {"status": run.status, "architecture": run.status, "test_accuracy": finite(run.test_accuracy)}
+    row = {
+        "status": run.status,
+        "architecture": run.status,
+        "test_accuracy": finite(run.test_accuracy),
+    }
     if run.history:
         last = run.history[-1]
         names = (

@@ -27,10 +27,24 @@ class RayEngine(Engine):
             import ray
         except ImportError:
             raise InputError("--engine ray: needs Ray; install urn[ray]") from None
-        where = {"address": self.address} if self.address else {"address": "local", "num_cpus": self.workers}
-        environment = {"env_vars": {"PYTHONPATH": ":".join(path for path in sys.path if path)}} if not self.address else {}
+        where = (
+            {"address": self.address}
+            if self.address
+            else {"address": "local", "num_cpus": self.workers}
+        )
+        environment = (
+            {"env_vars": {"PYTHONPATH": ":".join(path for path in sys.path if path)}}
+            if not self.address
+            else {}
+        )
         try:
-            ray.init(**where, include_dashboard=False, log_to_driver=False, logging_level="error", runtime_env=environment)
+            ray.init(
+                **where,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="error",
+                runtime_env=environment,
+            )
         except Exception as error:  # Ray has no class of its own for a cluster that cannot be had
             cluster = f"--address {self.address}" if self.address else "--engine ray"
             raise InputError(f"{cluster}: Ray did not start ({error})") from None
@@ -64,5 +78,10 @@ class RayEngine(Engine):
                     ) from None
                 for number, result in zip(batch.numbers, found, strict=True):
                     self.store.finish(number, *result)
-                self.tell(self.n, batch.configs[0].steps, batch.configs[0].steps, f"{len(running)} more in training")
+                self.tell(
+                    self.n,
+                    batch.configs[0].steps,
+                    batch.configs[0].steps,
+                    f"{len(running)} more in training",
+                )
                 self.n += 1

@@ -13,11 +13,11 @@ from matplotlib.colors import to_hex
 from analysis import plots
 from analysis.page import render
 from analysis.plots.style import short
-from experiments.inspect import PAGE, Inspection, write_report, write_structure
+from experiments.commands.inspect import PAGE, Inspection, write_report, write_structure
 from experiments.sweeps.pictures import Pictures
 from experiments.sweeps.store import Store
 from urn import InputError, load_run
-from urn.runs import RunFolder
+from urn.runs.train import RunFolder
 
 INDEX = "index.html"
 DARK = 0.179
@@ -27,7 +27,10 @@ DARK = 0.179
 def write_page(pictures: Pictures, figures: Sequence[Path]) -> Path:
     """Write index.html into the folder of the sweep, with links to the reports that are there; returns its path."""
     store = pictures.store
-    links = [(figure.stem.replace("_", " "), quote(os.path.relpath(figure, store.folder))) for figure in figures]
+    links = [
+        (figure.stem.replace("_", " "), quote(os.path.relpath(figure, store.folder)))
+        for figure in figures
+    ]
     text = render("sweep.html", package="experiments", **_contents(pictures), figures=links)
     RunFolder(store.folder).write(INDEX, text.encode(errors="replace"))
     return store.folder / INDEX
@@ -39,7 +42,11 @@ def write_reports(store: Store, interrupted: Callable[[], bool]) -> Iterator[tup
     Raises InputError for a run that cannot be read, once all others have theirs.
     """
     broken = None
-    missing = [folder for (number,) in store.rows(["number"]) if not ((folder := store.run_folder(number)) / PAGE).is_file()]
+    missing = [
+        folder
+        for (number,) in store.rows(["number"])
+        if not ((folder := store.run_folder(number)) / PAGE).is_file()
+    ]
     for k, folder in enumerate(missing, 1):
         if interrupted():
             return
@@ -58,7 +65,9 @@ def _contents(pictures: Pictures) -> dict:
     store, everything = pictures.store, np.arange(len(pictures.shown))
     networks = _networks(pictures)
     shown = everything[pictures.shown]
-    x, y = (pictures.of(name) if name else np.zeros(len(shown)) for name in (pictures.x, pictures.y))
+    x, y = (
+        pictures.of(name) if name else np.zeros(len(shown)) for name in (pictures.x, pictures.y)
+    )
     xs, ys, phases, fills_grid = plots.phases(x, y, pictures.of("architecture"), pictures.palette)
     cells = [
         {
@@ -84,10 +93,17 @@ def _contents(pictures: Pictures) -> dict:
         "x_label": pictures.x,
         "y_label": pictures.y,
         "where": pictures.where,
-        "legend": [(kind, colour, dominating[kind]) for kind, colour in pictures.palette.items() if kind in dominating],
+        "legend": [
+            (kind, colour, dominating[kind])
+            for kind, colour in pictures.palette.items()
+            if kind in dominating
+        ],
         "columns": [short(value) if pictures.x else "" for value in xs],
         "rows": [
-            (short(ys[row]) if pictures.y else "", [at.get((row, column)) for column in range(len(xs))])
+            (
+                short(ys[row]) if pictures.y else "",
+                [at.get((row, column)) for column in range(len(xs))],
+            )
             for row in reversed(range(len(ys)))
         ],
         "cells": cells,
@@ -109,7 +125,9 @@ def _networks(pictures: Pictures) -> list[dict]:
                 "seed": int(columns["seed"][i]),
                 "kind": columns["architecture"][i],
                 "accuracy": _median(columns["validation_accuracy"][i : i + 1]),
-                "report": quote(report.relative_to(store.folder).as_posix()) if report.is_file() else None,
+                "report": quote(report.relative_to(store.folder).as_posix())
+                if report.is_file()
+                else None,
                 "command": f"urn inspect {shlex.quote(str(report.parent))} --html",
             }
         )

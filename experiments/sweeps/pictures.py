@@ -14,7 +14,14 @@ from experiments.sweeps.measure import UNLEARNED
 from experiments.sweeps.store import Store
 from urn import InputError, Run, load_run
 
-MEASURES = ("validation_accuracy", "used_connections", "used_neurons", "depth", "reuse_share", "skip_share")
+MEASURES = (
+    "validation_accuracy",
+    "used_connections",
+    "used_neurons",
+    "depth",
+    "reuse_share",
+    "skip_share",
+)
 """What heat maps are drawn of unless asked otherwise."""
 ANSWERS = ("validation_accuracy", "test_accuracy", "loss")
 """Measures of what a network answers, not of what it looks like."""
@@ -51,7 +58,8 @@ class Pictures:
         if not rows:
             raise InputError(f"{store.folder}: no point is done yet")
         self.columns = {
-            name: _column(values, self.kinds[name]) for name, values in zip(self.kinds, zip(*rows, strict=True), strict=True)
+            name: _column(values, self.kinds[name])
+            for name, values in zip(self.kinds, zip(*rows, strict=True), strict=True)
         }
         self.palette = plots.colours(self.columns["architecture"].tolist())
         self.x, self.y = self._axes()
@@ -72,9 +80,16 @@ class Pictures:
                     yield f"map_{name}", self.heat_map(name)
         elif self.x and (figure := self.dial()):
             yield "dial", figure
-        if (np.isfinite(self.columns["validation_accuracy"]) & (self.columns["used_connections"] > 0)).any():
+        if (
+            np.isfinite(self.columns["validation_accuracy"])
+            & (self.columns["used_connections"] > 0)
+        ).any():
             yield "trade_off", self.trade_off()
-        if np.isfinite([self._structural(name, self.columns) for name in self.wanted.plane]).all(0).any():
+        if (
+            np.isfinite([self._structural(name, self.columns) for name in self.wanted.plane])
+            .all(0)
+            .any()
+        ):
             yield "plane", self.plane()
         if self.x and (figure := self.matrices()):
             yield "matrices", figure
@@ -91,7 +106,9 @@ class Pictures:
                 figure.savefig(folder / f"{name}.png", dpi=150)
                 yield folder / f"{name}.png"
         except OSError as error:
-            raise InputError(f"{error.filename or folder}: cannot be written ({error.strerror})") from None
+            raise InputError(
+                f"{error.filename or folder}: cannot be written ({error.strerror})"
+            ) from None
 
     def of(self, name: str) -> np.ndarray:
         """A column of the networks shown in maps."""
@@ -113,7 +130,9 @@ class Pictures:
         free = [name for name in self.store.axes if name not in (self.wanted.x, self.wanted.y)]
         for name in (self.wanted.x, self.wanted.y, *(self.wanted.at or ())):
             if name is not None and name not in self.store.axes:
-                raise InputError(f"{name}: does not vary in this sweep; {', '.join(self.store.axes) or 'nothing'} does")
+                raise InputError(
+                    f"{name}: does not vary in this sweep; {', '.join(self.store.axes) or 'nothing'} does"
+                )
         if self.wanted.x is not None and self.wanted.x == self.wanted.y:
             raise InputError(f"--y {self.wanted.y}: is on the horizontal axis already")
         for name in self.wanted.at or ():
@@ -132,7 +151,9 @@ class Pictures:
         held = {name: self._held(name, text) for name, text in (self.wanted.at or {}).items()}
         others = [name for name in self.store.axes if name not in (self.x, self.y)]
         levels = {name: np.unique(self.columns[name]) for name in self.store.axes}
-        settings = len(set(zip(*(self.columns[name].tolist() for name in self.store.axes), strict=True)))
+        settings = len(
+            set(zip(*(self.columns[name].tolist() for name in self.store.axes), strict=True))
+        )
         if others and 2 * settings > np.prod([len(values) for values in levels.values()]):
             held = {name: levels[name][(len(levels[name]) - 1) // 2] for name in others} | held
         for name, value in held.items():
@@ -159,7 +180,13 @@ class Pictures:
 
     def phase_map(self) -> Figure:
         """The dominating architecture over two fields."""
-        return plots.phase_map(self.of(self.x), self.of(self.y), self.of("architecture"), **self._names(), palette=self.palette)
+        return plots.phase_map(
+            self.of(self.x),
+            self.of(self.y),
+            self.of("architecture"),
+            **self._names(),
+            palette=self.palette,
+        )
 
     def heat_map(self, name: str) -> Figure:
         """One measure over two fields."""
@@ -179,31 +206,49 @@ class Pictures:
         known = np.all([np.isfinite(table).any(1) for table in measures.values()], axis=0)
         if not known.any():
             return None
-        return plots.dial(levels[known], {name: table[known] for name, table in measures.items()}, label=self.x)
+        return plots.dial(
+            levels[known], {name: table[known] for name, table in measures.items()}, label=self.x
+        )
 
     def trade_off(self) -> Figure:
         """Validation accuracy against connections in use, of the whole sweep."""
         return plots.trade_off(
-            self.columns["used_connections"], self.columns["validation_accuracy"], self.columns["architecture"],
-            cost_label="connections used", score_label=NAMES["validation_accuracy"], palette=self.palette,
-        )  # fmt: skip
+            self.columns["used_connections"],
+            self.columns["validation_accuracy"],
+            self.columns["architecture"],
+            cost_label="connections used",
+            score_label=NAMES["validation_accuracy"],
+            palette=self.palette,
+        )
 
     def plane(self) -> Figure:
         """Two measures of structure against each other, accuracy as colour, of the whole sweep."""
         x, y = self.wanted.plane
         return plots.measure_plane(
-            self._structural(x, self.columns), self._structural(y, self.columns), self.columns["validation_accuracy"],
-            x_label=NAMES.get(x, x), y_label=NAMES.get(y, y), name=NAMES["validation_accuracy"],
-        )  # fmt: skip
+            self._structural(x, self.columns),
+            self._structural(y, self.columns),
+            self.columns["validation_accuracy"],
+            x_label=NAMES.get(x, x),
+            y_label=NAMES.get(y, y),
+            name=NAMES["validation_accuracy"],
+        )
 
     def matrices(self) -> Figure | None:
         """|W| along x, of the first seed, at the middle of y; None where no network has a structure to sort it by."""
-        ok = self.shown & (self.columns["status"] == "ok") & (self.columns["seed"] == self.columns["seed"].min())
+        ok = (
+            self.shown
+            & (self.columns["status"] == "ok")
+            & (self.columns["seed"] == self.columns["seed"].min())
+        )
         if self.y and ok.any():
             levels = np.unique(self.columns[self.y][ok])
             ok &= self.columns[self.y] == levels[(len(levels) - 1) // 2]
-        numbers = self.columns["number"][ok][np.argsort(self.columns[self.x][ok], kind="stable")].astype(int)
-        chosen = np.unique(np.round(np.linspace(0, len(numbers) - 1, min(PANELS, len(numbers)))).astype(int))
+        numbers = self.columns["number"][ok][
+            np.argsort(self.columns[self.x][ok], kind="stable")
+        ].astype(int)
+        chosen = np.unique(
+            np.round(np.linspace(0, len(numbers) - 1, min(PANELS, len(numbers)))).astype(int)
+        )
         panels, sizes = [], {}
         for number in numbers[chosen].tolist():
             layers = self.store.layers(number)
@@ -219,7 +264,9 @@ class Pictures:
         """How the structure of one point formed."""
         run, layers = self._formed(number)
         moments = [(moment.step, moment.weights.numpy()) for moment in run.snapshots]
-        return plots.structure_over_training(moments, layers, **_sizes(run), title=f"point {number}")
+        return plots.structure_over_training(
+            moments, layers, **_sizes(run), title=f"point {number}"
+        )
 
     def _formed(self, number: int) -> tuple[Run, dict[int, int]]:
         """A point whose structure can be watched forming, and its layers."""
@@ -231,7 +278,11 @@ class Pictures:
         return run, layers
 
     def _names(self) -> dict[str, str | None]:
-        return {"x_label": self.x, "y_label": self.y, "title": f"at {self.where}" if self.where else None}
+        return {
+            "x_label": self.x,
+            "y_label": self.y,
+            "title": f"at {self.where}" if self.where else None,
+        }
 
 
 def _sizes(run: Run) -> dict[str, int]:

@@ -25,11 +25,11 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from experiments.claims import FIRST_SEED
 from urn import InputError, TrainConfig
-from urn.config import read_toml
-from urn.fields import Count, Positive, Strict, Whole
-from urn.schedules import Schedule
-from urn.tasks import TASKS
-from urn.training import SHARED_FIELDS
+from urn.data.tasks import TASKS
+from urn.settings.config import read_toml
+from urn.settings.fields import Count, Positive, Strict, Whole
+from urn.settings.schedules import Schedule
+from urn.training.trainer import SHARED_FIELDS
 
 MOST_POINTS = 100_000
 """More would take a month even at 30 seconds a point."""
@@ -49,14 +49,18 @@ def _counted(seeds: object) -> object:
     if isinstance(seeds, int) and not isinstance(seeds, bool) and 1 <= seeds <= MOST_POINTS:
         return list(range(FIRST_SEED, FIRST_SEED + seeds))
     if not isinstance(seeds, list | tuple):
-        raise ValueError(f"must be how many, from 1 to {MOST_POINTS}, or a list of seeds, not {seeds!r:.60}")
+        raise ValueError(
+            f"must be how many, from 1 to {MOST_POINTS}, or a list of seeds, not {seeds!r:.60}"
+        )
     return seeds
 
 
 class Sweep(Strict):
     """What a sweep file says."""
 
-    seeds: Annotated[tuple[Seed, ...], BeforeValidator(_counted), Field(min_length=1, max_length=MOST_POINTS)]
+    seeds: Annotated[
+        tuple[Seed, ...], BeforeValidator(_counted), Field(min_length=1, max_length=MOST_POINTS)
+    ]
     base: dict = Field({})
     grid: dict | None = None
     points: list[dict] | None = None
@@ -67,7 +71,9 @@ class Sweep(Strict):
     def _one_kind(self):
         given = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(given) != 1:
-            raise InputError(f"one of [grid], [[points]], [random] and [sobol] is needed, not {' and '.join(given) or 'none'}")
+            raise InputError(
+                f"one of [grid], [[points]], [random] and [sobol] is needed, not {' and '.join(given) or 'none'}"
+            )
         return self
 
 
@@ -145,7 +151,8 @@ def _digest(value: object) -> str:
 def describe(changes: dict[str, object]) -> str:
     """A point in words."""
     return ", ".join(
-        f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}" for name, value in changes.items()
+        f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
+        for name, value in changes.items()
     )
 
 
@@ -170,16 +177,23 @@ def _settings(sweep: Sweep) -> list[dict[str, object]]:
         return [dict(zip(values, row, strict=True)) for row in table]
     kind = "sobol" if sweep.sobol is not None else "random"
     sample = getattr(sweep, kind)
-    ranges = {name: _range(f"{kind}.over.{name}", axis) for name, axis in _flat(sample.over, f"{kind}.over").items()}
+    ranges = {
+        name: _range(f"{kind}.over.{name}", axis)
+        for name, axis in _flat(sample.over, f"{kind}.over").items()
+    }
     if kind == "sobol":
         from scipy.stats import qmc  # takes its time to load
 
-        unit = qmc.Sobol(len(ranges), seed=sample.seed).random_base2(math.ceil(math.log2(sample.n)))[: sample.n]
+        unit = qmc.Sobol(len(ranges), seed=sample.seed).random_base2(
+            math.ceil(math.log2(sample.n))
+        )[: sample.n]
     else:
         unit = np.random.default_rng(sample.seed).random((sample.n, len(ranges)))
     columns = {}
     for (name, (low, high, spaced)), u in zip(ranges.items(), unit.T, strict=True):
-        columns[name] = _rounded(name, low * (high / low) ** u if spaced == "log" else low + (high - low) * u)
+        columns[name] = _rounded(
+            name, low * (high / low) ** u if spaced == "log" else low + (high - low) * u
+        )
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
@@ -206,7 +220,9 @@ def _check_known(path: str, where: str) -> None:
         raise InputError(f"{where}.{path}: no such field of the configuration")
     if field == "seed":
         raise InputError(f"{where}.{path}: give seeds at the top of the file")
-    if len(rest) > {"strengths": 2, "task_options": 1, "learning_rate": 1, "growth": 1}.get(field, 0):
+    if len(rest) > {"strengths": 2, "task_options": 1, "learning_rate": 1, "growth": 1}.get(
+        field, 0
+    ):
         raise InputError(f"{where}.{path}: {field} holds no {'.'.join(rest)}")
 
 
@@ -223,8 +239,12 @@ def _grid_axis(name: str, axis: object) -> list:
             raise InputError(f"{where}.n: must be a whole number of at least 2, not {n!r:.60}")
         if n > MOST_POINTS:
             raise InputError(f"{where}.n: {_too_many(n)}")
-        return _rounded(name, np.geomspace(low, high, n) if spaced == "log" else np.linspace(low, high, n))
-    raise InputError(f"{where}: must be a list of values or such as {{log = [1e-4, 1e-1], n = 12}}, not {axis!r:.60}")
+        return _rounded(
+            name, np.geomspace(low, high, n) if spaced == "log" else np.linspace(low, high, n)
+        )
+    raise InputError(
+        f"{where}: must be a list of values or such as {{log = [1e-4, 1e-1], n = 12}}, not {axis!r:.60}"
+    )
 
 
 def _range(where: str, axis: object) -> tuple[float, float, str]:
@@ -233,9 +253,13 @@ def _range(where: str, axis: object) -> tuple[float, float, str]:
     if not isinstance(axis, dict) or len(axis) != 1 or not {"log", "linear"} & set(axis):
         raise InputError(f"{where}: {right}, not {axis!r:.60}")
     ((spaced, ends),) = axis.items()
-    numbers = isinstance(ends, list) and len(ends) == 2 and all(type(end) in (int, float) for end in ends)
+    numbers = (
+        isinstance(ends, list) and len(ends) == 2 and all(type(end) in (int, float) for end in ends)
+    )
     if not numbers or not all(map(math.isfinite, ends)) or not ends[0] < ends[1]:
-        raise InputError(f"{where}.{spaced}: must be two numbers, the lower first, not {ends!r:.60}")
+        raise InputError(
+            f"{where}.{spaced}: must be two numbers, the lower first, not {ends!r:.60}"
+        )
     if spaced == "log" and ends[0] <= 0:
         raise InputError(f"{where}.log: must be above 0, not {ends[0]!r}")
     return ends[0], ends[1], spaced
@@ -251,7 +275,11 @@ def _rounded(name: str, values: np.ndarray) -> list[int] | list[float]:
 def _is_whole(path: str) -> bool:
     field, *rest = path.split(".")
     if field == "task_options":
-        fields = [options.model_fields[rest[0]] for options in TASKS.values() if rest and rest[0] in options.model_fields]
+        fields = [
+            options.model_fields[rest[0]]
+            for options in TASKS.values()
+            if rest and rest[0] in options.model_fields
+        ]
         return any(info.annotation is int for info in fields)
     owner, name = (Schedule, rest[-1]) if rest else (TrainConfig, field)
     return name in owner.model_fields and owner.model_fields[name].annotation is int

@@ -24,8 +24,8 @@ from pathlib import Path
 from experiments.sweeps.columns import COLUMNS
 from experiments.sweeps.plan import Plan, Point, Sweep, look_up, make_plan
 from urn import InputError, Run
-from urn.folders import STRUCTURE, RunFolder
-from urn.runs import save_run
+from urn.runs.folders import STRUCTURE, RunFolder
+from urn.runs.train import save_run
 
 DATABASE, RUNS = "sweep.sqlite", "runs"
 VERSION = "1"
@@ -34,9 +34,15 @@ OPEN = ("waiting", "interrupted")
 SECONDS_TO_DIE = 300.0
 """After so long without a heartbeat a process on another machine counts as dead."""
 FIXED = {
-    "number": "INTEGER PRIMARY KEY", "hash": "TEXT UNIQUE NOT NULL", "status": "TEXT NOT NULL", "turn": "INTEGER NOT NULL",
-    "shared": "TEXT NOT NULL", "owner": "TEXT", "attempts": "INTEGER NOT NULL DEFAULT 0", "seed": "INTEGER NOT NULL",
-}  # fmt: skip
+    "number": "INTEGER PRIMARY KEY",
+    "hash": "TEXT UNIQUE NOT NULL",
+    "status": "TEXT NOT NULL",
+    "turn": "INTEGER NOT NULL",
+    "shared": "TEXT NOT NULL",
+    "owner": "TEXT",
+    "attempts": "INTEGER NOT NULL DEFAULT 0",
+    "seed": "INTEGER NOT NULL",
+}
 INTERNAL = ("turn", "shared", "owner")
 """Columns that only the store has a use for."""
 
@@ -56,7 +62,9 @@ class Store:
             self.db.close()
             raise InputError(f"{path}: not the store of a sweep ({error})") from None
         if self.about.get("version") != VERSION:
-            raise InputError(f"{path}: a store of version {self.about.get('version')}; this program reads {VERSION}")
+            raise InputError(
+                f"{path}: a store of version {self.about.get('version')}; this program reads {VERSION}"
+            )
         self.axes: list[str] = json.loads(self.about["axes"])
         self.db.execute("PRAGMA synchronous = FULL")
 
@@ -100,7 +108,9 @@ class Store:
         """Raise InputError unless this is the store of that plan."""
         if plan.fingerprint != self.about["fingerprint"]:
             n = self.count().total()
-            raise InputError(f"{self.folder}: the store of another sweep, or of another version of urn ({n} other points)")
+            raise InputError(
+                f"{self.folder}: the store of another sweep, or of another version of urn ({n} other points)"
+            )
 
     # ---- leases
 
@@ -121,7 +131,10 @@ class Store:
             raise InputError(f"{self.folder}: is read-only; copy it to where you can write")
         self.me = uuid.uuid4().hex
         host, pid = socket.gethostname(), os.getpid()
-        self.db.execute("INSERT INTO owners VALUES (?, ?, ?, ?, ?)", (self.me, host, pid, _started(pid), time.time()))
+        self.db.execute(
+            "INSERT INTO owners VALUES (?, ?, ?, ?, ?)",
+            (self.me, host, pid, _started(pid), time.time()),
+        )
 
     def beat(self) -> None:
         """Say that this owner lives."""
@@ -135,12 +148,16 @@ class Store:
         with self.transaction():
             self._bury()
             waiting = f"status IN {OPEN}"
-            first = self.db.execute(f"SELECT number, shared FROM points WHERE {waiting} ORDER BY turn LIMIT 1").fetchone()
+            first = self.db.execute(
+                f"SELECT number, shared FROM points WHERE {waiting} ORDER BY turn LIMIT 1"
+            ).fetchone()
             if first is None:
                 return []
             like = f"FROM points WHERE {waiting} AND shared = ?"
             n = self.db.execute(f"SELECT count(*) {like}", first[1:]).fetchone()[0]
-            rows = self.db.execute(f"SELECT number {like} ORDER BY turn LIMIT ?", (first[1], room(first[0], n)))
+            rows = self.db.execute(
+                f"SELECT number {like} ORDER BY turn LIMIT ?", (first[1], room(first[0], n))
+            )
             numbers = [number for (number,) in rows]
             self.db.executemany(
                 "UPDATE points SET status = 'running', owner = ?, attempts = attempts + 1 WHERE number = ?",
@@ -156,19 +173,30 @@ class Store:
                 self.db.execute(give, (self.me,))
                 self.db.execute("DELETE FROM owners WHERE id = ?", (self.me,))
             else:
-                self.db.executemany(f"{give} AND number = ?", [(self.me, number) for number in numbers])
+                self.db.executemany(
+                    f"{give} AND number = ?", [(self.me, number) for number in numbers]
+                )
 
     def most_attempts(self, numbers: Sequence[int]) -> tuple[int, int]:
         """The one of these points that was begun most often without an end, and how often."""
-        begun = self.db.execute("SELECT number, attempts FROM points WHERE status = 'interrupted'").fetchall()
-        return max(((n, attempts) for n, attempts in begun if n in set(numbers)), key=lambda one: one[1], default=(-1, 0))
+        begun = self.db.execute(
+            "SELECT number, attempts FROM points WHERE status = 'interrupted'"
+        ).fetchall()
+        return max(
+            ((n, attempts) for n, attempts in begun if n in set(numbers)),
+            key=lambda one: one[1],
+            default=(-1, 0),
+        )
 
     def _bury(self) -> None:
         """Free the points of owners that are dead."""
-        for owner, host, pid, started, beat in self.db.execute("SELECT * FROM owners WHERE id != ?", (self.me,)).fetchall():
+        for owner, host, pid, started, beat in self.db.execute(
+            "SELECT * FROM owners WHERE id != ?", (self.me,)
+        ).fetchall():
             if not _lives(host, pid, started, beat):
                 self.db.execute(
-                    "UPDATE points SET status = 'interrupted', owner = NULL WHERE status = 'running' AND owner = ?", (owner,)
+                    "UPDATE points SET status = 'interrupted', owner = NULL WHERE status = 'running' AND owner = ?",
+                    (owner,),
                 )
                 self.db.execute("DELETE FROM owners WHERE id = ?", (owner,))
 
@@ -180,19 +208,31 @@ class Store:
         try:
             save_run(run, draft)
             if report:
-                about = {"run": str(self.run_folder(number)), "task": run.config.task, "test_accuracy": run.test_accuracy}
-                RunFolder(draft).write(STRUCTURE, json.dumps(plain(about | report), indent=1, allow_nan=False).encode())
+                about = {
+                    "run": str(self.run_folder(number)),
+                    "task": run.config.task,
+                    "test_accuracy": run.test_accuracy,
+                }
+                RunFolder(draft).write(
+                    STRUCTURE, json.dumps(plain(about | report), indent=1, allow_nan=False).encode()
+                )
             with self.transaction():
                 held = self.db.execute(
-                    "SELECT 1 FROM points WHERE number = ? AND owner = ? AND status = 'running'", (number, self.me)
+                    "SELECT 1 FROM points WHERE number = ? AND owner = ? AND status = 'running'",
+                    (number, self.me),
                 ).fetchone()
                 if not held:
                     return False
                 place = self.run_folder(number)
-                shutil.rmtree(place, ignore_errors=True)  # a kill may have come between the renaming and the row
+                shutil.rmtree(
+                    place, ignore_errors=True
+                )  # a kill may have come between the renaming and the row
                 draft.rename(place)
                 names = ", ".join(f"{_quoted(name)} = ?" for name in row)
-                self.db.execute(f"UPDATE points SET {names}, owner = NULL WHERE number = ?", (*row.values(), number))
+                self.db.execute(
+                    f"UPDATE points SET {names}, owner = NULL WHERE number = ?",
+                    (*row.values(), number),
+                )
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         return True
@@ -200,7 +240,9 @@ class Store:
     def layers(self, number: int) -> dict[int, int]:
         """{neuron: layer} of the network of a point; empty where nothing was found."""
         with contextlib.suppress(OSError, ValueError, KeyError):
-            found = json.loads((self.run_folder(number) / STRUCTURE).read_text(encoding="utf-8"))["layer_of"]
+            found = json.loads((self.run_folder(number) / STRUCTURE).read_text(encoding="utf-8"))[
+                "layer_of"
+            ]
             return {int(neuron): layer for neuron, layer in found.items()}
         return {}
 
@@ -220,23 +262,35 @@ class Store:
 
     def count(self) -> Counter:
         """How many points have which status; what dead processes hold counts as interrupted."""
-        dead = [owner for owner, *who in self.db.execute("SELECT * FROM owners") if not _lives(*who)]
+        dead = [
+            owner for owner, *who in self.db.execute("SELECT * FROM owners") if not _lives(*who)
+        ]
         found: Counter = Counter()
-        for status, owner, n in self.db.execute("SELECT status, owner, count(*) FROM points GROUP BY status, owner"):
+        for status, owner, n in self.db.execute(
+            "SELECT status, owner, count(*) FROM points GROUP BY status, owner"
+        ):
             found["interrupted" if owner in dead else status] += n
         return found
 
     def architectures(self) -> list[tuple]:
         """(architecture, networks, median validation accuracy, median of connections used), the most frequent first."""
         found: dict[str, list] = {}
-        for name, *numbers in self.rows(["architecture", "validation_accuracy", "used_connections"]):
+        for name, *numbers in self.rows(
+            ["architecture", "validation_accuracy", "used_connections"]
+        ):
             found.setdefault(name, []).append(numbers)
-        table = [(name, len(rows), *map(_median, zip(*rows, strict=True))) for name, rows in found.items()]
+        table = [
+            (name, len(rows), *map(_median, zip(*rows, strict=True)))
+            for name, rows in found.items()
+        ]
         return sorted(table, key=lambda row: -row[1])
 
     def columns(self) -> dict[str, str]:
         """The columns that a user has a use for, with what they hold: INTEGER, REAL or TEXT."""
-        found = {name: kind.split()[0] for _, name, kind, *_ in self.db.execute("PRAGMA table_info(points)")}
+        found = {
+            name: kind.split()[0]
+            for _, name, kind, *_ in self.db.execute("PRAGMA table_info(points)")
+        }
         return {name: kind for name, kind in found.items() if name not in INTERNAL}
 
     def rows(self, columns: Iterable[str], done: bool = True) -> list[tuple]:
@@ -268,10 +322,19 @@ def _write_database(path: Path, plan: Plan) -> None:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("BEGIN")
         db.execute("CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT)")
-        db.execute("CREATE TABLE owners (id TEXT PRIMARY KEY, host TEXT, pid INTEGER, started TEXT, beat REAL)")
-        db.execute(f"CREATE TABLE points ({', '.join(f'{_quoted(name)} {kind}' for name, kind in columns.items())})")
+        db.execute(
+            "CREATE TABLE owners (id TEXT PRIMARY KEY, host TEXT, pid INTEGER, started TEXT, beat REAL)"
+        )
+        db.execute(
+            f"CREATE TABLE points ({', '.join(f'{_quoted(name)} {kind}' for name, kind in columns.items())})"
+        )
         db.execute("CREATE INDEX next ON points (status, turn)")
-        about = {"version": VERSION, "sweep": plan.text, "fingerprint": plan.fingerprint, "axes": json.dumps(plan.axes)}
+        about = {
+            "version": VERSION,
+            "sweep": plan.text,
+            "fingerprint": plan.fingerprint,
+            "axes": json.dumps(plan.axes),
+        }
         db.executemany("INSERT INTO about VALUES (?, ?)", about.items())
         turns = {point.number: turn for turn, point in enumerate(sorted(plan.points, key=_size))}
         names = ["number", "hash", "status", "turn", "shared", "seed", *inputs]
@@ -279,7 +342,15 @@ def _write_database(path: Path, plan: Plan) -> None:
         db.executemany(
             f"INSERT INTO points ({', '.join(map(_quoted, names))}) VALUES ({marks})",
             (
-                (p.number, p.hash, "waiting", turns[p.number], p.shared, p.config.seed, *(_cell(p, name) for name in inputs))
+                (
+                    p.number,
+                    p.hash,
+                    "waiting",
+                    turns[p.number],
+                    p.shared,
+                    p.config.seed,
+                    *(_cell(p, name) for name in inputs),
+                )
                 for p in plan.points
             ),
         )

@@ -43,5 +43,8 @@ def _parquet(path: Path, kinds: dict[str, str], rows: list[tuple]) -> None:
         raise InputError("--to parquet: needs pyarrow; install urn[parquet], or take csv") from None
     types = {"INTEGER": pyarrow.int64(), "REAL": pyarrow.float64(), "TEXT": pyarrow.string()}
     columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
-    arrays = [pyarrow.array(values, types[kind]) for values, kind in zip(columns, kinds.values(), strict=True)]
+    arrays = [
+        pyarrow.array(values, types[kind])
+        for values, kind in zip(columns, kinds.values(), strict=True)
+    ]
     parquet.write_table(pyarrow.table(arrays, names=list(kinds)), path)

@@ -27,7 +27,12 @@ def uniform(p):
 
 def blank(weights, n_inputs, n_outputs, n_iterations, **options):
     graph = effective_graph(
-        weights, np.zeros(len(weights)), n_inputs=n_inputs, n_outputs=n_outputs, n_iterations=n_iterations, **options
+        weights,
+        np.zeros(len(weights)),
+        n_inputs=n_inputs,
+        n_outputs=n_outputs,
+        n_iterations=n_iterations,
+        **options,
     )
     return graph, layers(graph)
 
@@ -41,7 +46,9 @@ def test_locally_connected():
         weights[38:46, 20:38] = rng.normal(size=(8, 18))
         weights[46:, 38:46] = rng.normal(size=(4, 8))
         graph, lay = blank(weights, 20, 4, 3, activation="tanh")
-        p.append(locally_connected(graph, lay, rng.uniform(size=(50, 2)), n_null=N_NULL, rng=rng).p_value)
+        p.append(
+            locally_connected(graph, lay, rng.uniform(size=(50, 2)), n_null=N_NULL, rng=rng).p_value
+        )
     assert uniform(p) > 0.01
 
 

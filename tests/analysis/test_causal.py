@@ -15,7 +15,9 @@ def teacher(network, rng, n=200):
     """Inputs and the network's own outputs as targets."""
     x = rng.normal(size=(n, network.arguments["n_inputs"]))
     options = {key: network.arguments[key] for key in ("n_outputs", "input_mode", "activation")}
-    return x, forward(network.weights, network.biases, x, network.arguments["n_iterations"], **options)[2]
+    return x, forward(
+        network.weights, network.biases, x, network.arguments["n_iterations"], **options
+    )[2]
 
 
 def cut(network, seed=0, real=True):
@@ -24,7 +26,13 @@ def cut(network, seed=0, real=True):
     report = analyse(network.weights, network.biases, n_null=200, **network.arguments)
     targets = y if real else y.argmax(axis=1)
     whole, found = lesions(
-        network.weights, network.biases, x, targets, report, rng=rng, positions=network.arguments.get("positions")
+        network.weights,
+        network.biases,
+        x,
+        targets,
+        report,
+        rng=rng,
+        positions=network.arguments.get("positions"),
     )
     return whole, {lesion.name: lesion for lesion in found}
 
@@ -35,7 +43,9 @@ def test_forward_by_loops(activation, input_mode):
     rng = np.random.default_rng(0)
     w, b, x = rng.normal(size=(7, 7)), rng.normal(size=7), rng.normal(size=(3, 2))
     phi = {"relu": lambda z: max(z, 0.0), "tanh": np.tanh}[activation]
-    activity, before, y = forward(w, b, x, 3, n_outputs=2, activation=activation, input_mode=input_mode)
+    activity, before, y = forward(
+        w, b, x, 3, n_outputs=2, activation=activation, input_mode=input_mode
+    )
     for sample, row in enumerate(x):
         state = [*row, 0, 0, 0, 0, 0]
         for l in range(3):

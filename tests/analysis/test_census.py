@@ -117,7 +117,11 @@ def test_z_and_p_come_from_the_draws():
     assert result["mean"][place] == pytest.approx(transitive, rel=0.05)
     assert result["p_more"][place] == 1 / 201
     assert result["p_fewer"][place] == 1
-    assert result["z"][place] == (result["counts"][place] - result["mean"][place]) / result["sd"][place] > 10
+    assert (
+        result["z"][place]
+        == (result["counts"][place] - result["mean"][place]) / result["sd"][place]
+        > 10
+    )
 
 
 def test_neurons_without_edges_change_open_triads_only():
@@ -139,7 +143,9 @@ def test_p_values_are_uniform_when_the_network_is_a_draw_of_the_null():
         weights = np.zeros((14, 14), dtype=bool)
         off = np.flatnonzero(~np.eye(14, dtype=bool))
         weights.ravel()[rng.choice(off, 60, replace=False)] = True
-        values.append(triad_test(weights, n_null=39, generator=rng)["weight_shuffle"]["p_more"][places])
+        values.append(
+            triad_test(weights, n_null=39, generator=rng)["weight_shuffle"]["p_more"][places]
+        )
     values = np.array(values)
     for level in (0.1, 0.25, 0.5):
         share = (values <= level).mean(axis=0)

@@ -30,7 +30,9 @@ def wire(n_neurons, *edges):
 
 
 def random_weights(rng, n_neurons=14, density=0.2):
-    return np.where(rng.random((n_neurons, n_neurons)) < density, rng.normal(size=(n_neurons, n_neurons)), 0.0)
+    return np.where(
+        rng.random((n_neurons, n_neurons)) < density, rng.normal(size=(n_neurons, n_neurons)), 0.0
+    )
 
 
 def oracle(weights, n_inputs, n_outputs, n_iterations, input_mode):
@@ -42,7 +44,12 @@ def oracle(weights, n_inputs, n_outputs, n_iterations, input_mode):
         for i, j in np.argwhere(weights):
             if not (clamped and i < n_inputs and l + 1 < n_iterations):
                 unrolled.add_edge((int(j), l), (int(i), l + 1))
-    sources = [(i, l) for i in range(n_inputs) for l in range(n_iterations if clamped else 1) if (i, l) in unrolled]
+    sources = [
+        (i, l)
+        for i in range(n_inputs)
+        for l in range(n_iterations if clamped else 1)
+        if (i, l) in unrolled
+    ]
     sinks = [(i, n_iterations) for i in range(n - n_outputs, n) if (i, n_iterations) in unrolled]
     below = set(sources).union(*(nx.descendants(unrolled, s) for s in sources))
     above = set(sinks).union(*(nx.ancestors(unrolled, s) for s in sinks))
@@ -53,7 +60,9 @@ def oracle(weights, n_inputs, n_outputs, n_iterations, input_mode):
 @pytest.mark.parametrize("seed", range(15))
 def test_pruning_agrees_with_networkx(seed, input_mode):
     weights = random_weights(np.random.default_rng(seed))
-    graph = graph_of(weights, n_inputs=3, n_outputs=2, n_iterations=4, input_mode=input_mode, activation="tanh")
+    graph = graph_of(
+        weights, n_inputs=3, n_outputs=2, n_iterations=4, input_mode=input_mode, activation="tanh"
+    )
     assert set(unrolled_networkx(graph).edges) == set(oracle(weights, 3, 2, 4, input_mode))
 
 
@@ -66,12 +75,17 @@ def test_weights_that_are_not_used_do_not_matter(seed, input_mode):
     used = np.zeros_like(weights)
     used[graph.unrolled.target % 20, graph.unrolled.source % 20] = 1
     kept = weights * used
-    before, after = (forward(w, np.zeros(20), x, 4, n_outputs=3, input_mode=input_mode)[2] for w in (weights, kept))
+    before, after = (
+        forward(w, np.zeros(20), x, 4, n_outputs=3, input_mode=input_mode)[2]
+        for w in (weights, kept)
+    )
     np.testing.assert_allclose(before, after, atol=1e-12)
 
 
 def test_an_edge_points_from_column_to_row():
-    assert set(to_networkx(wire(3, (0, 1, 2.0)), n_inputs=1, n_outputs=1).edges(data="weight")) == {(0, 1, 2.0)}
+    assert set(to_networkx(wire(3, (0, 1, 2.0)), n_inputs=1, n_outputs=1).edges(data="weight")) == {
+        (0, 1, 2.0)
+    }
 
 
 def test_a_path_of_the_wrong_length_does_not_count():
@@ -127,7 +141,9 @@ def test_data_fold_away_what_does_not_vary():
 def test_nonlinearity_of_a_gaussian_relu_is_one():
     weights = wire(3, (0, 1, 1), (1, 2, 1))
     x = np.random.default_rng(0).normal(size=(200_000, 1))
-    assert graph_of(weights, n_iterations=2, inputs=x).nonlinearity[1, 1] == pytest.approx(1.0, abs=0.02)
+    assert graph_of(weights, n_iterations=2, inputs=x).nonlinearity[1, 1] == pytest.approx(
+        1.0, abs=0.02
+    )
     shifted = graph_of(weights, [0, 2, 0], n_iterations=2, inputs=x).nonlinearity[1, 1]
     assert 0 < shifted < 0.05
 
@@ -137,7 +153,9 @@ def test_sparse_arrays_are_welcome():
 
     weights = random_weights(np.random.default_rng(3))
     dense = graph_of(weights, n_inputs=3, n_outputs=2, n_iterations=4)
-    thin = effective_graph(sparse.csr_array(weights), np.zeros(14), n_inputs=3, n_outputs=2, n_iterations=4)
+    thin = effective_graph(
+        sparse.csr_array(weights), np.zeros(14), n_inputs=3, n_outputs=2, n_iterations=4
+    )
     assert set(unrolled_networkx(dense).edges) == set(unrolled_networkx(thin).edges)
 
 
@@ -146,7 +164,9 @@ def test_faint_echoes_at_other_iterations_are_no_nodes_on_data(strength, n_hidde
     # 0 -> 1 -> 2 -> 3 is the main path; over the weight 0 -> 2 the two neurons also serve in the opposite order
     weights = wire(4, (0, 1, 1), (1, 2, 1), (2, 3, 1), (0, 2, strength), (2, 1, 1), (1, 3, 1))
     x = np.random.default_rng(0).normal(size=(200, 1))
-    assert graph_of(weights, [0, 1, 1, 0], n_iterations=3, inputs=x).alive[1:3].sum() == n_hidden_nodes
+    assert (
+        graph_of(weights, [0, 1, 1, 0], n_iterations=3, inputs=x).alive[1:3].sum() == n_hidden_nodes
+    )
     assert graph_of(weights, [0, 1, 1, 0], n_iterations=3).alive[1:3].sum() == 4
 
 
@@ -160,7 +180,9 @@ def test_an_input_neuron_that_also_computes_stays_an_input():
 def test_stray_edges_that_carry_nothing_are_dropped_where_asked():
     rng = np.random.default_rng(0)
     main = wire(6, (0, 1, 1), (1, 2, 1), (2, 5, 1))
-    stray = wire(6, (0, 3, 0.01), (3, 2, 0.01), (0, 2, 0.01), (2, 4, 0.01), (4, 5, 0.01)) * rng.uniform(0.9, 1, (6, 6))
+    stray = wire(
+        6, (0, 3, 0.01), (3, 2, 0.01), (0, 2, 0.01), (2, 4, 0.01), (4, 5, 0.01)
+    ) * rng.uniform(0.9, 1, (6, 6))
     options = {"n_iterations": 3, "activation": "tanh"}
     assert set(unrolled_networkx(graph_of(main + stray, faint=1e-3, **options)).edges) == set(
         unrolled_networkx(graph_of(main, **options)).edges

@@ -35,7 +35,9 @@ def run_code(exported, x):
     return net(torch.from_numpy(x)).detach().numpy()
 
 
-@pytest.mark.parametrize("family", [name for name in FAMILIES if not name.startswith("disconnected")])
+@pytest.mark.parametrize(
+    "family", [name for name in FAMILIES if not name.startswith("disconnected")]
+)
 def test_code_computes_what_the_network_computes(family):
     network = one(family)
     found = layers_of(network)
@@ -43,12 +45,16 @@ def test_code_computes_what_the_network_computes(family):
         assert found.widths[1:-1] == network.widths
     arguments = {key: value for key, value in network.arguments.items() if key != "positions"}
     x = 3 * np.random.default_rng(7).normal(size=(50, arguments.pop("n_inputs")))
-    true = forward(network.weights, network.biases, x, arguments.pop("n_iterations"), **arguments)[2]
+    true = forward(network.weights, network.biases, x, arguments.pop("n_iterations"), **arguments)[
+        2
+    ]
     y = run_code(layered_source(found, title=family, dtype="float64"), x)
     np.testing.assert_allclose(y, true, atol=1e-11 * np.abs(true).max())
     kinds = {block.kind for layer in found.layers for block in layer.blocks}
     assert ("conv" in kinds) == ("convolutional" in network.true)
-    assert ("local" in kinds) == ("locally_connected" in network.true and "convolutional" not in network.true)
+    assert ("local" in kinds) == (
+        "locally_connected" in network.true and "convolutional" not in network.true
+    )
 
 
 def test_a_relay_hands_its_bias_on():
@@ -80,14 +86,23 @@ def test_a_lattice_that_ends_is_padded_with_zeros_and_odd_weights_are_kept():
     W[n + 4, 4] -= 0.01
     W[-1, n : 2 * n] = rng.normal(size=n)
     positions = np.concatenate([np.arange(n), np.arange(n), [np.nan]])[:, None]
-    found = plan(exact_graph(W, np.zeros(len(W)), n_inputs=n, n_outputs=1, n_iterations=2), coordinates=positions)
+    found = plan(
+        exact_graph(W, np.zeros(len(W)), n_inputs=n, n_outputs=1, n_iterations=2),
+        coordinates=positions,
+    )
     conv, rest = found.layers[1].blocks
-    assert (conv.kind, conv.convolution.circular, conv.convolution.pad) == ("conv", False, ((1, 1),))
+    assert (conv.kind, conv.convolution.circular, conv.convolution.pad) == (
+        "conv",
+        False,
+        ((1, 1),),
+    )
     np.testing.assert_allclose(conv.weight.ravel(), kernel)
     assert rest.weight.shape == (n, 1)
     x = rng.normal(size=(30, n))
     true = forward(W, np.zeros(len(W)), x, 2, n_outputs=1)[2]
-    np.testing.assert_allclose(run_code(layered_source(found, title="", dtype="float64"), x), true, atol=1e-12)
+    np.testing.assert_allclose(
+        run_code(layered_source(found, title="", dtype="float64"), x), true, atol=1e-12
+    )
 
 
 def test_nothing_to_plan_where_no_input_reaches_an_output():
@@ -101,10 +116,21 @@ def test_files_keep_every_number(kind):
     rng = np.random.default_rng(0)
     positions = np.where(np.arange(5)[:, None] < 4, rng.normal(size=(5, 2)), np.nan)
     network = Portable(
-        rng.normal(size=(5, 5)) * (rng.random((5, 5)) < 0.5), rng.normal(size=5), 2, 1, 3, "tanh", "clamped",
-        ids=np.array([0, 1, 4, 7, 9]), layer=np.array([0, 0, 1, -1, 2]), activity=rng.random(5), positions=positions,
-    )  # fmt: skip
-    settings = {"n_iterations": 3, "activation": "tanh", "input_mode": "clamped"} if kind == "gexf" else {}
+        rng.normal(size=(5, 5)) * (rng.random((5, 5)) < 0.5),
+        rng.normal(size=5),
+        2,
+        1,
+        3,
+        "tanh",
+        "clamped",
+        ids=np.array([0, 1, 4, 7, 9]),
+        layer=np.array([0, 0, 1, -1, 2]),
+        activity=rng.random(5),
+        positions=positions,
+    )
+    settings = (
+        {"n_iterations": 3, "activation": "tanh", "input_mode": "clamped"} if kind == "gexf" else {}
+    )
     back = Portable.read(network.write(kind), kind, **settings)
     for name, value in vars(network).items():
         np.testing.assert_array_equal(getattr(back, name), value, err_msg=name)

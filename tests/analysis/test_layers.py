@@ -6,7 +6,14 @@ import pytest
 
 from analysis.effective import effective_graph
 from analysis.graph import effective_networkx, unrolled_networkx
-from analysis.layers import carried_edges, carry_and_add, layers, path_depths, share_through, steps_on_path
+from analysis.layers import (
+    carried_edges,
+    carry_and_add,
+    layers,
+    path_depths,
+    share_through,
+    steps_on_path,
+)
 from tests.analysis.test_effective import graph_of, random_weights, wire
 from tests.planted import FAMILIES
 
@@ -31,7 +38,12 @@ def test_layers_are_the_longest_paths(seed, input_mode):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_flow_and_path_depths_by_enumeration(seed):
-    graph = graph_of(random_weights(np.random.default_rng(seed), 12, 0.2), n_inputs=3, n_outputs=2, n_iterations=3)
+    graph = graph_of(
+        random_weights(np.random.default_rng(seed), 12, 0.2),
+        n_inputs=3,
+        n_outputs=2,
+        n_iterations=3,
+    )
     lay = layers(graph)
     unrolled = unrolled_networkx(graph)
     sources = [node for node in unrolled if node[1] == 0]
@@ -39,7 +51,9 @@ def test_flow_and_path_depths_by_enumeration(seed):
     by_depth, through, total = np.zeros(3), {}, 0.0
     for source in sources:
         for path in (p for sink in sinks for p in nx.all_simple_paths(unrolled, source, sink)):
-            weight = np.prod([abs(unrolled.edges[edge]["weight"]) for edge in nx.utils.pairwise(path)])
+            weight = np.prod(
+                [abs(unrolled.edges[edge]["weight"]) for edge in nx.utils.pairwise(path)]
+            )
             total += weight
             by_depth[sum(not unrolled.nodes[node]["relay"] for node in path[1:-1])] += weight
             for node in path:
@@ -66,9 +80,13 @@ def test_a_carried_value_makes_no_step_on_its_path():
     """1 takes x at l = 1 and keeps half of it; 2 takes what 1 has; 3 reads 1 and 2 at l = 3."""
     weights = wire(4, (0, 1, 1), (1, 1, 0.5), (1, 2, 1), (1, 3, 1), (2, 3, 1))
     graph = graph_of(weights, [0, 0, -0.1, 0], n_iterations=3)
-    np.testing.assert_allclose(steps_on_path(graph), [0, 0, 1 / 3, 2 / 3])  # 0-1-1-3 with 0.5, 0-1-2-3 with 1
+    np.testing.assert_allclose(
+        steps_on_path(graph), [0, 0, 1 / 3, 2 / 3]
+    )  # 0-1-1-3 with 0.5, 0-1-2-3 with 1
     weights[1, 1] = -0.5  # a value turned round is not handed on
-    np.testing.assert_allclose(steps_on_path(graph_of(weights, [0, 0, -0.1, 0], n_iterations=3)), [0, 0, 0, 1])
+    np.testing.assert_allclose(
+        steps_on_path(graph_of(weights, [0, 0, -0.1, 0], n_iterations=3)), [0, 0, 0, 1]
+    )
 
 
 def test_path_depths_do_not_overflow():
@@ -87,7 +105,10 @@ def test_hidden_neurons_have_no_names(family):
     rng = np.random.default_rng(5)
     least, make = FAMILIES[family]
     network = make(least, rng)
-    options = {key: network.arguments[key] for key in ("n_inputs", "n_outputs", "n_iterations", "input_mode", "activation")}
+    options = {
+        key: network.arguments[key]
+        for key in ("n_inputs", "n_outputs", "n_iterations", "input_mode", "activation")
+    }
     n = len(network.weights)
     hidden = np.arange(options["n_inputs"], n - options["n_outputs"])
     order = np.arange(n)
@@ -95,7 +116,9 @@ def test_hidden_neurons_have_no_names(family):
     moved = effective_graph(network.weights[np.ix_(order, order)], network.biases[order], **options)
     scale = np.ones(n)
     scale[hidden] = rng.uniform(0.5, 2, size=len(hidden))
-    scaled = effective_graph(network.weights * scale[:, None] / scale[None], network.biases * scale, **options)
+    scaled = effective_graph(
+        network.weights * scale[:, None] / scale[None], network.biases * scale, **options
+    )
     here = layers(effective_graph(network.weights, network.biases, **options))
     for other in (layers(moved), layers(scaled)):
         assert (other.depth, other.widths) == (here.depth, here.widths)
@@ -105,7 +128,9 @@ def test_hidden_neurons_have_no_names(family):
 def test_carry_and_add_needs_both_shares():
     def nodes(own, other):
         # 1 carries itself; 2 feeds it at l = 2
-        graph = graph_of(wire(4, (0, 1, 1), (0, 2, 1), (1, 1, own), (2, 1, other), (1, 3, 1)), n_iterations=3)
+        graph = graph_of(
+            wire(4, (0, 1, 1), (0, 2, 1), (1, 1, own), (2, 1, other), (1, 3, 1)), n_iterations=3
+        )
         return np.argwhere(carry_and_add(graph)).tolist()
 
     assert nodes(1.0, 1.0) == [[2, 1]]

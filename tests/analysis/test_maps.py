@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from analysis.plots import colours, heat_map, measure_plane, pareto_front, phase_map, phases, trade_off
+from analysis.plots import (
+    colours,
+    heat_map,
+    measure_plane,
+    pareto_front,
+    phase_map,
+    phases,
+    trade_off,
+)
 from analysis.plots.maps import KINDS
 from analysis.plots.style import BLUE, GREY, ORANGE
 
@@ -13,7 +21,10 @@ NAMES = {"x_label": "c_depth", "y_label": "c_n"}
 
 def grid(seeds=4):
     """x, y of a 3 x 2 grid with seeds, in no order."""
-    x, y, _ = (axis.ravel() for axis in np.meshgrid([1e-3, 1e-2, 1e-1], [0.0, 1.0], np.arange(seeds), indexing="ij"))
+    x, y, _ = (
+        axis.ravel()
+        for axis in np.meshgrid([1e-3, 1e-2, 1e-1], [0.0, 1.0], np.arange(seeds), indexing="ij")
+    )
     order = np.random.default_rng(0).permutation(len(x))
     return x[order], y[order]
 
@@ -29,17 +40,31 @@ def test_the_dominating_kind_is_the_colour_and_its_share_the_saturation():
     np.testing.assert_allclose(picture[0, 0, :3], mlp)
     np.testing.assert_allclose(picture[1, 0, :3], 1 - 0.75 * (1 - mlp))
     np.testing.assert_allclose(picture[0, 2, :3], recurrent)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["MLP (4)", "recurrent (2)"]
-    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["0.001", "0.01", "0.1"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "MLP (4)",
+        "recurrent (2)",
+    ]
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == [
+        "0.001",
+        "0.01",
+        "0.1",
+    ]
 
 
 def test_points_not_done_stay_empty_and_samples_are_dots_on_logarithmic_axes():
     x, y = grid()
     left_out = ~((x == 1e-1) & (y == 0))
-    picture = phase_map(x[left_out], y[left_out], ["MLP"] * left_out.sum(), **NAMES).axes[0].images[0].get_array()
+    picture = (
+        phase_map(x[left_out], y[left_out], ["MLP"] * left_out.sum(), **NAMES)
+        .axes[0]
+        .images[0]
+        .get_array()
+    )
     assert picture[0, 2, 3] == 0
     rng = np.random.default_rng(0)
-    axes = phase_map(10 ** rng.uniform(-4, 0, 50), rng.uniform(1, 2, 50), ["MLP"] * 50, **NAMES).axes[0]
+    axes = phase_map(
+        10 ** rng.uniform(-4, 0, 50), rng.uniform(1, 2, 50), ["MLP"] * 50, **NAMES
+    ).axes[0]
     assert not axes.images
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
     assert len(axes.collections[0].get_offsets()) == 50
@@ -50,7 +75,10 @@ def test_heat_maps_show_medians_and_ranges_of_what_was_measured():
     values = x + np.where(y == 1, 10.0, 0.0)
     values[np.flatnonzero((x == 1e-3) & (y == 0))] = [1.0, 5.0, 2.0]
     values[np.flatnonzero((x == 1e-1) & (y == 0))] = np.nan
-    median, spread = (np.asarray(axes.images[0].get_array()) for axes in heat_map(x, y, values, name="v", **NAMES).axes[:2])
+    median, spread = (
+        np.asarray(axes.images[0].get_array())
+        for axes in heat_map(x, y, values, name="v", **NAMES).axes[:2]
+    )
     assert median[0, 2, 3] == 0
     assert spread[0, 0, :3].sum() < spread[1, 0, :3].sum()  # darker is more
     assert median[1, 1, :3].sum() < median[0, 1, :3].sum()
@@ -59,7 +87,10 @@ def test_heat_maps_show_medians_and_ranges_of_what_was_measured():
 
 
 def test_the_front_holds_what_nothing_beats():
-    costs, scores = np.array([10, 20, 20, 30, 40, 5, np.nan]), np.array([0.5, 0.9, 0.8, 0.9, 1.0, np.nan, 2.0])
+    costs, scores = (
+        np.array([10, 20, 20, 30, 40, 5, np.nan]),
+        np.array([0.5, 0.9, 0.8, 0.9, 1.0, np.nan, 2.0]),
+    )
     assert pareto_front(costs, scores).tolist() == [0, 1, 4]
     assert pareto_front([], []).tolist() == []
     figure = trade_off(costs, scores, ["MLP"] * 7, cost_label="connections", score_label="accuracy")
@@ -67,7 +98,9 @@ def test_the_front_holds_what_nothing_beats():
 
 
 def test_the_plane_draws_the_highest_on_top():
-    figure = measure_plane([1, 2, 3], [1, np.nan, 3], [0.9, 0.5, 0.1], x_label="x", y_label="y", name="accuracy")
+    figure = measure_plane(
+        [1, 2, 3], [1, np.nan, 3], [0.9, 0.5, 0.1], x_label="x", y_label="y", name="accuracy"
+    )
     assert figure.axes[0].collections[0].get_array().tolist() == [0.1, 0.9]
 
 
@@ -85,7 +118,13 @@ def test_networks_that_are_none_are_grey_and_on_no_front():
     labels = ["MLP", "nothing learned", "disconnected"]
     assert set(colours(labels)) == set(labels)
     assert colours(labels)["nothing learned"] not in KINDS
-    figure = trade_off([10, 1, 5], [0.9, 0.1, 0.8], ["MLP", "nothing learned", "MLP"], cost_label="c", score_label="s")
+    figure = trade_off(
+        [10, 1, 5],
+        [0.9, 0.1, 0.8],
+        ["MLP", "nothing learned", "MLP"],
+        cost_label="c",
+        score_label="s",
+    )
     front = figure.axes[0].collections[-1].get_offsets()
     np.testing.assert_array_equal(front, [[5, 0.8], [10, 0.9]])
 

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.measures import arrival_step, density_by_block, modularity, path_lengths, reciprocity, self_loops
+from analysis.measures import (
+    arrival_step,
+    density_by_block,
+    modularity,
+    path_lengths,
+    reciprocity,
+    self_loops,
+)
 
 
 def sparse_weights(seed, n=20, density=0.1):
@@ -36,7 +43,9 @@ def test_path_lengths_are_those_of_networkx(seed, steps):
 def test_arrival_is_the_shortest_way_from_any_input(seed, steps):
     weights = sparse_weights(seed)
     nearest = path_lengths(weights, steps, sources=range(4)).min(axis=1)
-    assert np.array_equal(arrival_step(weights, 4, steps), np.where(np.isfinite(nearest), nearest, -1))
+    assert np.array_equal(
+        arrival_step(weights, 4, steps), np.where(np.isfinite(nearest), nearest, -1)
+    )
 
 
 def test_arrival_is_the_step_at_which_a_linear_network_first_moves():
@@ -59,7 +68,9 @@ def test_density_by_block_by_hand():
     found = density_by_block(weights, [[0, 1], [2, 3], [4]])
     assert found["edges"].tolist() == [[0, 0, 0], [4, 1, 0], [0, 1, 0]]
     np.testing.assert_allclose(found["density"], [[0, 0, 0], [1, 0.5, 0], [0, 0.5, np.nan]])
-    np.testing.assert_allclose(found["mass_share"], np.array([[0, 0, 0], [12, 1, 0], [0, 4, 0]]) / 17)
+    np.testing.assert_allclose(
+        found["mass_share"], np.array([[0, 0, 0], [12, 1, 0], [0, 4, 0]]) / 17
+    )
 
 
 def test_blocks_together_hold_every_edge():
@@ -69,16 +80,22 @@ def test_blocks_together_hold_every_edge():
     assert found["edges"].sum() == np.count_nonzero(weights) - np.count_nonzero(weights.diagonal())
     assert found["mass_share"].sum() == pytest.approx(1)
     whole = density_by_block(weights, [range(20)])
-    assert whole["density"].item() == pytest.approx(nx.density(graph_of(weights - np.diag(weights.diagonal()))))
+    assert whole["density"].item() == pytest.approx(
+        nx.density(graph_of(weights - np.diag(weights.diagonal())))
+    )
 
 
 def test_modularity_finds_planted_communities_and_equals_the_formula():
     """Leicht & Newman (2008): Q = sum over pairs in one community of A_ij - k_i k_j / m, over m."""
     rng = np.random.default_rng(3)
     member = np.repeat([0, 1, 2], 10)
-    weights = rng.uniform(0.5, 1, (30, 30)) * ((member[:, None] == member) | (rng.random((30, 30)) < 0.03))
+    weights = rng.uniform(0.5, 1, (30, 30)) * (
+        (member[:, None] == member) | (rng.random((30, 30)) < 0.03)
+    )
     quality, communities = modularity(-weights, seed=0)
-    assert sorted(sorted(community) for community in communities) == [list(range(k, k + 10)) for k in (0, 10, 20)]
+    assert sorted(sorted(community) for community in communities) == [
+        list(range(k, k + 10)) for k in (0, 10, 20)
+    ]
     mass = weights.sum()
     expected = weights - np.outer(weights.sum(axis=1), weights.sum(axis=0)) / mass
     assert quality == pytest.approx(expected[member[:, None] == member].sum() / mass)
@@ -104,7 +121,12 @@ def test_weighted_reciprocity_by_hand():
 def test_self_loops_by_hand():
     weights = np.diag([0.0, 2.0, -1.0, 0.0])
     weights[1, 0] = 3.0
-    assert self_loops(weights) == {"count": 2, "share": 2 / 3, "mass_share": 0.5, "mean_weight": 0.5}
+    assert self_loops(weights) == {
+        "count": 2,
+        "share": 2 / 3,
+        "mass_share": 0.5,
+        "mean_weight": 0.5,
+    }
     assert self_loops(weights)["count"] == nx.number_of_selfloops(graph_of(weights))
     assert self_loops(np.zeros((2, 2)))["share"] == 0
 

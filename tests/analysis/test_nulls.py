@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.nulls import empirical_p, permutations, permute_along_orbit, poisson_binomial, random_bipartite, z_score
+from analysis.nulls import (
+    empirical_p,
+    permutations,
+    permute_along_orbit,
+    poisson_binomial,
+    random_bipartite,
+    z_score,
+)
 
 
 def test_empirical_p_by_hand():
@@ -18,9 +25,14 @@ def test_empirical_p_by_hand():
 
 def test_ties_at_random_make_discrete_p_uniform():
     rng = np.random.default_rng(0)
-    p = [empirical_p(x, rng.binomial(5, 0.3, size=199), rng=rng) for x in rng.binomial(5, 0.3, size=400)]
+    p = [
+        empirical_p(x, rng.binomial(5, 0.3, size=199), rng=rng)
+        for x in rng.binomial(5, 0.3, size=400)
+    ]
     assert stats.kstest(p, "uniform").pvalue > 0.01
-    conservative = [empirical_p(x, rng.binomial(5, 0.3, size=199)) for x in rng.binomial(5, 0.3, size=400)]
+    conservative = [
+        empirical_p(x, rng.binomial(5, 0.3, size=199)) for x in rng.binomial(5, 0.3, size=400)
+    ]
     assert np.mean(np.array(conservative) <= 0.05) <= 0.05
 
 
@@ -39,7 +51,10 @@ def test_random_bipartite_has_the_number_of_edges(n_edges):
 
 def test_random_bipartite_takes_a_number_for_each_draw():
     counts = np.array([0, 3, 6])
-    assert random_bipartite(2, 3, counts, np.random.default_rng(0), 3).sum(axis=(1, 2)).tolist() == counts.tolist()
+    assert (
+        random_bipartite(2, 3, counts, np.random.default_rng(0), 3).sum(axis=(1, 2)).tolist()
+        == counts.tolist()
+    )
 
 
 def test_permutations_are_uniform():
@@ -56,9 +71,15 @@ def test_permuting_along_the_orbit_keeps_each_field_and_its_weights():
     kernels = np.where(support, rng.normal(size=(6, 9)), 0.0).astype(np.float32)
     draws = permute_along_orbit(kernels, support, rng, 300)
     assert ((draws != 0) == support).all()
-    np.testing.assert_array_equal(np.sort(draws, axis=2), np.broadcast_to(np.sort(kernels, axis=1), draws.shape))
+    np.testing.assert_array_equal(
+        np.sort(draws, axis=2), np.broadcast_to(np.sort(kernels, axis=1), draws.shape)
+    )
     mean = draws.mean(axis=0)[support]
-    expected = (kernels.sum(axis=1, keepdims=True) / np.maximum(support.sum(axis=1, keepdims=True), 1) * support)[support]
+    expected = (
+        kernels.sum(axis=1, keepdims=True)
+        / np.maximum(support.sum(axis=1, keepdims=True), 1)
+        * support
+    )[support]
     np.testing.assert_allclose(mean, expected, atol=0.3)
 
 

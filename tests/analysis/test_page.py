@@ -28,8 +28,12 @@ def layered(sizes, generator, density=1.0):
     # neuron order: inputs, hidden, outputs, as everywhere
     W = np.zeros((n, n))
     for k in range(len(sizes) - 1):
-        block = generator.normal(size=(sizes[k + 1], sizes[k])) * (generator.random((sizes[k + 1], sizes[k])) < density)
-        W[starts[k + 1] : starts[k + 2], starts[k] : starts[k + 1]] = block / np.sqrt(sizes[k] * density)
+        block = generator.normal(size=(sizes[k + 1], sizes[k])) * (
+            generator.random((sizes[k + 1], sizes[k])) < density
+        )
+        W[starts[k + 1] : starts[k + 2], starts[k] : starts[k + 1]] = block / np.sqrt(
+            sizes[k] * density
+        )
     return W, np.full(n, 0.1)
 
 
@@ -44,14 +48,22 @@ def moment(W, b, step, shape, thresholds=(0.0,), **more):
 def small_page(**changes) -> str:
     W, b = layered([5, 7, 6, 3], np.random.default_rng(0))
     shape = {"n_inputs": 5, "n_outputs": 3, "n_iterations": 3}
-    texts = {"name": "runs/a", "headline": "MLP", "lead": "lead", "facts": {"task": "none"}, "warning": None}
+    texts = {
+        "name": "runs/a",
+        "headline": "MLP",
+        "lead": "lead",
+        "facts": {"task": "none"},
+        "warning": None,
+    }
     moments = [moment(W, b, 10, shape)]
     ends = {"n_inputs": 5, "n_outputs": 3}
     return report_page(**texts | {"moments": moments, "score_name": "accuracy", **ends} | changes)
 
 
 def data_of(text: str) -> dict:
-    return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.DOTALL)[1])
+    return json.loads(
+        re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.DOTALL)[1]
+    )
 
 
 def test_what_is_packed_comes_back():
@@ -61,7 +73,10 @@ def test_what_is_packed_comes_back():
     for wrong, dtype in (([-1], "u2"), ([65536], "u2"), ([40000], "i2")):
         with pytest.raises(ValueError, match="do not fit"):
             packed(wrong, dtype)
-    assert plain({"a": np.float64("nan"), 1: (np.int64(3), np.bool_(True))}) == {"a": None, "1": [3, True]}
+    assert plain({"a": np.float64("nan"), 1: (np.int64(3), np.bool_(True))}) == {
+        "a": None,
+        "1": [3, True],
+    }
 
 
 def test_the_weights_shown_are_those_of_the_matrix_strongest_first():
@@ -90,7 +105,9 @@ def test_an_edge_over_relays_is_as_weak_as_its_weakest_weight():
             *(unpack(graph[key]) for key in ("source", "target", "weight", "weakest")), strict=True
         )
     }
-    assert found[2, 5] == pytest.approx((0.75, 0.25))  # the product of the chain, and its weakest link
+    assert found[2, 5] == pytest.approx(
+        (0.75, 0.25)
+    )  # the product of the chain, and its weakest link
     assert found[0, 2] == pytest.approx((2.0, 2.0))
 
 
@@ -116,7 +133,9 @@ def test_a_dense_network_keeps_its_strongest_edges_and_says_how_many_there_are()
     assert len(unpack(packed_moment["weights"]["value"])) == MAX_EDGES
     assert packed_moment["weights"]["total"] == np.count_nonzero(W)
     kept = np.sort(np.abs(W[W != 0]))[-MAX_EDGES:]
-    assert np.abs(unpack(packed_moment["weights"]["value"])).min() == pytest.approx(kept[0], rel=1e-6)
+    assert np.abs(unpack(packed_moment["weights"]["value"])).min() == pytest.approx(
+        kept[0], rel=1e-6
+    )
 
 
 @pytest.mark.parametrize("connected_before", [True, False])
@@ -131,15 +150,27 @@ def test_a_network_without_paths_can_be_shown(connected_before):
     assert data["moments"][1]["graph"] is None
     assert len(unpack(data["moments"][1]["weights"]["value"])) == np.count_nonzero(cut)
     nothing = [moment(np.zeros_like(W), b, 1, shape)]
-    assert data_of(small_page(moments=nothing, n_inputs=4, n_outputs=2))["moments"][0]["weights"]["total"] == 0
+    assert (
+        data_of(small_page(moments=nothing, n_inputs=4, n_outputs=2))["moments"][0]["weights"][
+            "total"
+        ]
+        == 0
+    )
 
 
 def test_no_text_is_read_as_html():
     text = small_page(
-        name=NASTY, headline=NASTY, lead=NASTY, facts={NASTY: NASTY}, warning=NASTY, score_name=NASTY, measures={NASTY: NASTY},
-        tables=[{"title": NASTY, "note": NASTY, "columns": [NASTY], "rows": [[NASTY]]}], configuration=[(NASTY, NASTY)],
+        name=NASTY,
+        headline=NASTY,
+        lead=NASTY,
+        facts={NASTY: NASTY},
+        warning=NASTY,
+        score_name=NASTY,
+        measures={NASTY: NASTY},
+        tables=[{"title": NASTY, "note": NASTY, "columns": [NASTY], "rows": [[NASTY]]}],
+        configuration=[(NASTY, NASTY)],
         strengths=[{"name": NASTY, "text": NASTY, "values": []}],
-    )  # fmt: skip
+    )
     assert "<script>alert" not in text
     assert text.count("<script") == 2  # the data and our own
     assert data_of(text)["score_name"] == NASTY
@@ -152,6 +183,10 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script():
     assert "default-src 'none'" in policy
     code = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
     assert len(code) == 1
-    assert f"sha256-{base64.b64encode(hashlib.sha256(code[0].encode()).digest()).decode()}" in policy
-    assert set(re.findall(r"https?://[^\s\"']+", text)) == {"http://www.w3.org/2000/svg"}  # a name, not an address
+    assert (
+        f"sha256-{base64.b64encode(hashlib.sha256(code[0].encode()).digest()).decode()}" in policy
+    )
+    assert set(re.findall(r"https?://[^\s\"']+", text)) == {
+        "http://www.w3.org/2000/svg"
+    }  # a name, not an address
     assert not re.search(r"<(link|img|iframe)\b|\bsrc=|@import|url\(", text)

@@ -39,7 +39,9 @@ def planted_mlp(seed=0, n_neurons=40, widths=(6, 3), n_inputs=5, n_outputs=2):
     weights = np.zeros((n_neurons, n_neurons))
     for lower, upper in itertools.pairwise(layers):
         weights[np.ix_(upper, lower)] = rng.uniform(0.1, 1, (len(upper), len(lower)))
-    return weights, {int(neuron): layer for layer, members in enumerate(layers) for neuron in members}
+    return weights, {
+        int(neuron): layer for layer, members in enumerate(layers) for neuron in members
+    }
 
 
 def drawn(figure, kind):
@@ -146,7 +148,9 @@ def test_crossings_are_those_counted_pair_by_pair():
 
 def test_positions_order_a_line_and_a_lattice():
     line = np.array([[0.3], [0.1], [0.2], [np.nan]])
-    groups = order_groups(np.zeros((4, 4)), [("layer 1", np.arange(3)), ("outputs", np.array([3]))], line)
+    groups = order_groups(
+        np.zeros((4, 4)), [("layer 1", np.arange(3)), ("outputs", np.array([3]))], line
+    )
     assert groups[0][1].tolist() == [1, 2, 0]
     lattice = np.array([[x, y] for y in range(3) for x in range(3)], dtype=float)
     shuffled = np.random.default_rng(4).permutation(9)
@@ -192,7 +196,9 @@ def test_layered_graph_shows_sign_by_colour_and_weight_by_opacity_that_saturates
 
 def test_layered_graph_arches_skips_outside_the_columns_between():
     figure = layered_graph(CHAIN, CHAIN_LAYERS)
-    arcs = [segment for segment in drawn(figure, LineCollection)[0].get_segments() if len(segment) > 2]
+    arcs = [
+        segment for segment in drawn(figure, LineCollection)[0].get_segments() if len(segment) > 2
+    ]
     skip = next(arc for arc in arcs if arc[0, 0] == 0 and arc[-1, 0] == 2)
     height = max(abs(place[1]) for place in drawn(figure, PathCollection)[0].get_offsets())
     assert abs(skip[len(skip) // 2, 1]) > height + 0.2
@@ -200,8 +206,12 @@ def test_layered_graph_arches_skips_outside_the_columns_between():
 
 def test_layered_graph_names_columns_and_takes_networkx_triples_over_unrolled_nodes():
     graph = nx.DiGraph()
-    graph.add_weighted_edges_from([((0, 0), (5, 1), 1.0), ((5, 1), (5, 2), 1.0), ((5, 2), (9, 3), 1.0)])
-    figure = layered_graph(graph.edges(data="weight"), {node: node[1] for node in graph}, names={1: "step 1"})
+    graph.add_weighted_edges_from(
+        [((0, 0), (5, 1), 1.0), ((5, 1), (5, 2), 1.0), ((5, 2), (9, 3), 1.0)]
+    )
+    figure = layered_graph(
+        graph.edges(data="weight"), {node: node[1] for node in graph}, names={1: "step 1"}
+    )
     names = [label.get_text() for label in figure.axes[0].get_xticklabels()]
     assert names == ["inputs\n1", "step 1\n1", "layer 2\n1", "outputs\n1"]
 
@@ -223,7 +233,11 @@ def test_layered_graph_orders_by_position_where_given():
 def test_a_thousand_neurons_are_drawn_in_seconds():
     rng = np.random.default_rng(5)
     layer_of = {node: node // 250 for node in range(1000)}
-    edges = [(j, 250 + i + j // 250 * 250, 1.0) for j in range(750) for i in rng.choice(250, 25, replace=False)]
+    edges = [
+        (j, 250 + i + j // 250 * 250, 1.0)
+        for j in range(750)
+        for i in rng.choice(250, 25, replace=False)
+    ]
     start = perf_counter()
     layered_graph(edges, layer_of).savefig(BytesIO(), format="png")
     assert perf_counter() - start < 10
@@ -231,7 +245,11 @@ def test_a_thousand_neurons_are_drawn_in_seconds():
 
 @pytest.mark.parametrize(
     ("edges", "layer_of", "named"),
-    [([], {}, "layer_of"), ([(0, 1, 1.0)], {0: 0}, "layer_of"), ([(0, 0, np.nan)], {0: 0}, "edges")],
+    [
+        ([], {}, "layer_of"),
+        ([(0, 1, 1.0)], {0: 0}, "layer_of"),
+        ([(0, 0, np.nan)], {0: 0}, "edges"),
+    ],
 )
 def test_layered_graph_refuses_what_does_not_fit(edges, layer_of, named):
     with pytest.raises(ValueError, match=named):
@@ -284,9 +302,13 @@ def test_kernels_keep_one_scale_and_their_order(shape):
     canvas = np.asarray(figure.axes[0].images[0].get_array())
     frames = panel_boxes(figure)
     assert len(frames) == 6
-    (left, top), (right, bottom) = np.sort(frames[5], axis=0) + 0.5  # last output channel, last input channel
+    (left, top), (right, bottom) = (
+        np.sort(frames[5], axis=0) + 0.5
+    )  # last output channel, last input channel
     shown = canvas[int(top) : int(bottom), int(left) : int(right)]
-    np.testing.assert_allclose(shown * np.abs(values).max(), np.broadcast_to(values[2, 1], shown.shape))
+    np.testing.assert_allclose(
+        shown * np.abs(values).max(), np.broadcast_to(values[2, 1], shown.shape)
+    )
 
 
 @pytest.mark.parametrize(
@@ -308,7 +330,9 @@ def test_kernels_keep_one_scale_and_their_order(shape):
         (lambda: null_distributions({"a": 1.0}, {"a": []}), "draws"),
         (lambda: structure_over_training([], {0: 0}, n_inputs=1, n_outputs=1), "snapshots"),
         (
-            lambda: structure_over_training([(2, np.eye(2)), (1, np.eye(2))], {0: 0}, n_inputs=1, n_outputs=1),
+            lambda: structure_over_training(
+                [(2, np.eye(2)), (1, np.eye(2))], {0: 0}, n_inputs=1, n_outputs=1
+            ),
             "snapshots",
         ),
     ],
@@ -345,7 +369,12 @@ def test_activity_is_a_staircase_for_a_layered_network():
 def test_block_density_prints_what_it_is_given():
     density = [[np.nan, 0.0], [0.75, 0.001]]
     figure = block_density(density, ["inputs", "hidden"], mass_share=[[0, 0], [0.9, 0.1]])
-    assert [text.get_text() for text in figure.axes[0].texts] == ["·", "·", "0.75\n90%", "<.01\n10%"]
+    assert [text.get_text() for text in figure.axes[0].texts] == [
+        "·",
+        "·",
+        "0.75\n90%",
+        "<.01\n10%",
+    ]
 
 
 def test_null_distributions_hold_all_draws_and_the_observed_value():

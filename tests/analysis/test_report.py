@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from analysis import analyse, report
+from analysis import analyse
+from analysis import judge as report
 from tests.planted import FAMILIES, local, mlp, residual
 
 GOOD = {"n_inputs": 2, "n_outputs": 1, "n_iterations": 2}
@@ -63,12 +64,19 @@ def test_removed_neurons_need_no_position():
     positions = network.arguments["positions"].copy()
     positions[~(network.weights != 0).any(axis=0)] = np.nan
     arguments = network.arguments | {"positions": positions}
-    assert analyse(network.weights, network.biases, **arguments).verdicts["locally_connected"].present
+    assert (
+        analyse(network.weights, network.biases, **arguments).verdicts["locally_connected"].present
+    )
 
 
 def test_disconnected_is_said_and_shown():
     report = analyse(np.zeros((5, 5)), **GOOD)
-    assert (report.status, report.summary, report.depth, report.widths) == ("disconnected", "disconnected", 0, ())
+    assert (report.status, report.summary, report.depth, report.widths) == (
+        "disconnected",
+        "disconnected",
+        0,
+        (),
+    )
     assert not any(verdict.present for verdict in report.verdicts.values())
     assert len(report.graph) == 0
     json.dumps(report.to_dict())
@@ -77,7 +85,10 @@ def test_disconnected_is_said_and_shown():
 
 def test_the_same_seed_gives_the_same_report():
     network = local(200, np.random.default_rng(0), dim=1, n_hidden=1)
-    first, again, other = (analyse(network.weights, network.biases, seed=seed, **network.arguments) for seed in (3, 3, 4))
+    first, again, other = (
+        analyse(network.weights, network.biases, seed=seed, **network.arguments)
+        for seed in (3, 3, 4)
+    )
     assert first.to_dict() == again.to_dict()
     assert first.to_dict() != other.to_dict()
 
@@ -86,7 +97,9 @@ def test_arguments_are_left_alone():
     network = mlp(120, np.random.default_rng(0), n_hidden=2).noised(np.random.default_rng(1))
     before = network.weights.copy(), network.biases.copy(), network.arguments["positions"].copy()
     analyse(network.weights, network.biases, n_null=200, **network.arguments)
-    for kept, now in zip(before, (network.weights, network.biases, network.arguments["positions"]), strict=True):
+    for kept, now in zip(
+        before, (network.weights, network.biases, network.arguments["positions"]), strict=True
+    ):
         np.testing.assert_array_equal(kept, now)
 
 
@@ -102,14 +115,22 @@ def test_summaries():
         f"local {n_inputs}-(9)-{narrow.widths[0]}-{n_outputs}"
     )
     skipping = residual(200, rng, n_blocks=2)
-    assert analyse(skipping.weights, skipping.biases, **skipping.arguments).summary.startswith("residual ")
+    assert analyse(skipping.weights, skipping.biases, **skipping.arguments).summary.startswith(
+        "residual "
+    )
 
 
 def test_the_dictionary_is_plain_json_and_complete():
     network = residual(200, np.random.default_rng(0), n_blocks=1).noised(np.random.default_rng(1))
     report = analyse(network.weights, network.biases, **network.arguments)
     found = json.loads(json.dumps(report.to_dict(), allow_nan=False))
-    assert set(found["verdicts"]) == {"fully_connected", "locally_connected", "convolutional", "residual", "recurrent"}
+    assert set(found["verdicts"]) == {
+        "fully_connected",
+        "locally_connected",
+        "convolutional",
+        "residual",
+        "recurrent",
+    }
     assert found["threshold"]["rule"] == "universal"
     assert len(found["verdicts"]["residual"]["sweep"]) == 5
     assert found["widths"] == list(report.widths)
@@ -157,7 +178,9 @@ def test_what_data_silence_is_no_structure():
     biases = np.array([0, 0, 0, 0, -50.0, -50.0, 0, 0])
     x = np.random.default_rng(0).normal(size=(100, 2))
     assert analyse(weights, biases, n_inputs=2, n_outputs=2, n_iterations=2).widths == (4,)
-    assert analyse(weights, biases, n_inputs=2, n_outputs=2, n_iterations=2, inputs=x).widths == (2,)
+    assert analyse(weights, biases, n_inputs=2, n_outputs=2, n_iterations=2, inputs=x).widths == (
+        2,
+    )
 
 
 def test_verdicts_take_one_thread_and_give_the_others_back(monkeypatch):
@@ -167,12 +190,16 @@ def test_verdicts_take_one_thread_and_give_the_others_back(monkeypatch):
     counts, effective_graph = [], report.effective_graph
 
     def watched(*args, **settings):
-        counts.extend(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+        counts.extend(
+            library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"
+        )
         return effective_graph(*args, **settings)
 
     monkeypatch.setattr(report, "effective_graph", watched)
     with threadpool_limits(2, user_api="blas"):
         analyse(np.tril(np.ones((5, 5)), -1), n_null=200, **GOOD)
-        after = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+        after = [
+            library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"
+        ]
     assert set(counts) == {1}
     assert set(after) == {2}

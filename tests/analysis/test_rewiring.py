@@ -28,8 +28,12 @@ def test_degree_preserving_keeps_degrees_and_weights_of_each_source(layered):
     drawn = draws(degree_preserving(weights, 20, np.random.default_rng(1)))
     assert drawn.shape == (20, 30, 30)
     for axis in (1, 2):
-        assert (np.count_nonzero(drawn, axis=axis) == np.count_nonzero(weights, axis=axis - 1)).all()
-    np.testing.assert_allclose(np.sort(drawn, axis=1), np.broadcast_to(np.sort(weights, axis=0), drawn.shape))
+        assert (
+            np.count_nonzero(drawn, axis=axis) == np.count_nonzero(weights, axis=axis - 1)
+        ).all()
+    np.testing.assert_allclose(
+        np.sort(drawn, axis=1), np.broadcast_to(np.sort(weights, axis=0), drawn.shape)
+    )
     assert (drawn.diagonal(axis1=1, axis2=2) == weights.diagonal()).all()
     moved = ((drawn != 0) & (weights == 0)).sum(axis=(1, 2)) / np.count_nonzero(weights)
     assert (moved > 0.5).all()
@@ -55,14 +59,18 @@ def test_weight_shuffle_keeps_the_weights_and_with_levels_those_of_each_block(la
     for drawn in draws(weight_shuffle(weights, 5, np.random.default_rng(3), levels=levels)):
         for upper, lower in product(range(3), range(3)):
             block = np.ix_(levels == upper, levels == lower)
-            np.testing.assert_allclose(np.sort(drawn[block], axis=None), np.sort(weights[block], axis=None))
+            np.testing.assert_allclose(
+                np.sort(drawn[block], axis=None), np.sort(weights[block], axis=None)
+            )
 
 
 def test_swapped_networks_are_uniform_over_all_with_the_same_degrees():
     """Three sources and three targets of degrees (2, 1, 1) each way: enumerate all matrices, then chi-square."""
     everything = np.array(list(product((0, 1), repeat=9))).reshape(-1, 3, 3)
     degrees = [2, 1, 1]
-    fits = (everything.sum(axis=1) == degrees).all(axis=1) & (everything.sum(axis=2) == degrees).all(axis=1)
+    fits = (everything.sum(axis=1) == degrees).all(axis=1) & (
+        everything.sum(axis=2) == degrees
+    ).all(axis=1)
     allowed = everything[fits]
     assert len(allowed) == 5
     weights = np.zeros((6, 6), dtype=bool)
@@ -111,6 +119,11 @@ def test_same_seed_same_draws_and_tiny_networks_work(layered):
     ],
 )
 def test_bad_arguments_are_refused_at_once(arguments, named):
-    good = {"weights": np.zeros((3, 3)), "levels": [0, 1, 2], "n_draws": 1, "generator": np.random.default_rng(8)}
+    good = {
+        "weights": np.zeros((3, 3)),
+        "levels": [0, 1, 2],
+        "n_draws": 1,
+        "generator": np.random.default_rng(8),
+    }
     with pytest.raises(ValueError, match=named):
         level_preserving(**{**good, **arguments})

@@ -10,7 +10,10 @@ from analysis.spatial import distance_correlation, field_spread, morans_i, unrol
 def test_spread_by_hand():
     positions = np.array([[0.0, 0.0], [2.0, 0.0], [9.0, 9.0]])
     assert field_spread(np.array([[1.0, -1.0, 0.0]]), positions).tolist() == pytest.approx([1.0])
-    assert field_spread(np.array([[3.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), positions).tolist() == [0.0, 0.0]
+    assert field_spread(np.array([[3.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), positions).tolist() == [
+        0.0,
+        0.0,
+    ]
 
 
 def test_spread_is_the_weighted_standard_deviation():
@@ -27,14 +30,18 @@ def test_spread_is_the_weighted_standard_deviation():
 def test_many_draws_of_positions_at_once():
     rng = np.random.default_rng(1)
     weights, draws = rng.normal(size=(4, 10)), rng.normal(size=(3, 10, 2))
-    np.testing.assert_allclose(field_spread(weights, draws), [field_spread(weights, p) for p in draws])
+    np.testing.assert_allclose(
+        field_spread(weights, draws), [field_spread(weights, p) for p in draws]
+    )
 
 
 def test_spread_ignores_rigid_motions():
     rng = np.random.default_rng(2)
     weights, positions = rng.normal(size=(4, 10)), rng.normal(size=(10, 2))
     turn = np.array([[0.6, -0.8], [0.8, 0.6]])
-    np.testing.assert_allclose(field_spread(weights, positions @ turn + 5), field_spread(weights, positions))
+    np.testing.assert_allclose(
+        field_spread(weights, positions @ turn + 5), field_spread(weights, positions)
+    )
 
 
 def test_morans_i_by_its_definition():
@@ -62,7 +69,9 @@ def test_weights_that_fall_off_with_distance_correlate_negatively_and_shuffled_p
     positions = rng.random((60, 2))
     apart = np.linalg.norm(positions[:, None] - positions, axis=2)
     weights = np.exp(-5 * apart) * rng.choice([-1, 1], (60, 60))
-    assert distance_correlation(weights, positions) == pytest.approx(-1)  # ranks are exactly reversed
+    assert distance_correlation(weights, positions) == pytest.approx(
+        -1
+    )  # ranks are exactly reversed
     assert abs(distance_correlation(weights, rng.permutation(positions))) < 0.1
     positions[0] = np.nan
     assert distance_correlation(weights, positions) == pytest.approx(-1)

@@ -17,7 +17,11 @@ def test_exact_zeros_need_no_threshold():
 
 def test_noise_is_dropped_and_structure_kept():
     rng = np.random.default_rng(0)
-    strong = np.where(rng.random((200, 200)) < 0.02, rng.choice([-1, 1], (200, 200)) * rng.uniform(0.5, 2, (200, 200)), 0)
+    strong = np.where(
+        rng.random((200, 200)) < 0.02,
+        rng.choice([-1, 1], (200, 200)) * rng.uniform(0.5, 2, (200, 200)),
+        0,
+    )
     found = choose_threshold(strong + 0.01 * rng.normal(size=strong.shape))
     assert found.rule == "universal"
     assert found.kept == (strong != 0).sum()
@@ -37,7 +41,9 @@ def test_no_weights_at_all():
 def test_a_given_threshold_is_used_recorded_and_swept():
     least, make = FAMILIES["mlp 2"]
     network = make(least, np.random.default_rng(0)).noised(np.random.default_rng(1))
-    report = analyse(network.weights, network.biases, threshold=0.02, n_null=200, **network.arguments)
+    report = analyse(
+        network.weights, network.biases, threshold=0.02, n_null=200, **network.arguments
+    )
     assert (report.threshold.rule, report.threshold.value) == ("given", 0.02)
     sweep = report.verdicts["fully_connected"].sweep
     assert [step["threshold"] / 0.02 for step in sweep] == pytest.approx([0.5, 0.75, 1.5, 2.0, 4.0])

@@ -33,11 +33,16 @@ def contracted(report):
 def test_the_degree_preserving_null_misjudges_what_the_verdict_gets_right(seed):
     rng = np.random.default_rng(seed)
     z = {}
-    for name, network in (("mlp", mlp(150, rng, n_hidden=3)), ("residual", residual(150, rng, n_blocks=2))):
+    for name, network in (
+        ("mlp", mlp(150, rng, n_hidden=3)),
+        ("residual", residual(150, rng, n_blocks=2)),
+    ):
         report = analyse(network.weights, network.biases, n_null=300, **network.arguments)
         assert report.verdicts["residual"].present == (name == "residual")
         assert report.verdicts["fully_connected"].present == (name == "mlp")
         wired = contracted(report)
-        draws = np.concatenate([feed_forward_loops(batch) for batch in degree_preserving(wired, 100, rng)])
+        draws = np.concatenate(
+            [feed_forward_loops(batch) for batch in degree_preserving(wired, 100, rng)]
+        )
         z[name] = z_score(feed_forward_loops(wired), draws)
     assert z["mlp"] < z["residual"] < -2

@@ -87,7 +87,9 @@ def test_invariances(seed):
     weights = random_weights(seed)
     levels, incoherence = trophic_levels(weights), trophic_incoherence(weights)
     order = np.random.default_rng(seed).permutation(12)
-    np.testing.assert_allclose(trophic_levels(weights[np.ix_(order, order)]), levels[order], atol=1e-8)
+    np.testing.assert_allclose(
+        trophic_levels(weights[np.ix_(order, order)]), levels[order], atol=1e-8
+    )
     np.testing.assert_allclose(trophic_levels(-7 * weights), levels, atol=1e-8)
     assert trophic_incoherence(weights.T) == pytest.approx(incoherence)
 

@@ -11,7 +11,12 @@ from tests.planted import FAMILIES, local, mlp, residual, rnn
 
 
 def judge(network, **options):
-    return analyse(network.weights, network.biases, n_null=options.pop("n_null", 400), **network.arguments | options)
+    return analyse(
+        network.weights,
+        network.biases,
+        n_null=options.pop("n_null", 400),
+        **network.arguments | options,
+    )
 
 
 def test_planted_networks_are_named():
@@ -36,7 +41,10 @@ def test_block_densities_of_a_perceptron():
     verdict = judge(network).verdicts["fully_connected"]
     assert verdict.effect == 1.0
     assert [block["density"] for block in verdict.evidence["blocks"]] == [1, 1, 1]
-    assert [block["n_targets"] for block in verdict.evidence["blocks"]] == [*network.widths, network.arguments["n_outputs"]]
+    assert [block["n_targets"] for block in verdict.evidence["blocks"]] == [
+        *network.widths,
+        network.arguments["n_outputs"],
+    ]
 
 
 def test_a_random_field_is_as_wide_as_a_permuted_one():
@@ -45,7 +53,9 @@ def test_a_random_field_is_as_wide_as_a_permuted_one():
     narrow = judge(local(200, rng, dim=1, n_hidden=1)).verdicts["locally_connected"]
     assert wide.effect == pytest.approx(1, abs=0.15)
     assert narrow.effect < 0.35
-    assert narrow.evidence["layers"][0]["morans_i"] > 0.2 > abs(wide.evidence["layers"][0]["morans_i"])
+    assert (
+        narrow.evidence["layers"][0]["morans_i"] > 0.2 > abs(wide.evidence["layers"][0]["morans_i"])
+    )
 
 
 def test_permuting_the_inputs_destroys_locality():
@@ -70,8 +80,13 @@ def test_kernels_explain_what_they_share():
     independent = local(350, rng, dim=1, n_hidden=1, channels=3)
     assert judge(independent).verdicts["convolutional"].effect < 0.5
     # half the kernel power replaced by independent weights: sharing still explains much, but it is no convolution
-    half = network.weights + np.where(network.weights != 0, rng.normal(size=network.weights.shape), 0) * 0.4
-    spoiled = analyse(half, network.biases, n_null=400, **network.arguments).verdicts["convolutional"]
+    half = (
+        network.weights
+        + np.where(network.weights != 0, rng.normal(size=network.weights.shape), 0) * 0.4
+    )
+    spoiled = analyse(half, network.biases, n_null=400, **network.arguments).verdicts[
+        "convolutional"
+    ]
     assert 0.1 < spoiled.effect < 0.8
     assert not spoiled.present
 
@@ -110,7 +125,17 @@ def test_services_of_sums_relays_and_repeated_steps():
     biases = [0, 0, -0.1, -0.1, 0]
     assert services(graph_of(running, biases, n_iterations=4)).tolist() == [0, 1, 1, 1, 0]
     # the same weights again at each iteration: a recurrent step
-    again = wire(4, (0, 1, 1), (0, 2, 1), (1, 2, 0.7), (2, 1, 0.7), (1, 1, 1), (2, 2, 1), (1, 3, 1), (2, 3, 1))
+    again = wire(
+        4,
+        (0, 1, 1),
+        (0, 2, 1),
+        (1, 2, 0.7),
+        (2, 1, 0.7),
+        (1, 1, 1),
+        (2, 2, 1),
+        (1, 3, 1),
+        (2, 3, 1),
+    )
     assert services(graph_of(again, n_iterations=4)).tolist() == [0, 2, 2, 0]
     # relays do no service
     relayed = wire(3, (0, 1, 1), (1, 1, 1), (1, 2, 1))
@@ -139,12 +164,16 @@ def test_a_network_without_hidden_layers():
     rng = np.random.default_rng(5)
     weights = np.zeros((20, 20))
     weights[12:, :8] = rng.normal(size=(8, 8))
-    report = analyse(weights, n_inputs=8, n_outputs=8, n_iterations=1, positions=rng.uniform(size=(20, 2)))
+    report = analyse(
+        weights, n_inputs=8, n_outputs=8, n_iterations=1, positions=rng.uniform(size=(20, 2))
+    )
     assert (report.depth, report.widths, report.summary) == (0, (), "linear 8-8")
     assert report.verdicts["fully_connected"].effect == 1.0
 
 
-@pytest.mark.parametrize("family", ["mlp 3", "residual 2", "carried 2", "local 1d deep", "conv 2d", "rnn pulse"])
+@pytest.mark.parametrize(
+    "family", ["mlp 3", "residual 2", "carried 2", "local 1d deep", "conv 2d", "rnn pulse"]
+)
 def test_data_do_not_change_the_verdicts(family):
     rng = np.random.default_rng(8)
     network = FAMILIES[family][1](400, rng)
@@ -177,14 +206,24 @@ def test_a_ring_convolution_with_one_strong_tap():
     weights[160:, 40:160] = rng.normal(size=(4, 120))
     line = site[:, None] / 39
     positions = np.concatenate([np.tile(line, (4, 1)), np.full((4, 1), np.nan)])
-    arguments = {"n_inputs": 40, "n_outputs": 4, "n_iterations": 2, "positions": positions, "n_null": 400}
+    arguments = {
+        "n_inputs": 40,
+        "n_outputs": 4,
+        "n_iterations": 2,
+        "positions": positions,
+        "n_null": 400,
+    }
     found = analyse(weights, **arguments).verdicts["convolutional"]
     assert found.present
     assert found.evidence["layers"][0]["cyclic"]
-    ring = 0.5 * np.column_stack([np.cos(site * np.pi / 20), np.sin(site * np.pi / 20)])  # the same, drawn as what it is
+    ring = 0.5 * np.column_stack(
+        [np.cos(site * np.pi / 20), np.sin(site * np.pi / 20)]
+    )  # the same, drawn as what it is
     ring = np.concatenate([np.tile(ring, (4, 1)), np.full((4, 2), np.nan)])
     assert analyse(weights, **arguments | {"positions": ring}).verdicts["convolutional"].present
-    moved = weights.copy()  # the same taps in another order at each site: local still, shared no more
+    moved = (
+        weights.copy()
+    )  # the same taps in another order at each site: local still, shared no more
     for i in range(40, 160):
         taps = np.flatnonzero(weights[i, :40])
         moved[i, taps] = rng.permutation(weights[i, taps])

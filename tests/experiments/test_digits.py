@@ -4,7 +4,7 @@ import numpy as np
 
 from analysis.forward import forward
 from experiments import digits
-from experiments.judging import shared_neurons
+from experiments.commands.judging import shared_neurons
 
 
 def test_main_job_prints_both_tables_and_draws(tmp_path, capsys, monkeypatch):
@@ -15,8 +15,11 @@ def test_main_job_prints_both_tables_and_draws(tmp_path, capsys, monkeypatch):
     assert "layered:" in shown
     assert "recurrent:" in shown
     assert {path.name for path in tmp_path.iterdir()} == {
-        "layered_W.png", "layered_graph.png", "recurrent_W.png", "recurrent_graph.png",
-    }  # fmt: skip
+        "layered_W.png",
+        "layered_graph.png",
+        "recurrent_W.png",
+        "recurrent_graph.png",
+    }
 
 
 def test_shared_neurons_are_counted_as_defined():

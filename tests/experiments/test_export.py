@@ -10,9 +10,9 @@ import torch
 from safetensors.numpy import load, save
 
 from analysis.export import FORMATS
-from experiments import export as exports
-from experiments import judging
-from experiments.export import TARGETS, add_export, export
+from experiments.commands import export as exports
+from experiments.commands import judging
+from experiments.commands.export import TARGETS, add_export, export
 from tests.exported import KINDS, SEEDS, trained
 from urn import InputError, load_run
 
@@ -35,24 +35,43 @@ def test_code_is_right_for_any_input_and_imports_nothing_of_ours(kind, tmp_path,
     run = runs[0]
     files, _ = export(run, data, "torch", name="mine")
     code = files["mine.py"].decode()
-    assert not any(f"import {name}" in code or f"from {name}" in code for name in ("urn", "analysis", "experiments"))
+    assert not any(
+        f"import {name}" in code or f"from {name}" in code
+        for name in ("urn", "analysis", "experiments")
+    )
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     shape = (50, 10, run.n_inputs) if run.input_mode in ("stream", "elman") else (50, run.n_inputs)
     x = 20 * torch.randn(shape, generator=generator)
     with torch.no_grad():
         y, true = exports.read_module(tmp_path / "mine.py")(x), run.network()(x)
-    torch.testing.assert_close(y[0] if isinstance(y, tuple) else y, true, rtol=1e-5, atol=1e-5 * float(true.abs().max()))
+    torch.testing.assert_close(
+        y[0] if isinstance(y, tuple) else y, true, rtol=1e-5, atol=1e-5 * float(true.abs().max())
+    )
 
 
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("layered", ["self.layer1 = nn.Linear(4, ", "self.layer2 = ", "self.readout = ", "h2 = F.relu(self.layer2(h1)"]),
+        (
+            "layered",
+            [
+                "self.layer1 = nn.Linear(4, ",
+                "self.layer2 = ",
+                "self.readout = ",
+                "h2 = F.relu(self.layer2(h1)",
+            ],
+        ),
         ("locally connected", ["self.layer1 = LocallyConnected("]),
         ("convolutional", ["self.layer1 = nn.Conv1d(1, ", 'mode="circular"']),
         ("residual", ["h3 = F.relu(self.layer2(h2))"]),
-        ("recurrent", ["h2 = F.relu(self.layer2(h1) + self.layer1(x))", "h3 = F.relu(self.layer2(h2) + self.layer1(x))"]),
+        (
+            "recurrent",
+            [
+                "h2 = F.relu(self.layer2(h1) + self.layer1(x))",
+                "h3 = F.relu(self.layer2(h2) + self.layer1(x))",
+            ],
+        ),
         ("recurrent over symbols", ["nn.RNN(4, "]),
     ],
 )
@@ -137,7 +156,10 @@ def test_command_writes_what_it_says(finished_run, capsys):
         assert "multiply-adds" in shown
     names = {path.name for path in (finished_run / "export").iterdir()}
     assert names == {"network.py", "network.safetensors", *(f"network.{to}" for to in FORMATS)}
-    assert command(finished_run, "--to", "json", "--out", finished_run.parent / "deep" / "mine.json") == 0
+    assert (
+        command(finished_run, "--to", "json", "--out", finished_run.parent / "deep" / "mine.json")
+        == 0
+    )
     assert (finished_run.parent / "deep" / "mine.json").is_file()
 
 
@@ -156,7 +178,9 @@ def test_bad_input_is_one_line(finished_run):
 
 def test_no_half_of_it_is_written_where_the_other_half_cannot_be(finished_run, refused, place):
     (place / "net.safetensors").mkdir()
-    refused(["export", "run", "--to", "torch", "--out", "net.py"], "--out: net.safetensors is a folder")
+    refused(
+        ["export", "run", "--to", "torch", "--out", "net.py"], "--out: net.safetensors is a folder"
+    )
 
 
 def test_a_run_without_a_path_is_refused(finished_run):
@@ -170,7 +194,11 @@ def test_a_run_whose_path_no_signal_takes_is_refused(finished_run):
     run = load_run(finished_run)
     data = judging.task_data(run)
     run.weights[:] = 0
-    run.weights[5, :2], run.weights[6, 5], run.weights[-2:, 6] = 1, -1, 1  # 6 hears a rectified neuron, negatively
+    run.weights[5, :2], run.weights[6, 5], run.weights[-2:, 6] = (
+        1,
+        -1,
+        1,
+    )  # 6 hears a rectified neuron, negatively
     run.biases[:] = 0
     with pytest.raises(InputError, match="no input can reach an output"):
         export(run, data, "torch")

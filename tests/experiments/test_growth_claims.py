@@ -6,7 +6,7 @@ import pytest
 from experiments import claims, results, symbols
 from experiments.claims import growth
 from urn import train_population
-from urn.tasks import task_options
+from urn.data.tasks import task_options
 
 NAMES = ("growth", "growth_vs_fixed", "shrink", "grow_urn")
 

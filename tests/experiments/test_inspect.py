@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis import analyse
-from experiments.inspect import Inspection
+from experiments.commands.inspect import Inspection
 from urn import TrainConfig, load_run, train
 from urn.cli import main
 
@@ -15,10 +15,19 @@ from urn.cli import main
 def run(tmp_path_factory):
     """A small layered network on digits, with learned positions so that every figure has something to show."""
     config = TrainConfig(
-        n_neurons=130, steps=600, snapshots=3, hidden_positions="learned",
-        strengths={"weight": 5e-4, "activity": 1e-3, "bias": 1e-3, "self": 1.0, "locality": 1e-4,
-                   "depth": {"value": 2e-2, "warmup": 300}},
-    )  # fmt: skip
+        n_neurons=130,
+        steps=600,
+        snapshots=3,
+        hidden_positions="learned",
+        strengths={
+            "weight": 5e-4,
+            "activity": 1e-3,
+            "bias": 1e-3,
+            "self": 1.0,
+            "locality": 1e-4,
+            "depth": {"value": 2e-2, "warmup": 300},
+        },
+    )
     return train(config, tmp_path_factory.mktemp("runs") / "digits")
 
 
@@ -32,9 +41,15 @@ def test_json_is_the_report(run, capsys):
         name: verdict.present for name, verdict in again.verdicts.items()
     }
     direct = analyse(
-        run.weights.numpy(), run.biases.numpy(), n_inputs=64, n_outputs=10, n_iterations=4, positions=run.positions.numpy(),
-        inputs=Inspection(run).inputs, threshold=0.0,
-    )  # fmt: skip
+        run.weights.numpy(),
+        run.biases.numpy(),
+        n_inputs=64,
+        n_outputs=10,
+        n_iterations=4,
+        positions=run.positions.numpy(),
+        inputs=Inspection(run).inputs,
+        threshold=0.0,
+    )
     assert direct.to_dict()["verdicts"].keys() == printed["verdicts"].keys()
     assert direct.widths == tuple(printed["widths"])
 
@@ -49,7 +64,15 @@ def test_terminal_names_every_verdict_and_what_cutting_costs(run, capsys):
 def test_figures_are_written_where_the_design_says(run):
     assert main(["inspect", str(run.folder), "--figures"]) == 0
     names = {path.stem for path in (run.folder / "figures").glob("*.png")}
-    assert names == {"W", "graph", "path_depths", "blocks", "activity", "receptive_fields", "over_training"}
+    assert names == {
+        "W",
+        "graph",
+        "path_depths",
+        "blocks",
+        "activity",
+        "receptive_fields",
+        "over_training",
+    }
 
 
 def test_score_before_any_cut_is_the_networks_own(run):
@@ -73,9 +96,15 @@ def test_bad_input_is_one_line(run, tmp_path, capsys):
 
 def test_a_symbol_stream_is_judged_on_its_graph(tmp_path):
     config = TrainConfig(
-        task="miconi_easy", task_options={"n_streams": 10, "length": 200}, n_neurons=20, n_iterations=10, activation="tanh",
-        steps=60, snapshots=0, strengths={"weight": 1e-4},
-    )  # fmt: skip
+        task="miconi_easy",
+        task_options={"n_streams": 10, "length": 200},
+        n_neurons=20,
+        n_iterations=10,
+        activation="tanh",
+        steps=60,
+        snapshots=0,
+        strengths={"weight": 1e-4},
+    )
     stream = train(config, tmp_path / "stream")
     assert main(["inspect", str(stream.folder), "--json"]) == 0
     assert Inspection(stream).report.verdicts["recurrent"].present
@@ -88,7 +117,9 @@ def test_random_mask_has_the_density_of_the_run_and_is_never_left(run):
     data = Inspection(short).data
     weights, accuracy = train_masked(short, data, seed=1)
     learned = short.weights
-    assert int((weights != 0).sum()) == pytest.approx(int((learned != 0).sum()), rel=0.01)  # a weight may touch zero
+    assert int((weights != 0).sum()) == pytest.approx(
+        int((learned != 0).sum()), rel=0.01
+    )  # a weight may touch zero
     assert not weights[~short.kept].any()
     assert 0.05 < accuracy <= 1
     other, _ = train_masked(short, data, seed=2)

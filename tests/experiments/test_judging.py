@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from experiments.judging import learned
-from urn.tasks import Dataset
+from experiments.commands.judging import learned
+from urn.data.tasks import Dataset
 
 
 @pytest.mark.parametrize(
-    ("hits", "expected"), [(None, False), (float("nan"), False), (10, False), (17, False), (18, True), (40, True)]
+    ("hits", "expected"),
+    [(None, False), (float("nan"), False), (10, False), (17, False), (18, True), (40, True)],
 )
 def test_a_network_has_learned_once_chance_is_unlikely(hits, expected):
     """40 samples, 10 of them of the most frequent class: 17 right or more happen with p = 0.012, 18 with 0.005."""
@@ -18,7 +19,9 @@ def test_a_network_has_learned_once_chance_is_unlikely(hits, expected):
     assert learned(hits if hits is None else hits / 40, data) is expected
 
 
-@pytest.mark.parametrize(("r2", "expected"), [(-0.5, False), (0.047, False), (0.3, True), (1.0, True)])
+@pytest.mark.parametrize(
+    ("r2", "expected"), [(-0.5, False), (0.047, False), (0.3, True), (1.0, True)]
+)
 def test_a_regression_has_learned_once_its_correlation_is_no_chance(r2, expected):
     """30 samples: r = 0.217 comes out by chance in one of eight, r = 0.548 in one of a thousand."""
     split = torch.zeros(30, 2), torch.randn(30, 1)

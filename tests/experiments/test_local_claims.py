@@ -5,20 +5,32 @@ import torch
 
 from experiments.claims import convolutional, locally_connected
 from experiments.claims.convolutional import DIAL, LARGE, SHUFFLED, STRONGEST
-from experiments.claims.locally_connected import DIGITS, LOCAL, LOCAL_SHUFFLED, PLAIN, PLAIN_SHUFFLED
+from experiments.claims.locally_connected import (
+    DIGITS,
+    LOCAL,
+    LOCAL_SHUFFLED,
+    PLAIN,
+    PLAIN_SHUFFLED,
+)
 from urn import train_population
-from urn.tasks import MNIST1D
+from urn.data.tasks import MNIST1D
 
 
 def shared_row(accuracy, shared, convolutional=True):
     return {
-        "test accuracy": accuracy, "shared": shared, "shared at the start": 0.03,
-        "convolutional": convolutional, "locally connected": True,
-    }  # fmt: skip
+        "test accuracy": accuracy,
+        "shared": shared,
+        "shared at the start": 0.03,
+        "convolutional": convolutional,
+        "locally connected": True,
+    }
 
 
 def shared_rows(**changes):
-    rows = {f"c_sym = {c:g}": shared_row(0.9, share) for c, share in zip(DIAL, (0.1, 0.9, 0.99, 1.0), strict=True)}
+    rows = {
+        f"c_sym = {c:g}": shared_row(0.9, share)
+        for c, share in zip(DIAL, (0.1, 0.9, 0.99, 1.0), strict=True)
+    }
     rows["c_sym = 0"] = shared_row(0.7, 0.1, convolutional=False)
     rows |= {SHUFFLED: shared_row(0.5, 1.0), LARGE: shared_row(0.95, 1.0)}
     for arm, change in changes.items():
@@ -57,7 +69,10 @@ def test_convolutional_can_fail(arm, change, what):
 
 def local_rows(**changes):
     score = {LOCAL: 0.74, PLAIN: 0.64, LOCAL_SHUFFLED: 0.65, PLAIN_SHUFFLED: 0.64, DIGITS: 0.97}
-    rows = {arm: {"test accuracy": s, "locally connected": True, "spread / permuted": 0.3} for arm, s in score.items()}
+    rows = {
+        arm: {"test accuracy": s, "locally connected": True, "spread / permuted": 0.3}
+        for arm, s in score.items()
+    }
     for arm, change in changes.items():
         rows[arm] = rows[arm] | change
     return {arm: [row] * 5 for arm, row in rows.items()}
@@ -79,7 +94,10 @@ def test_locally_connected_passes():
     ],
 )
 def test_locally_connected_can_fail(arm, change, what):
-    assert any(what in found for found in failed(locally_connected.checks(local_rows(**{arm: change}), "paper")))
+    assert any(
+        what in found
+        for found in failed(locally_connected.checks(local_rows(**{arm: change}), "paper"))
+    )
 
 
 def test_kernels_and_shares_are_read_off_a_matrix():

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from experiments import results
 from experiments.claims import phase_map, pruning
-from experiments.prune import KEEPS
+from experiments.commands.prune import KEEPS
 from urn.pruning import CRITERIA
 
 
@@ -18,19 +18,36 @@ def digits(c_depth: float, c_n: float) -> dict:
     """A network as the map of digits should hold it."""
     if c_n > 0.05:
         return dict.fromkeys(phase_map.KEPT) | {"architecture": "disconnected"}
-    kind = {"recurrent": int(c_depth < 1e-2), "locally_connected": 0, "convolutional": 0, "test_accuracy": 0.9}
+    kind = {
+        "recurrent": int(c_depth < 1e-2),
+        "locally_connected": 0,
+        "convolutional": 0,
+        "test_accuracy": 0.9,
+    }
     return kind | {"architecture": "recurrent MLP", "used_neurons": 100, "used_connections": 900}
 
 
 def mnist1d(c_loc: float, c_sym: float) -> dict:
     local = int(c_loc > 0)
-    found = {"recurrent": 1, "locally_connected": local, "convolutional": int(local and c_sym >= 0.1), "test_accuracy": 0.8}
-    return found | {"architecture": "local" if local else "recurrent", "used_neurons": 200, "used_connections": 9e3}
+    found = {
+        "recurrent": 1,
+        "locally_connected": local,
+        "convolutional": int(local and c_sym >= 0.1),
+        "test_accuracy": 0.8,
+    }
+    return found | {
+        "architecture": "local" if local else "recurrent",
+        "used_neurons": 200,
+        "used_connections": 9e3,
+    }
 
 
 def rows(digits=digits, mnist1d=mnist1d, scale="paper") -> dict[str, list[dict]]:
     make = {"digits": digits, "MNIST-1D": mnist1d}
-    return {arm: [make[name](*at.values())] * 2 for arm, (name, at, _) in phase_map.points(scale).items()}
+    return {
+        arm: [make[name](*at.values())] * 2
+        for arm, (name, at, _) in phase_map.points(scale).items()
+    }
 
 
 def test_the_phase_map_can_fail():
@@ -73,16 +90,23 @@ def pruned(**changes) -> dict[str, list[dict]]:
     for name, value in changes.items():
         criterion, keep, state = name.split("_")
         row[f"{criterion} {keep}%, {state}"] = value
-    curves = [{"criterion": c, "keep": k, "test, pruned": k, "test, retrained": 1.0} for c in CRITERIA for k in KEEPS]
+    curves = [
+        {"criterion": c, "keep": k, "test, pruned": k, "test, retrained": 1.0}
+        for c in CRITERIA
+        for k in KEEPS
+    ]
     return {"digits": [row | {"curves": curves}] * 2}
 
 
 def test_pruning_can_fail():
     assert all(passed(pruning.checks(pruned(), "quick")))
     for change, place in (
-        ({"magnitude_50_pruned": 0.3}, 0), ({"obd_50_pruned": 0.3}, 1), ({"obs_50_pruned": 0.85}, 3),
-        ({"obd_25_pruned": 0.8}, 4), ({"magnitude_25_retrained": 0.8}, 5),
-    ):  # fmt: skip
+        ({"magnitude_50_pruned": 0.3}, 0),
+        ({"obd_50_pruned": 0.3}, 1),
+        ({"obs_50_pruned": 0.85}, 3),
+        ({"obd_25_pruned": 0.8}, 4),
+        ({"magnitude_25_retrained": 0.8}, 5),
+    ):
         assert not passed(pruning.checks(pruned(**change), "quick"))[place]
     shrunk = {"magnitude_25_pruned": 0.4, "magnitude_25_retrained": 0.7}
     assert passed(pruning.checks(pruned(**shrunk), "quick"))[5]

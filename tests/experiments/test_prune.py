@@ -4,17 +4,19 @@ import argparse
 
 import pytest
 
-from experiments.prune import add_prune, curves, prune
+from experiments.commands.prune import add_prune, curves, prune
 from tests.conftest import SMALL
 from urn import InputError, load_run, train
+from urn.data.tasks import task_options
 from urn.pruning import CRITERIA
-from urn.tasks import task_options
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     config = SMALL.replace(
-        n_neurons=20, steps=300, task_options={"dimension": 2, "n_train": 256, "n_validation": 64, "n_test": 64}
+        n_neurons=20,
+        steps=300,
+        task_options={"dimension": 2, "n_train": 256, "n_validation": 64, "n_test": 64},
     )
     return train(config, tmp_path_factory.mktemp("prune") / "run")
 
@@ -33,13 +35,29 @@ def test_every_criterion_at_equal_sparsity(run):
     whole = rows[0]
     unpruned = [row["validation, pruned"] for row in rows[::2] if row["criterion"] != "l1"]
     assert unpruned == [pytest.approx(whole["validation, pruned"])] * 4
-    assert {row["weights"] for row in rows[1::2]} <= {round(0.3 * whole["of"]), *range(round(0.3 * whole["of"]))}
+    assert {row["weights"] for row in rows[1::2]} <= {
+        round(0.3 * whole["of"]),
+        *range(round(0.3 * whole["of"])),
+    }
     ((one, *_),) = prune(run, data, "obs", [0.3], 30)
     assert one == next(row for row in rows if row["criterion"] == "obs" and row["keep"] == 0.3)
 
 
 def test_the_command_writes_a_run(run, tmp_path, capsys):
-    assert command(run.folder, "--criterion", "obd", "--keep", 0.4, "--retrain", 20, "--out", tmp_path / "pruned") == 0
+    assert (
+        command(
+            run.folder,
+            "--criterion",
+            "obd",
+            "--keep",
+            0.4,
+            "--retrain",
+            20,
+            "--out",
+            tmp_path / "pruned",
+        )
+        == 0
+    )
     before, after = int((run.weights != 0).sum()), load_run(tmp_path / "pruned")
     assert int((after.weights != 0).sum()) <= round(0.4 * before)
     assert "obd" in capsys.readouterr().out

@@ -7,19 +7,33 @@ import numpy as np
 import pytest
 
 from analysis import analyse
-from experiments.inspect import Inspection
+from experiments.commands.inspect import Inspection
 from experiments.report import KEPT
 from tests.analysis.test_page import moment, small_page
 from urn import TrainConfig, load_run, train
 from urn.cli import main
 
-LAYERED = {"weight": 5e-4, "activity": 1e-3, "bias": 1e-3, "self": 1.0, "depth": {"value": 2e-2, "warmup": 300}}
+LAYERED = {
+    "weight": 5e-4,
+    "activity": 1e-3,
+    "bias": 1e-3,
+    "self": 1.0,
+    "depth": {"value": 2e-2, "warmup": 300},
+}
 CONFIG = TrainConfig(n_neurons=130, steps=600, snapshots=4, strengths=LAYERED)
 SHELLS = {"dimension": 3, "n_train": 64, "n_validation": 16, "n_test": 16}
 TINY = TrainConfig(
-    task="shells", task_options=SHELLS, n_neurons=14, n_iterations=3, steps=40, batch_size=16, check_every=5, log_every=5,
-    snapshots=3, strengths={"weight": 1e-3},
-)  # fmt: skip
+    task="shells",
+    task_options=SHELLS,
+    n_neurons=14,
+    n_iterations=3,
+    steps=40,
+    batch_size=16,
+    check_every=5,
+    log_every=5,
+    snapshots=3,
+    strengths={"weight": 1e-3},
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +80,10 @@ def test_it_says_what_the_report_says(run, opened):
         assert name.replace("_", " ") in text
         assert ("✓ present" in text) == verdict.present
     page.locator("#verdicts summary").first.click()
-    assert seen.report.verdicts["fully_connected"].evidence["effect_is"] in page.locator("#verdicts").inner_text()
+    assert (
+        seen.report.verdicts["fully_connected"].evidence["effect_is"]
+        in page.locator("#verdicts").inner_text()
+    )
     assert page.locator("#depths .fill").count() == len(seen.report.path_depths)
     strengths = page.locator("#strengths").inner_text()
     assert all(name in strengths for name in CONFIG.strengths)
@@ -81,7 +98,11 @@ def test_the_training_slider_changes_pictures_and_verdicts(run, opened):
     assert all(a != b for a, b in zip(start, end, strict=True))
     assert page.locator("#moment-text").inner_text().startswith(f"step {run.snapshots[0].step} ")
     slide(page, "moment", ["End"])
-    assert [picture(page, "matrix"), picture(page, "graph"), page.locator("#now").inner_text()] == end
+    assert [
+        picture(page, "matrix"),
+        picture(page, "graph"),
+        page.locator("#now").inner_text(),
+    ] == end
     slide(page, "moment", ["Home"])
     page.locator("#play").click()
     page.locator("#moment-text", has_text=f"step {CONFIG.steps} ").wait_for()
@@ -91,12 +112,22 @@ def test_the_slider_of_the_strongest_weights_changes_pictures_and_verdicts(run, 
     page, seen = opened(run.folder / "report.html"), Inspection(load_run(run.folder))
     whole = [picture(page, "matrix"), picture(page, "graph")]
     slide(page, "level", ["ArrowLeft", "ArrowLeft", "ArrowLeft"])
-    assert all(a != b for a, b in zip(whole, [picture(page, "matrix"), picture(page, "graph")], strict=True))
+    assert all(
+        a != b
+        for a, b in zip(whole, [picture(page, "matrix"), picture(page, "graph")], strict=True)
+    )
     size = np.sort(np.abs(seen.W[seen.W != 0]))[::-1]
     kept = int(np.ceil(KEPT[2] * len(size)))
     assert page.locator("#level-text").inner_text() == f"{kept:,} of {len(size):,}"
     judged = analyse(
-        seen.W, seen.b, **seen.sizes, n_iterations=4, inputs=seen.inputs, threshold=float(size[kept]), n_null=200, sweep=False
+        seen.W,
+        seen.b,
+        **seen.sizes,
+        n_iterations=4,
+        inputs=seen.inputs,
+        threshold=float(size[kept]),
+        n_null=200,
+        sweep=False,
     )
     assert page.locator("#now").inner_text() == judged.summary
 
@@ -105,7 +136,9 @@ def test_the_mouse_finds_weights_and_zooms(run, opened):
     page = opened(run.folder / "report.html")
     find_with_mouse(page, "matrix", 0.3)
     told = page.locator("#tip").inner_text().replace("−", "-")
-    origin, to, weight = re.search(r"from (\d+) .* to (\d+) .*\nweight ([+-]?[\d.]+(?:e-?\d+)?)", told).groups()
+    origin, to, weight = re.search(
+        r"from (\d+) .* to (\d+) .*\nweight ([+-]?[\d.]+(?:e-?\d+)?)", told
+    ).groups()
     assert float(weight) == pytest.approx(float(run.weights[int(to), int(origin)]), rel=5e-3)
     before = picture(page, "matrix")
     page.locator("#zoom-in").click()
@@ -168,7 +201,10 @@ def test_dark_light_and_print(run, opened):
     shades = {}
     for scheme in ("light", "dark"):
         page = opened(path, color_scheme=scheme)
-        shades[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor"), picture(page, "matrix")
+        shades[scheme] = (
+            page.evaluate("getComputedStyle(document.body).backgroundColor"),
+            picture(page, "matrix"),
+        )
     assert shades["light"][0] != shades["dark"][0]
     assert shades["light"][1] != shades["dark"][1]
     page.locator("#theme").click()
@@ -203,20 +239,43 @@ def test_names_are_text(tmp_path, opened):
 
 
 SORTS = {
-    "regression": TINY.replace(task="carry", task_options={"dimension": 4, "n_outputs": 3, "n_train": 100,
-                                                         "n_validation": 50, "n_test": 50}, n_neurons=20),
-    "symbol stream": TINY.replace(task="miconi_easy", task_options={"n_streams": 10, "length": 200}, n_iterations=6,
-                                  activation="tanh"),
-    "places on a line": TINY.replace(task="mnist1d", task_options={}, n_neurons=70, hidden_positions="learned",
-                                     strengths={"weight": 1e-4, "locality": 1e-3}),
-    "places in a plane": TINY.replace(task="digits", task_options={}, n_neurons=90, hidden_positions="learned",
-                                      strengths={"weight": 1e-4, "locality": 1e-3}),
+    "regression": TINY.replace(
+        task="carry",
+        task_options={
+            "dimension": 4,
+            "n_outputs": 3,
+            "n_train": 100,
+            "n_validation": 50,
+            "n_test": 50,
+        },
+        n_neurons=20,
+    ),
+    "symbol stream": TINY.replace(
+        task="miconi_easy",
+        task_options={"n_streams": 10, "length": 200},
+        n_iterations=6,
+        activation="tanh",
+    ),
+    "places on a line": TINY.replace(
+        task="mnist1d",
+        task_options={},
+        n_neurons=70,
+        hidden_positions="learned",
+        strengths={"weight": 1e-4, "locality": 1e-3},
+    ),
+    "places in a plane": TINY.replace(
+        task="digits",
+        task_options={},
+        n_neurons=90,
+        hidden_positions="learned",
+        strengths={"weight": 1e-4, "locality": 1e-3},
+    ),
     "clamped": TINY.replace(input_mode="clamped"),
     "disconnected": TINY.replace(strengths={"weight": 10.0}, steps=200),
     "diverged": TINY.replace(learning_rate=1e30, check_every=1),
     "no snapshots, one row of history": TINY.replace(snapshots=0, log_every=1000, steps=2),
     "not sparse": TINY.replace(strengths={}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("config", SORTS.values(), ids=SORTS.keys())
@@ -259,7 +318,10 @@ def test_large_networks_load_within_two_seconds_and_follow_the_mouse(tmp_path, b
     left = np.flatnonzero(W)
     W.ravel()[generator.choice(left, len(left) - 20_000, replace=False)] = 0.0
     b, cuts = np.full(500, 0.1), (0.0, 0.5, 1.0, 1.5)
-    moments = [moment(W * (1 + k / 10), b, k, shape, cuts, activity=generator.random((5, 500))) for k in range(3)]
+    moments = [
+        moment(W * (1 + k / 10), b, k, shape, cuts, activity=generator.random((5, 500)))
+        for k in range(3)
+    ]
     report = moments[-1].report
     assert len(report.layer_of) == 500
     assert len(report.effective.edges) == 20_000
@@ -270,31 +332,43 @@ def test_large_networks_load_within_two_seconds_and_follow_the_mouse(tmp_path, b
         used, start = processor_time(browser), time.perf_counter()
         page = opened(path)
         assert "20,000 edges" in page.locator("#graph-note").inner_text()
-        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")  # it is on the screen
+        page.evaluate(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )  # it is on the screen
         opening.append((time.perf_counter() - start, processor_time(browser) - used))
-    wall, used = map(min, zip(*opening, strict=True))  # the least disturbed by what else the machine does
+    wall, used = map(
+        min, zip(*opening, strict=True)
+    )  # the least disturbed by what else the machine does
     assert wall < 2.0
     assert used < 2.0
     page.locator("#graph").scroll_into_view_if_needed()
     before = processor_time(browser)
     for value in range(3):
-        page.evaluate("""(value) => {
+        page.evaluate(
+            """(value) => {
             const slider = document.getElementById("moment");
             slider.value = value;
             slider.dispatchEvent(new Event("input"));
             return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-        }""", value)  # fmt: skip
+        }""",
+            value,
+        )
     moved = (processor_time(browser) - before) / 3
     before = processor_time(browser)
     for k in range(10):
-        page.evaluate("""(k) => {
+        page.evaluate(
+            """(k) => {
             const host = document.getElementById("graph"), box = host.getBoundingClientRect();
             const x = box.left + 26 + (k % 2) * 0.25 * (box.width - 52);
             host.dispatchEvent(new PointerEvent("pointermove", { clientX: x, clientY: box.top + 20 + 45 * k }));
             return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-        }""", k)  # fmt: skip
+        }""",
+            k,
+        )
     hovered = (processor_time(browser) - before) / 10
-    print(f"load {wall:.2f} s, {used:.2f} s of processor time, slider {moved:.2f} s, hover {hovered:.2f} s")
+    print(
+        f"load {wall:.2f} s, {used:.2f} s of processor time, slider {moved:.2f} s, hover {hovered:.2f} s"
+    )
     assert moved < 0.5
     assert hovered < 0.25
 
@@ -302,5 +376,8 @@ def test_large_networks_load_within_two_seconds_and_follow_the_mouse(tmp_path, b
 def processor_time(browser) -> float:
     """Seconds that all processes of the browser have used: what an idle core would have needed, however busy this one is."""
     return sum(
-        process["cpuTime"] for process in browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+        process["cpuTime"]
+        for process in browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")[
+            "processInfo"
+        ]
     )

@@ -20,7 +20,14 @@ from urn.cli import main
 
 
 def small(**changes) -> TrainConfig:
-    fields = {"task": "digits", "n_neurons": 90, "n_iterations": 3, "steps": 60, "log_every": 20, "snapshots": 2}
+    fields = {
+        "task": "digits",
+        "n_neurons": 90,
+        "n_iterations": 3,
+        "steps": 60,
+        "log_every": 20,
+        "snapshots": 2,
+    }
     return TrainConfig(**fields | changes)
 
 
@@ -34,13 +41,19 @@ def toy(monkeypatch):
         return {"test accuracy": run.test_accuracy, "widths": [1, 2], "good": True}
 
     module = SimpleNamespace(
-        __doc__="A toy.\n\nIts story <b>.", __file__=__file__, CLAIM="it <i>learns</i>", SOURCE="here", PAPER="not at hand",
+        __doc__="A toy.\n\nIts story <b>.",
+        __file__=__file__,
+        CLAIM="it <i>learns</i>",
+        SOURCE="here",
+        PAPER="not at hand",
         arms=lambda scale: {"one way": small(), "another": small(strengths={"weight": 1e-3})},
         measure=measure,
-        checks=lambda measured, scale: [Check("learns", spread(column(measured["one way"], "test accuracy")), "> 0", True)],
+        checks=lambda measured, scale: [
+            Check("learns", spread(column(measured["one way"], "test accuracy")), "> 0", True)
+        ],
         figures=lambda runs, measured: {},
         calls=calls,
-    )  # fmt: skip
+    )
     monkeypatch.setattr(claims, "load", lambda name: module)
     return module
 
@@ -77,12 +90,19 @@ def test_what_goes_on_from_a_run_follows_it(toy, tmp_path):
     """The later phase starts from the weights of the earlier one, and is trained again when that was."""
     toy.AFTER = {"another": "one way"}
     perform(toy, tmp_path, [100])
-    earlier, later = (load_run(tmp_path / "toy" / arm / "seed-100") for arm in ("one_way", "another"))
+    earlier, later = (
+        load_run(tmp_path / "toy" / arm / "seed-100") for arm in ("one_way", "another")
+    )
     alone = train(later.config, start=earlier)
     torch.testing.assert_close(later.weights, alone.weights, rtol=0, atol=0)
-    toy.arms = lambda scale: {"one way": small(steps=40), "another": small(strengths={"weight": 1e-3})}
+    toy.arms = lambda scale: {
+        "one way": small(steps=40),
+        "another": small(strengths={"weight": 1e-3}),
+    }
     perform(toy, tmp_path, [100])
-    assert not torch.equal(load_run(tmp_path / "toy" / "another" / "seed-100").weights, later.weights)
+    assert not torch.equal(
+        load_run(tmp_path / "toy" / "another" / "seed-100").weights, later.weights
+    )
     assert len(toy.calls) == 4
 
 
@@ -95,8 +115,10 @@ def test_measurements_are_made_anew_when_the_code_changes(toy, tmp_path, monkeyp
 
 def test_what_draws_does_not_measure():
     """A change in DRAWS makes nothing stale: no module that measures imports from there."""
-    code = "import analysis, experiments.judging, sys; print(*(name for name in sys.modules if name.startswith('analysis.')))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    code = "import analysis, experiments.commands.judging, sys; print(*(name for name in sys.modules if name.startswith('analysis.')))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
     assert "analysis.verdicts.recurrent" in loaded
     assert not [name for name in loaded if name.split(".")[1] in lab.DRAWS]
 
@@ -109,25 +131,34 @@ def test_stopping_leaves_no_run_of_a_population_behind(toy, tmp_path):
 
 def test_the_store_replaces_by_name_and_escapes(toy, tmp_path):
     store = results.Store(tmp_path)
-    rows = {arm: dict(zip((100,), found, strict=True)) for arm, found in perform(toy, tmp_path / "runs", [100]).items()}
+    rows = {
+        arm: dict(zip((100,), found, strict=True))
+        for arm, found in perform(toy, tmp_path / "runs", [100]).items()
+    }
     entry = reproduce.conclude("toy", "quick", [100], rows, tmp_path / "runs", store)
     assert set(results.KEYS) == set(entry)
     other = entry | {
         "name": "depth",
         "passed": False,
-        "ours": entry["ours"] | {"measured": {arm: [{"x": float("nan"), "seconds": 1.0}] for arm in rows}},
+        "ours": entry["ours"]
+        | {"measured": {arm: [{"x": float("nan"), "seconds": 1.0}] for arm in rows}},
     }
     store.put(other, {}, "story")
     store.put(entry, {}, "again")
     store.write_page()
     assert [one["name"] for one in store.entries()] == ["depth", "toy"]
-    assert json.loads((tmp_path / "claims.json").read_text())[0]["ours"]["measured"]["another"][0]["x"] is None
+    assert (
+        json.loads((tmp_path / "claims.json").read_text())[0]["ours"]["measured"]["another"][0]["x"]
+        is None
+    )
     page = (tmp_path / "index.html").read_text()
     assert "it &lt;i&gt;learns&lt;/i&gt;" in page
     assert "<i>" not in page
     results.write_docs(store, tmp_path / "docs")
     text = (tmp_path / "docs" / "results.md").read_text()
-    kept = json.loads((tmp_path / "docs" / "claims.json").read_text())[1]["ours"]["measured"]["one way"][0]
+    kept = json.loads((tmp_path / "docs" / "claims.json").read_text())[1]["ours"]["measured"][
+        "one way"
+    ][0]
     assert set(kept) == {"status", "test accuracy", "good", "seconds"}
     assert "## toy" in text
     assert "again" in text
@@ -136,20 +167,34 @@ def test_the_store_replaces_by_name_and_escapes(toy, tmp_path):
 
 
 def test_the_documentation_keeps_claims_that_a_results_folder_lacks(toy, tmp_path):
-    rows = {arm: dict(zip((100,), found, strict=True)) for arm, found in perform(toy, tmp_path / "runs", [100]).items()}
-    older, newer, docs = results.Store(tmp_path / "older"), results.Store(tmp_path / "newer"), tmp_path / "docs"
+    rows = {
+        arm: dict(zip((100,), found, strict=True))
+        for arm, found in perform(toy, tmp_path / "runs", [100]).items()
+    }
+    older, newer, docs = (
+        results.Store(tmp_path / "older"),
+        results.Store(tmp_path / "newer"),
+        tmp_path / "docs",
+    )
     entry = reproduce.conclude("toy", "quick", [100], rows, tmp_path / "runs", older)
     older.put(entry | {"name": "depth"}, {"curve": Figure()}, "kept")
     results.write_docs(older, docs)
     maps = {f"arm {k}": [{"seconds": 30.0, "x": k}] for k in range(results.MOST_ARMS + 1)}
-    newer.put(entry | {"name": "phase_map", "ours": entry["ours"] | {"measured": maps}}, {"map": Figure()}, "new")
+    newer.put(
+        entry | {"name": "phase_map", "ours": entry["ours"] | {"measured": maps}},
+        {"map": Figure()},
+        "new",
+    )
     for _ in range(2):  # the second time from what the first has written
         results.write_docs(newer, docs)
         text = (docs / "results.md").read_text()
         assert [text.count(f"## {name}\n") for name in ("depth", "phase_map", "toy")] == [1, 1, 1]
         assert "16 minutes of training" in text
         assert "31 kinds of networks: too many for tables." in text
-        assert {path.name for path in (docs / "figures" / "claims").iterdir()} == {"depth-curve.png", "phase_map-map.png"}
+        assert {path.name for path in (docs / "figures" / "claims").iterdir()} == {
+            "depth-curve.png",
+            "phase_map-map.png",
+        }
         newer = results.Store(tmp_path / "newest")  # which holds nothing
 
 
@@ -185,9 +230,11 @@ def reproducing(out: Path) -> subprocess.Popen:
     """A process that hears Ctrl-C, which one begun in a shell's background does not, and that has work for minutes."""
     return subprocess.Popen(
         [sys.executable, "-m", "urn", "reproduce", "width", "--scale", "paper", "--out", str(out)],
-        stderr=subprocess.PIPE, text=True, start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -228,7 +275,10 @@ def _children(pid: int) -> list[int]:
 def test_every_claim_has_its_parts_and_arms_at_both_scales():
     for name in claims.NAMES:
         module = claims.load(name)
-        assert all(isinstance(text, str) and text for text in (module.CLAIM, module.SOURCE, module.PAPER, module.__doc__))
+        assert all(
+            isinstance(text, str) and text
+            for text in (module.CLAIM, module.SOURCE, module.PAPER, module.__doc__)
+        )
         for scale in claims.SCALES:
             arms = module.arms(scale)
             assert len({lab.slug(arm) for arm in arms}) == len(arms)
@@ -244,17 +294,58 @@ def passed(checks):
 
 def test_fully_connected_can_fail():
     def rows(**changes):
-        good = {"accuracy": 1.0, "hidden neurons": 50, "neighbour mass": 0.99, "fully_connected": True, "depth": 3}
+        good = {
+            "accuracy": 1.0,
+            "hidden neurons": 50,
+            "neighbour mass": 0.99,
+            "fully_connected": True,
+            "depth": 3,
+        }
         good["re-used share"] = 0.0
         bad = good | {"re-used share": 1.0}
         return {"layered": [good, good | changes], fully_connected.CONTROL: [bad, bad]}
 
     assert all(passed(fully_connected.checks(rows(), "paper")))
-    assert passed(fully_connected.checks(rows(accuracy=0.998), "paper")) == [False, True, True, True, True, True]
-    assert passed(fully_connected.checks(rows(**{"hidden neurons": 121}), "paper")) == [True, False, False, True, True, True]
-    assert passed(fully_connected.checks(rows(**{"neighbour mass": 0.9}), "paper")) == [True, True, True, False, True, True]
-    assert passed(fully_connected.checks(rows(depth=2), "paper")) == [True, True, True, True, False, True]
-    assert passed(fully_connected.checks(rows(fully_connected=False), "paper")) == [True, True, True, True, False, True]
+    assert passed(fully_connected.checks(rows(accuracy=0.998), "paper")) == [
+        False,
+        True,
+        True,
+        True,
+        True,
+        True,
+    ]
+    assert passed(fully_connected.checks(rows(**{"hidden neurons": 121}), "paper")) == [
+        True,
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert passed(fully_connected.checks(rows(**{"neighbour mass": 0.9}), "paper")) == [
+        True,
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert passed(fully_connected.checks(rows(depth=2), "paper")) == [
+        True,
+        True,
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert passed(fully_connected.checks(rows(fully_connected=False), "paper")) == [
+        True,
+        True,
+        True,
+        True,
+        False,
+        True,
+    ]
     control = rows() | {fully_connected.CONTROL: rows()["layered"]}
     assert not fully_connected.checks(control, "paper")[-1].passed
 

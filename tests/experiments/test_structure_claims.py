@@ -6,7 +6,7 @@ import pytest
 
 from experiments.claims import lifetime, recurrent, residual
 from urn import train_population
-from urn.tasks import task_options
+from urn.data.tasks import task_options
 
 
 def failed(claim, measured):
@@ -16,10 +16,15 @@ def failed(claim, measured):
 def residual_rows(share, cut=0.4):
     whole = 0.6 if share else 1.0
     row = {
-        "residual": share > 0.1, "signal over skips": share, "carry and add": share, "test score": 0.96,
-        "weighted steps": [0.0, 0.0, 0.0, 1 - whole, whole], "lost without skips": cut, "lost by random cuts": 0.05,
+        "residual": share > 0.1,
+        "signal over skips": share,
+        "carry and add": share,
+        "test score": 0.96,
+        "weighted steps": [0.0, 0.0, 0.0, 1 - whole, whole],
+        "lost without skips": cut,
+        "lost by random cuts": 0.05,
         "p of the cut": 0.01 if cut else None,
-    }  # fmt: skip
+    }
     return [dict(row) for _ in range(5)]
 
 
@@ -35,11 +40,23 @@ SPOILED = {
     "dear end residual": ("carry, carrying 1, depth 1e-1", {"residual": True}, ["carrying priced"]),
     "skips not needed": ("carry, change 1", {"lost without skips": 0.02}, ["without skips"]),
     "random cuts as bad": ("digits, change 1", {"p of the cut": 0.3}, ["without skips"]),
-    "nothing to cut": ("digits, change 1", {"lost without skips": 0.0, "p of the cut": None}, ["without skips"]),
+    "nothing to cut": (
+        "digits, change 1",
+        {"lost without skips": 0.0, "p of the cut": None},
+        ["without skips"],
+    ),
     "dial turns back": ("digits, carrying 1", {"signal over skips": 0.4}, ["'signal over skips'"]),
-    "dial ends high": ("digits, carrying 1, depth 1e-1", {"carry and add": 0.3}, ["'carry and add'"]),
+    "dial ends high": (
+        "digits, carrying 1, depth 1e-1",
+        {"carry and add": 0.3},
+        ["'carry and add'"],
+    ),
     "task not done": ("carry, no price", {"test score": 0.5}, ["test score"]),
-    "no short paths": ("digits, change 1", {"weighted steps": [0.0, 0.0, 0.0, 0.0, 1.0]}, ["weight at every step"]),
+    "no short paths": (
+        "digits, change 1",
+        {"weighted steps": [0.0, 0.0, 0.0, 0.0, 1.0]},
+        ["weight at every step"],
+    ),
 }
 
 
@@ -52,7 +69,9 @@ def test_each_residual_check_can_fail(along_the_dial, arm, change, culprits):
     measured = copy.deepcopy(along_the_dial)
     for row in measured[arm][:2]:
         row |= change
-    if culprits[0].startswith(("'", "test", "weight")):  # medians: two seeds of five do not move them
+    if culprits[0].startswith(
+        ("'", "test", "weight")
+    ):  # medians: two seeds of five do not move them
         assert failed(residual, measured) == []
         measured[arm][2] |= change
     found = failed(residual, measured)
@@ -64,8 +83,16 @@ def test_each_residual_check_can_fail(along_the_dial, arm, change, culprits):
 @pytest.fixture
 def layered_by_depth():
     shares = (0.85, 0.85, 0.84, 0.78, 0.6, 0.17, 0.03, 0.0)
-    rows = lambda s: {"recurrent": s >= 0.2, "re-used share": s, "test accuracy": 0.97, "lost without re-use": 0.2 * s}  # noqa: E731
-    return {f"depth {c:g}": [rows(s) for _ in range(5)] for c, s in zip(recurrent.DEPTHS, shares, strict=True)}
+    rows = lambda s: {
+        "recurrent": s >= 0.2,
+        "re-used share": s,
+        "test accuracy": 0.97,
+        "lost without re-use": 0.2 * s,
+    }  # noqa: E731
+    return {
+        f"depth {c:g}": [rows(s) for _ in range(5)]
+        for c, s in zip(recurrent.DEPTHS, shares, strict=True)
+    }
 
 
 def test_each_recurrent_check_can_fail(layered_by_depth):
@@ -90,25 +117,43 @@ def test_only_the_dial_differs_between_arms(scale):
         configs = [c.to_dict() for arm, c in residual.arms(scale).items() if arm.startswith(task)]
         for config in configs:
             config.pop("self_target")
-            config["strengths"] = {k: v for k, v in config["strengths"].items() if k not in ("self", "depth")}
+            config["strengths"] = {
+                k: v for k, v in config["strengths"].items() if k not in ("self", "depth")
+            }
         assert all(config == configs[0] for config in configs)
     configs = [c.to_dict() for c in recurrent.arms(scale).values()]
-    assert len({str({**c, "strengths": {k: v for k, v in c["strengths"].items() if k != "depth"}}) for c in configs}) == 1
+    assert (
+        len(
+            {
+                str({**c, "strengths": {k: v for k, v in c["strengths"].items() if k != "depth"}})
+                for c in configs
+            }
+        )
+        == 1
+    )
 
 
 def life_rows(used, fell, ids, local):
-    row = {"weights used": used, "accuracy at the change": fell, "test accuracy": 0.98, "computing ids": ids}
+    row = {
+        "weights used": used,
+        "accuracy at the change": fell,
+        "test accuracy": 0.98,
+        "computing ids": ids,
+    }
     return [row | {"living ids": ids, "spread / permuted": local} for _ in range(5)]
 
 
 @pytest.fixture
 def a_life():
     return {
-        lifetime.EASY: life_rows(100, 0.5, [1, 2], None), lifetime.HARD: life_rows(200, 0.3, [1, 5, 6, 7], None),
-        lifetime.AGAIN: life_rows(90, 0.2, [1], None), lifetime.SAME: life_rows(95, 1.0, [1, 2], None),
-        lifetime.ORDER: life_rows(100, 0.1, [1], 0.4), lifetime.SHUFFLED: life_rows(100, 0.1, [1], 0.6),
+        lifetime.EASY: life_rows(100, 0.5, [1, 2], None),
+        lifetime.HARD: life_rows(200, 0.3, [1, 5, 6, 7], None),
+        lifetime.AGAIN: life_rows(90, 0.2, [1], None),
+        lifetime.SAME: life_rows(95, 1.0, [1, 2], None),
+        lifetime.ORDER: life_rows(100, 0.1, [1], 0.4),
+        lifetime.SHUFFLED: life_rows(100, 0.1, [1], 0.6),
         lifetime.BACK: life_rows(100, 0.1, [1], 0.4),
-    }  # fmt: skip
+    }
 
 
 def test_each_lifetime_check_can_fail(a_life):
@@ -136,7 +181,11 @@ def test_a_short_life_is_measured_and_drawn():
     for arm, config in lifetime.arms("quick").items():
         start = {"start": runs[lifetime.AFTER[arm]]} if arm in lifetime.AFTER else {}
         data = task_options(config.task, config.task_options).load()
-        runs[arm] = train_population([config.replace(steps=100, snapshots=2, seed=seed) for seed in (0, 1)], data=data, **start)
+        runs[arm] = train_population(
+            [config.replace(steps=100, snapshots=2, seed=seed) for seed in (0, 1)],
+            data=data,
+            **start,
+        )
         measured[arm] = [lifetime.measure(arm, run, data) for run in runs[arm]]
     assert [len(row["moments"]) for row in measured[lifetime.HARD]] == [2, 2]
     assert len(lifetime.checks(measured, "quick")) == 6

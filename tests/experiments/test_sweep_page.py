@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from experiments.inspect import PAGE
+from experiments.commands.inspect import PAGE
 from experiments.sweeps.engine import Engine
 from experiments.sweeps.page import write_page
 from experiments.sweeps.pictures import Pictures, Wanted
@@ -92,7 +92,9 @@ def test_every_network_is_listed_and_linked_to_its_report_once_that_is_written(f
 
 
 def test_it_opens_from_disk_and_works_without_a_script(folder, opened):
-    inspected = folder / "runs" / "000006"  # the highest price with 3 iterations: the second cell of the first row
+    inspected = (
+        folder / "runs" / "000006"
+    )  # the highest price with 3 iterations: the second cell of the first row
     assert main(["inspect", str(inspected), "--html", "--nulls", "200"]) == 0
     assert main(["sweep", "plot", str(folder), "--measure", "depth"]) == 0
     page = opened(folder / "index.html", java_script_enabled=False)
@@ -102,7 +104,9 @@ def test_it_opens_from_disk_and_works_without_a_script(folder, opened):
     cell = page.locator("#map tbody td").nth(1)
     assert "disconnected" in cell.inner_text()
     assert "2 of 2" in cell.inner_text()
-    assert cell.locator("a").evaluate_all("links => links.map((link) => link.href)") == [(inspected / PAGE).as_uri()]
+    assert cell.locator("a").evaluate_all("links => links.map((link) => link.href)") == [
+        (inspected / PAGE).as_uri()
+    ]
     cell.locator("summary").focus()
     page.keyboard.press("Enter")
     link = cell.get_by_role("link").first
@@ -114,7 +118,20 @@ def test_it_opens_from_disk_and_works_without_a_script(folder, opened):
 def test_one_field_gives_one_row_and_held_fields_leave_the_rest_below(place):
     with trained(place / "one", **{"strengths.weight": [1e-4, 1e-3]}):
         pass
-    assert main(["sweep", "plot", str(place / "one"), "--measure", "used_connections", "--out", str(place / "elsewhere")]) == 0
+    assert (
+        main(
+            [
+                "sweep",
+                "plot",
+                str(place / "one"),
+                "--measure",
+                "used_connections",
+                "--out",
+                str(place / "elsewhere"),
+            ]
+        )
+        == 0
+    )
     page = Seen(place / "one" / "index.html")
     assert page.tags.count("summary") == 2
     assert all(image.is_file() for image in page.images)
@@ -126,8 +143,23 @@ def test_one_field_gives_one_row_and_held_fields_leave_the_rest_below(place):
 
 
 def test_samples_are_listed_point_by_point(place):
-    with Store.create(place / "out", make_plan(sweep(1, sobol={"n": 64, "over": {"strengths": {
-        "weight": {"log": [1e-4, 1e-1]}, "depth": {"log": [1e-4, 1e-1]}}}}))) as store:  # fmt: skip
+    with Store.create(
+        place / "out",
+        make_plan(
+            sweep(
+                1,
+                sobol={
+                    "n": 64,
+                    "over": {
+                        "strengths": {
+                            "weight": {"log": [1e-4, 1e-1]},
+                            "depth": {"log": [1e-4, 1e-1]},
+                        }
+                    },
+                },
+            )
+        ),
+    ) as store:
         store.db.execute(
             "UPDATE points SET status = 'ok', architecture = 'MLP <i>', validation_accuracy = 0.5 WHERE number < 40"
         )
@@ -139,18 +171,27 @@ def test_samples_are_listed_point_by_point(place):
 
 def test_ten_thousand_networks_have_a_page_in_seconds(place):
     axis = {"log": [1e-4, 1e-1], "n": 20}
-    with Store.create(place / "out", make_plan(sweep(25, grid={"strengths.weight": axis, "strengths.depth": axis}))) as store:
-        store.db.execute("UPDATE points SET status = 'ok', architecture = 'MLP', validation_accuracy = 0.5")
+    with Store.create(
+        place / "out",
+        make_plan(sweep(25, grid={"strengths.weight": axis, "strengths.depth": axis})),
+    ) as store:
+        store.db.execute(
+            "UPDATE points SET status = 'ok', architecture = 'MLP', validation_accuracy = 0.5"
+        )
         begun = time.process_time()
         path = write_page(Pictures(store, Wanted()), [])
         assert time.process_time() - begun < 3
         assert Seen(path).text.count("seed ") == 10_000
 
 
-def test_reports_belong_to_plot_and_an_interruption_keeps_what_is_written(folder, capsys, monkeypatch):
+def test_reports_belong_to_plot_and_an_interruption_keeps_what_is_written(
+    folder, capsys, monkeypatch
+):
     assert main(["sweep", "nowhere", "--status", "--reports"]) == 2
     assert "--reports: belongs to urn sweep plot" in capsys.readouterr().err
-    monkeypatch.setattr("urn.cli.Interrupt.__call__", lambda self: (folder / "runs/000001/report.html").exists())
+    monkeypatch.setattr(
+        "urn.cli.Interrupt.__call__", lambda self: (folder / "runs/000001/report.html").exists()
+    )
     assert main(["sweep", "plot", str(folder), "--measure", "depth", "--reports"]) == 130
     links = [link for link in Seen(folder / "index.html").links if link.suffix == ".html"]
     assert links == [folder / "runs" / f"{number:06d}" / "report.html" for number in (0, 1)]
@@ -163,4 +204,6 @@ def test_a_run_that_cannot_be_read_is_named_and_the_others_have_their_reports(fo
     assert "000001/weights.safetensors: not a readable" in error
     assert error.count("\n") == 1
     links = [link for link in Seen(folder / "index.html").links if link.suffix == ".html"]
-    assert set(links) == {folder / "runs" / f"{number:06d}" / "report.html" for number in (0, 2, 3, 4, 5, 6, 7)}
+    assert set(links) == {
+        folder / "runs" / f"{number:06d}" / "report.html" for number in (0, 2, 3, 4, 5, 6, 7)
+    }

@@ -22,17 +22,26 @@ from tests.conftest import SMALL, after, cases
 from urn import InputError, load_run, train
 from urn.cli import main
 
-BASE = SMALL.to_dict() | {"snapshots": 1, "strengths": {"weight": 1e-3, "depth": {"value": 1e-2, "warmup": 5}}}
+BASE = SMALL.to_dict() | {
+    "snapshots": 1,
+    "strengths": {"weight": 1e-3, "depth": {"value": 1e-2, "warmup": 5}},
+}
 BASE.pop("seed")
 
 
 def sweep(seeds=2, base=None, **kind):
-    return Sweep(seeds=seeds, base=BASE | (base or {}), **kind or {"grid": {"strengths.weight": [1e-4, 1e-3]}})
+    return Sweep(
+        seeds=seeds,
+        base=BASE | (base or {}),
+        **kind or {"grid": {"strengths.weight": [1e-4, 1e-3]}},
+    )
 
 
 def text(**changes) -> str:
     """A sweep file of 8 points."""
-    return tomli_w.dumps({"seeds": 2, "base": BASE, "grid": {"strengths.weight": [1e-4, 1e-3, 1e-2, 10.0]}} | changes)
+    return tomli_w.dumps(
+        {"seeds": 2, "base": BASE, "grid": {"strengths.weight": [1e-4, 1e-3, 1e-2, 10.0]}} | changes
+    )
 
 
 @pytest.fixture
@@ -50,7 +59,9 @@ def engine(store, plan, stop=lambda: False, workers=1):
 
 
 def test_a_grid_is_every_combination_and_a_number_keeps_the_rest_of_a_schedule():
-    plan = make_plan(sweep(grid={"strengths": {"depth": {"log": [1e-3, 1e-1], "n": 3}}, "n_neurons": [12, 14]}))
+    plan = make_plan(
+        sweep(grid={"strengths": {"depth": {"log": [1e-3, 1e-1], "n": 3}}, "n_neurons": [12, 14]})
+    )
     assert plan.axes == ("strengths.depth", "n_neurons")
     assert len(plan.points) == 3 * 2 * 2
     depth = plan.points[4].config.strengths["depth"]
@@ -73,7 +84,12 @@ def test_samples_lie_in_their_ranges_and_whole_fields_get_whole_numbers(kind):
 
 
 def test_a_list_of_points():
-    plan = make_plan(sweep([7], points=[{"strengths": {"weight": 1e-3}}, {"n_iterations": 2, "strengths.weight": 0}]))
+    plan = make_plan(
+        sweep(
+            [7],
+            points=[{"strengths": {"weight": 1e-3}}, {"n_iterations": 2, "strengths.weight": 0}],
+        )
+    )
     assert [point.config.n_iterations for point in plan.points] == [3, 2]
     assert plan.points[1].config.strengths["weight"].value == 0
 
@@ -88,7 +104,10 @@ def test_a_point_is_what_training_alone_makes_of_it_also_beside_one_that_diverge
         rows = store.rows(["number", "status", "test_accuracy", "summary", "strengths.activity"])
     assert [row[1] for row in rows[4:]] == ["diverged", "diverged"]
     for number, status, accuracy, summary, _ in rows[:4]:
-        alone, kept = train(plan.points[number].config), load_run(place / "out" / "runs" / f"{number:06d}")
+        alone, kept = (
+            train(plan.points[number].config),
+            load_run(place / "out" / "runs" / f"{number:06d}"),
+        )
         torch.testing.assert_close(kept.weights, alone.weights, rtol=1e-3, atol=1e-4)
         assert kept.config == alone.config
         assert (status, accuracy) == (alone.status, pytest.approx(alone.test_accuracy, abs=0.07))
@@ -105,9 +124,13 @@ def test_a_network_at_chance_is_called_that_whatever_its_remains_look_like(place
     for status, architecture, summary in rows:
         assert (status, architecture) == ("ok", UNLEARNED)
         assert UNLEARNED not in summary
-    assert main(["inspect", str(place / "out" / "runs" / "000000"), "--nulls", "200", "--html"]) == 0
+    assert (
+        main(["inspect", str(place / "out" / "runs" / "000000"), "--nulls", "200", "--html"]) == 0
+    )
     assert "No better than chance" in capsys.readouterr().out
-    assert "No better than chance" in (place / "out" / "runs" / "000000" / "report.html").read_text()
+    assert (
+        "No better than chance" in (place / "out" / "runs" / "000000" / "report.html").read_text()
+    )
 
 
 def test_stopping_gives_points_back_and_resuming_trains_the_rest_only(file, place, monkeypatch):
@@ -140,7 +163,9 @@ def test_killed_at_any_moment_no_finished_point_is_lost_or_run_twice(file, place
         os.waitpid(child, 0)
         with Store(place / "out") as store:
             assert store.count().total() == 8
-            rows = dict(store.db.execute(f"SELECT number, seconds FROM points WHERE status IN {DONE}"))
+            rows = dict(
+                store.db.execute(f"SELECT number, seconds FROM points WHERE status IN {DONE}")
+            )
             assert kept.items() <= rows.items()
             assert all(load_run(store.run_folder(number)).steps_done for number in rows)
             half = "SELECT count(*) FROM points WHERE (summary IS NULL AND loss IS NULL) = (status IN ('ok', 'disconnected'))"
@@ -149,7 +174,9 @@ def test_killed_at_any_moment_no_finished_point_is_lost_or_run_twice(file, place
     with Store(place / "out") as store:
         engine(store, plan).run()
         assert len(store.rows(["number"])) == 8
-        assert sorted(path.name for path in (place / "out" / "runs").iterdir()) == [f"{number:06d}" for number in range(8)]
+        assert sorted(path.name for path in (place / "out" / "runs").iterdir()) == [
+            f"{number:06d}" for number in range(8)
+        ]
 
 
 def test_two_processes_share_a_store_without_running_a_point_twice(file, place):
@@ -161,7 +188,9 @@ def test_two_processes_share_a_store_without_running_a_point_twice(file, place):
         assert sorted(first + second) == list(range(8))
         assert other.claim(lambda number, n: 1) == []
         assert one.count() == {"running": 8}
-        one.db.execute("UPDATE owners SET started = 'before' WHERE id = ?", (one.me,))  # as if another process had its number
+        one.db.execute(
+            "UPDATE owners SET started = 'before' WHERE id = ?", (one.me,)
+        )  # as if another process had its number
         assert one.count() == {"running": 5, "interrupted": 3}
         assert other.claim(lambda number, n: 100) == first
         run = train(plan.points[first[0]].config)
@@ -205,7 +234,15 @@ def test_the_command_trains_resumes_reports_and_exports(file, place, capsys):
     with (folder / "sweep.csv").open() as lines:
         table = list(csv.DictReader(lines))
     assert len(table) == 8
-    assert {"hash", "seed", "strengths.weight", "strengths.depth", "R_weight", "residual_p", "skip_share"} <= set(table[0])
+    assert {
+        "hash",
+        "seed",
+        "strengths.weight",
+        "strengths.depth",
+        "R_weight",
+        "residual_p",
+        "skip_share",
+    } <= set(table[0])
     parquet = pytest.importorskip("pyarrow.parquet")
     assert main(["sweep", str(folder), "--to", "parquet"]) == 0
     assert parquet.read_table(folder / "sweep.parquet").column("test_accuracy").to_pylist() == [
@@ -218,15 +255,43 @@ BAD = {
     "unknown strength": (text(grid={"strengths.wait": [1e-3]}), "wait"),
     "unknown key": (text(grids={}), "grids: unknown key"),
     "empty grid": (text(grid={}), "grid: must name at least one field"),
-    "empty axis": (text(grid={"strengths.weight": []}), "grid.strengths.weight: must hold at least one value"),
-    "strings for numbers": (text(grid={"strengths.weight": ["1e-3"]}), "strengths.weight: must be a number"),
+    "empty axis": (
+        text(grid={"strengths.weight": []}),
+        "grid.strengths.weight: must hold at least one value",
+    ),
+    "strings for numbers": (
+        text(grid={"strengths.weight": ["1e-3"]}),
+        "strengths.weight: must be a number",
+    ),
     "strings for whole numbers": (text(grid={"n_neurons": ["12"]}), "n_neurons: must be a number"),
-    "negative strength": (text(grid={"strengths.weight": [-1.0]}), "at strengths.weight = -1: strengths.weight"),
-    "10^9 points": (text(grid={f"strengths.{t}": {"log": [1e-4, 1], "n": 1000} for t in ("weight", "self", "bias")}), "points"),
-    "an axis too long": (text(grid={"strengths.weight": {"log": [1e-4, 1], "n": 10**9}}), f"{MOST_POINTS:,}"),
-    "log of zero": (text(grid={"strengths.weight": {"log": [0, 1], "n": 3}}), "grid.strengths.weight.log: must be above 0"),
-    "ends turned round": (text(grid={"strengths.weight": {"log": [1, 0.1], "n": 3}}), "the lower first"),
-    "two kinds": (text(points=[{"n_neurons": 12}]), "one of [grid], [[points]], [random] and [sobol] is needed"),
+    "negative strength": (
+        text(grid={"strengths.weight": [-1.0]}),
+        "at strengths.weight = -1: strengths.weight",
+    ),
+    "10^9 points": (
+        text(
+            grid={
+                f"strengths.{t}": {"log": [1e-4, 1], "n": 1000} for t in ("weight", "self", "bias")
+            }
+        ),
+        "points",
+    ),
+    "an axis too long": (
+        text(grid={"strengths.weight": {"log": [1e-4, 1], "n": 10**9}}),
+        f"{MOST_POINTS:,}",
+    ),
+    "log of zero": (
+        text(grid={"strengths.weight": {"log": [0, 1], "n": 3}}),
+        "grid.strengths.weight.log: must be above 0",
+    ),
+    "ends turned round": (
+        text(grid={"strengths.weight": {"log": [1, 0.1], "n": 3}}),
+        "the lower first",
+    ),
+    "two kinds": (
+        text(points=[{"n_neurons": 12}]),
+        "one of [grid], [[points]], [random] and [sobol] is needed",
+    ),
     "no seeds": (text(seeds=0), "seeds: must be how many"),
     "negative seed": (text(seeds=[-1]), "seeds.0"),
     "seed in the grid": (text(grid={"seed": [1, 2]}), "grid.seed: give seeds at the top"),
@@ -256,7 +321,9 @@ def test_wrong_words_get_one_line(file, place, refused):
     refused(["sweep", "nowhere.toml"], "nowhere.toml: no such file")
     refused(["sweep", "small.toml", "--workers", "0"], "--workers")
     (place / "broken").mkdir()
-    (place / "broken" / DATABASE).write_bytes(b"no database at all, but long enough to look like one" * 100)
+    (place / "broken" / DATABASE).write_bytes(
+        b"no database at all, but long enough to look like one" * 100
+    )
     refused(["sweep", "--status", "broken"], "not the store of a sweep")
     sqlite3.connect(place / "broken" / "empty").close()
     with pytest.raises(InputError, match="no sweep here"):
@@ -302,12 +369,18 @@ def test_ten_thousand_rows_are_drawn_in_seconds_each(many):
 
 def test_wrong_words_for_plot_get_one_line(many, capsys):
     for words, culprit in (
-        (["--x", "n_neurons"], "n_neurons: does not vary in this sweep; strengths.weight, strengths.depth does"),
+        (
+            ["--x", "n_neurons"],
+            "n_neurons: does not vary in this sweep; strengths.weight, strengths.depth does",
+        ),
         (["--measure", "beauty"], "beauty: no measure of this sweep"),
         (["--at", "strengths.weight"], "must be FIELD=VALUE"),
         (["--at", "strengths.weight=7"], "no such value"),
         (["--point", "10000"], "--point 10000: not done"),
-        (["--x", "strengths.depth", "--y", "strengths.depth"], "--y strengths.depth: is on the horizontal axis already"),
+        (
+            ["--x", "strengths.depth", "--y", "strengths.depth"],
+            "--y strengths.depth: is on the horizontal axis already",
+        ),
         (["--status"], "--status: does not go with plot"),
         (["--to", "csv"], "--to: does not go with plot"),
         (["--workers", "2"], "--workers: does not go with plot"),

@@ -18,7 +18,10 @@ from urn import InputError, load_run
 
 pytest.importorskip("ray")
 # Ray opens sockets and files that it leaves to the end of the process
-pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning"), pytest.mark.filterwarnings("ignore::FutureWarning")]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
 
 KILLS = 5
 LOOKED_AT = ["number", "status", "summary", "depth", "test_accuracy", "used_connections"]
@@ -28,13 +31,19 @@ def test_ray_trains_the_same_networks_though_workers_are_killed(place):
     """Five workers are killed as they begin; where that ends a run, the next one finds every point once."""
     from experiments.sweeps.on_ray import RayEngine
 
-    plan = make_plan(sweep(4, {"steps": 800, "log_every": 200, "n_neurons": 20, "dtype": "float64"}))
+    plan = make_plan(
+        sweep(4, {"steps": 800, "log_every": 200, "n_neurons": 20, "dtype": "float64"})
+    )
     killed, over = [], threading.Event()
 
     def kill():
         while not over.is_set() and len(killed) < KILLS:
             for pid in descendants(os.getpid()):
-                if name(pid).startswith("ray::_train") and pid not in killed and len(killed) < KILLS:
+                if (
+                    name(pid).startswith("ray::_train")
+                    and pid not in killed
+                    and len(killed) < KILLS
+                ):
                     os.kill(pid, signal.SIGKILL)
                     killed.append(pid)
             time.sleep(0.05)
@@ -55,7 +64,9 @@ def test_ray_trains_the_same_networks_though_workers_are_killed(place):
         assert far.count() == here.count()
         assert far.rows(LOOKED_AT) == here.rows(LOOKED_AT)
         for number in range(8):
-            torch.testing.assert_close(load_run(far.run_folder(number)).weights, load_run(here.run_folder(number)).weights)
+            torch.testing.assert_close(
+                load_run(far.run_folder(number)).weights, load_run(here.run_folder(number)).weights
+            )
 
 
 @contextmanager
@@ -65,7 +76,9 @@ def suppress_killed():
         yield
     except InputError as error:
         if "timed out during startup" in str(error):
-            pytest.skip("Ray gives its node 30 seconds to start, and this machine is too busy for that")
+            pytest.skip(
+                "Ray gives its node 30 seconds to start, and this machine is too busy for that"
+            )
         if "was killed" not in str(error):
             raise
 
@@ -74,7 +87,9 @@ def descendants(pid: int) -> list[int]:
     """All processes below one."""
     with suppress(OSError):
         children = [
-            int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+            int(child)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()
         ]
         return children + [below for child in children for below in descendants(child)]
     return []

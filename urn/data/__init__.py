@@ -1,0 +1,1 @@
+"""Data sets: tasks, files and batches."""

@@ -1,0 +1,1 @@
+"""The network: its formula, and the forms in which it is computed."""

@@ -1,0 +1,1 @@
+"""The proximal step, in Adam's metric and in RMSProp's."""

@@ -1,0 +1,1 @@
+"""Runs: networks that were trained, in memory and in folders."""

@@ -1,0 +1,146 @@
+"""`TrainConfig`: the one description of a training run. TOML files, flags and docs are derived from it."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tomli_w
+from pydantic import Field, model_validator
+
+from urn.data.tasks import task_options
+from urn.errors import InputError
+from urn.loss.penalties import check_names
+from urn.population.growth import Growth
+from urn.settings.fields import Amount, Count, Number, Positive, Strict, Whole
+from urn.settings.schedules import Schedule, Scheduled
+
+Rate = Annotated[Number, Field(ge=0, lt=1)]
+
+
+class TrainConfig(Strict):
+    """Everything that decides how a network is trained; immutable and validated.
+
+    Raises:
+        InputError: naming every field that cannot be and what would be right.
+    """
+
+    task: str = Field(
+        "digits",
+        description="name of the task: shells, digits, mnist1d, idx, file, carry, miconi_easy, miconi_hard, miconi_switch",
+    )
+    task_options: dict = Field({}, description="options of the task, as a table")
+    n_neurons: Annotated[Whole, Field(ge=2, le=100_000)] = Field(
+        300, description="S, inputs and outputs included"
+    )
+    n_iterations: Annotated[Whole, Field(ge=1, le=1000)] = Field(
+        4, description="I, how often W is applied (symbol streams: symbols per update)"
+    )
+    activation: Literal["relu", "tanh"] = "relu"
+    input_mode: Literal["pulse", "clamped", "elman"] = Field(
+        "pulse",
+        description="input at l = 0 only, or put back every iteration; elman: streams read out from hidden neurons alone",
+    )
+    steps: Count = Field(4000, description="updates")
+    batch_size: Positive = Field(128, description="samples (symbol streams: streams) in an update")
+    learning_rate: Scheduled = Schedule(value=2e-3, milestones=(0.7,), factor=0.2)
+    optimiser: Literal["proximal_adam", "rmsprop"] = Field(
+        "proximal_adam",
+        description="rmsprop: changes clipped at `clip`, prices taken off every step as they are (Miconi 2016)",
+    )
+    betas: tuple[Rate, Rate] = Field(
+        (0.9, 0.999), description="Adam's; the second is RMSProp's decay"
+    )
+    epsilon: Annotated[Number, Field(gt=0, le=1)] = Field(
+        1e-8, description="Adam's; RMSProp has it under the root"
+    )
+    clip: Annotated[Number, Field(gt=0)] = Field(
+        1e-2, description="largest change of a weight in a step of rmsprop"
+    )
+    strengths: dict[str, Scheduled] = Field(
+        {"weight": Schedule(value=3e-4)}, description="c of each term, a number or a schedule"
+    )
+    locality_power: Annotated[Number, Field(gt=0, le=100)] = Field(1.0, description="q in dist^q")
+    locality_floor: Amount = Field(0.0, description="what a wire of length 0 costs")
+    self_target: Amount = Field(0.0, description="w0 of the self term: 0 prices carrying, 1 change")
+    hidden_positions: Literal["none", "learned", "lattice"] = Field(
+        "none", description="where hidden neurons sit"
+    )
+    channels: Count = Field(
+        0, description="hidden channels of the lattice; S = inputs + channels x sites + outputs"
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
+        0, description="seed of the weights and of the data order"
+    )
+    growth: Growth | None = Field(
+        None, description="a table: start small, neurons are born and die (default: no growth)"
+    )
+    remove_dead: bool = Field(True, description="drop neurons that can never fire again (exact)")
+    remove_dangling: Count = Field(
+        0,
+        description="drop neurons that no output hears after so many checks in a row (0: never; not exact)",
+    )
+    check_every: Positive = Field(50, description="steps between checks for dead neurons")
+    log_every: Positive = Field(100, description="steps between rows of history.csv")
+    snapshots: Count = Field(
+        10, description="how many snapshots of W to keep, evenly over training"
+    )
+    checkpoint_seconds: Annotated[Number, Field(gt=0)] = Field(
+        20.0, description="seconds between checkpoints of a run folder"
+    )
+    device: str = Field(
+        "cpu", pattern=r"^(cpu|cuda(:[0-9]{1,3})?)$", description="cpu, cuda or cuda:N"
+    )
+    dtype: Literal["float32", "float64"] = "float32"
+
+    @model_validator(mode="after")
+    def _names_are_known(self):
+        check_names(self.strengths)
+        task_options(self.task, self.task_options)
+        if "locality" in self.strengths and self.hidden_positions == "none":
+            raise InputError("strengths.locality: needs hidden_positions, learned or lattice")
+        if "symmetry" in self.strengths and self.hidden_positions != "lattice":
+            raise InputError("strengths.symmetry: needs hidden_positions = lattice")
+        if (self.channels > 0) != (self.hidden_positions == "lattice"):
+            needs = "at least 1 with" if self.hidden_positions == "lattice" else "0 without"
+            raise InputError(
+                f"channels: must be {needs} hidden_positions = lattice, not {self.channels}"
+            )
+        if self.growth is not None and self.hidden_positions == "lattice":
+            raise InputError(
+                "growth: neurons of a lattice come and go by whole channels; use hidden_positions learned or none"
+            )
+        if self.optimiser == "rmsprop" and {"self", "symmetry"} & set(self.strengths):
+            raise InputError(
+                "optimiser: rmsprop knows no self and no symmetry term; use proximal_adam"
+            )
+        if self.betas[0] ** 2 >= self.betas[1]:
+            raise InputError(
+                f"betas: {self.betas}: the square of the first must be below the second, or removal is not exact"
+            )
+        return self
+
+    def replace(self, **changes) -> "TrainConfig":
+        """A copy with some fields changed, validated again."""
+        return TrainConfig(**{**self.to_dict(), **changes})
+
+    def to_dict(self) -> dict:
+        """Plain TOML types. Fields at their default are included, so that a run stays what it was when defaults change."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def to_toml(self) -> str:
+        """As the text of a TOML file."""
+        return tomli_w.dumps(self.to_dict())
+
+
+def read_toml(path: Path) -> dict:
+    """The table in a TOML file, or InputError naming the file."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})"
+        ) from None
+    except (ValueError, RecursionError) as error:  # RecursionError: thousands of nested brackets
+        raise InputError(f"{path}: not TOML: {error}") from None
