@@ -3,6 +3,15 @@
 from analysis.causal import lesions
 from analysis.graph import to_networkx
 from analysis.judge import StructureReport, analyse
+from analysis.network import FlatNetwork, flat_network
 from analysis.verdicts import Verdict
 
-__all__ = ["StructureReport", "Verdict", "analyse", "lesions", "to_networkx"]
+__all__ = [
+    "FlatNetwork",
+    "StructureReport",
+    "Verdict",
+    "analyse",
+    "flat_network",
+    "lesions",
+    "to_networkx",
+]

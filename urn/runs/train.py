@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -69,6 +70,12 @@ class Run:
             "n_iterations": self.config.n_iterations,
             "activation": self.config.activation,
         }
+
+    def flat(self) -> dict[str, Any]:
+        """The network as NumPy arrays: the keyword arguments of `analysis.analyse` and `analysis.flat_network`."""
+        positions = None if self.positions is None else self.positions.numpy()
+        arrays = {"weights": self.weights.numpy(), "biases": self.biases.numpy()}
+        return arrays | {"positions": positions} | self.form
 
     def __repr__(self) -> str:
         where = f", {self.folder}" if self.folder else ""
