@@ -1,0 +1,636 @@
+"""Seeded generators of cases: command lines, files, damaged stores and folders, outputs, names.
+
+A generator takes a `random.Random` and returns a `Case`. None asks for work that would take long:
+sizes are tiny or impossible, so whatever takes its time is a fault.
+"""
+
+import io
+import json
+import os
+import random
+import sqlite3
+import struct
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tests.fuzz.sandbox import SMALL, SWEEP, TABLE, Case
+from urn.settings.config import TrainConfig
+
+Generator = Callable[[random.Random, Path], Case]
+
+SMALL_FLAGS = [
+    *("--task", "shells", "--n-neurons", "12", "--n-iterations", "3", "--steps", "2"),
+    *("--task-options", "{dimension = 2, n_train = 64, n_validation = 16, n_test = 16}"),
+    *("--batch-size", "16", "--log-every", "1", "--check-every", "1", "--snapshots", "1"),
+    *("--out", "out", "--quiet"),
+]
+
+LITTLE = ["--steps", "1", "--n-neurons", "60"]
+
+NUMBERS = [
+    *("0", "1", "2", "3", "-1", "0.5", "1e-30", "1e-200", "1e30", "1e300", "-1e308", "1e400"),
+    *(
+        "9" * 31,
+        "9" * 400,
+        "-" + "9" * 400,
+        "nan",
+        "inf",
+        "-inf",
+        "1_000",
+        "１２",
+        "0x10",
+        "1e",
+        "",
+    ),
+]
+TEXTS = [
+    *("true", "false", "[]", "{}", "[1, 2]", "{value = 1}", "{value = -1}", "[[]]", "''", '""'),
+    *(
+        "x",
+        "a b",
+        "[/red]",
+        "[bold]x",
+        "%s%n",
+        "{0}",
+        "\x1b[31mred",
+        "\x00",
+        "\n\n",
+        "\udcff",
+        "é" * 9,
+    ),
+    *(
+        "=1+1",
+        "x" * 5000,
+        "[" * 3000,
+        "{a" + ".a" * 3000 + " = 1}",
+        "{a = " * 500,
+        "../..",
+        "~",
+        "-",
+    ),
+    *("1979-05-27", "1979-05-27T07:32:00Z", "07:32:00", "None", "null", "NaT", "\u202egnp.exe"),
+]
+FIELDS = [name.replace("_", "-") for name in TrainConfig.model_fields]
+UNBOUNDED = {"steps", "n-neurons", "task-options", "task", "device", "checkpoint-seconds"}
+"""Fields where a valid value may mean long work, other data or another machine: they have
+generators of their own."""
+STEPS = ["-1", "1.5", "many", "", "nan", "9" * 400, "0", "1", "3", "[1]", "true"]
+SIZES = ["0", "1", "3", "12", "13", "-5", "1e9", "100000", "99999999999", "9" * 400, "x", "12.5"]
+
+
+def flags(rng: random.Random, template: Path) -> Case:
+    """`urn train` with one to three fields of any value."""
+    argv = ["train", *SMALL_FLAGS]
+    for _ in range(rng.randint(1, 3)):
+        name = rng.choice(FIELDS)
+        if name == "steps":
+            argv += [f"--steps={rng.choice(STEPS)}"]
+        elif name == "n-neurons":
+            argv += [f"--n-neurons={rng.choice(SIZES)}"]
+        elif name == "task":
+            argv += [f"--task={rng.choice(TEXTS)}"]
+        elif name == "strengths":
+            term = rng.choice(
+                ["weight", "bias", "depth", "self", "activity", "outgoing", "x", "a.b"]
+            )
+            argv += [f"--strengths.{term}={rng.choice(NUMBERS + TEXTS)}"]
+        elif name == "growth":
+            key = rng.choice(["start", "cap", "reserve", "threshold", "every", "spare", "x"])
+            argv += [f"--growth.{key}={rng.choice(NUMBERS[:12] + TEXTS)}"]
+        elif name == "task-options":
+            key = rng.choice(["dimension", "radii", "n_train", "n_test", "label", "data_seed", "x"])
+            argv += [f"--task-options.{key}={rng.choice([*NUMBERS, *TEXTS, '1e9', '1000000000'])}"]
+        elif name not in UNBOUNDED:
+            argv += [f"--{name}={rng.choice(NUMBERS + TEXTS)}"]
+
+    return Case("flags", argv)
+
+
+def words(rng: random.Random, template: Path) -> Case:
+    """Command lines of any words."""
+    pool = [
+        *("train", "inspect", "export", "prune", "sweep", "reproduce", "run", "half", "sweep.toml"),
+        *("status", "plot", "table", "resume", "--json", "--to", "--status", "--resume", "--quiet"),
+        *(
+            "--seed",
+            "--nulls",
+            "--out",
+            "--target",
+            "--data",
+            "config.toml",
+            "table.csv",
+            "--x",
+            "--at",
+        ),
+        *(
+            "--workers",
+            "--scale",
+            "quick",
+            "--seeds",
+            "--point",
+            "--plane",
+            "precious.txt",
+            "precious",
+        ),
+    ]
+    argv = [rng.choice(pool + NUMBERS + TEXTS) for _ in range(rng.randint(0, 6))]
+    heavy = {"reproduce", "plot", "prune", "--figures", "--html", "--reports"}
+    long_work = (argv and argv[0] in ("reproduce", "train")) or heavy & set(argv)
+    if long_work:  # without a wrong word each of these is minutes of honest work
+        argv.append(rng.choice(["--no-such-flag", "--seed=x", "--=", "--out"]))
+    return Case("words", argv, may_write=("out", "run/structure.json", "half/structure.json"))
+
+
+def toml(rng: random.Random, template: Path) -> Case:
+    """`urn train CONFIG.toml` with a damaged configuration."""
+    text = mutated_text(rng, SMALL.to_toml())
+    return Case(
+        "toml",
+        ["train", "fuzzed.toml", "--steps", "2", "--n-neurons", "12", "--out", "out", "--quiet"],
+        {"fuzzed.toml": text},
+    )
+
+
+def csv(rng: random.Random, template: Path) -> Case:
+    """`urn train --data` with a damaged table."""
+    text = TABLE
+    for _ in range(rng.randint(1, 4)):
+        rows = text.split("\n")
+        row = rng.randrange(len(rows))
+        cells = rows[row].split(",")
+        cells[rng.randrange(len(cells))] = rng.choice(
+            [
+                *NUMBERS,
+                *TEXTS,
+                "NA",
+                "NaN",
+                "",
+                " ",
+                "n/a",
+                "?",
+                "#N/A",
+                '"',
+                '"a',
+                "1,000",
+                "1;2",
+                "\ufeff",
+            ]
+        )
+        rows[row] = ",".join(cells)
+        text = "\n".join(rows)
+
+    content = text.encode("utf-8", "surrogateescape")
+    if rng.random() < 0.3:
+        content = mutated_bytes(rng, content)
+    target = rng.choice(["y", "y", "y", "a", "b", "z", "", "\x1b[0m", "[/red]", "y" * 2000])
+    argv = [
+        "train",
+        "--data",
+        "fuzzed.csv",
+        "--target",
+        target,
+        "--steps",
+        "2",
+        "--n-neurons",
+        "60",
+    ]
+    return Case("csv", [*argv, "--out", "out", "--quiet"], {"fuzzed.csv": content})
+
+
+def npz(rng: random.Random, template: Path) -> Case:
+    """`urn train --data` with damaged arrays."""
+    draws = np.random.default_rng(rng.randrange(2**32))
+    arrays = {"X": draws.normal(size=(40, 3)), "y": np.arange(40) % 2}
+    name = rng.choice(["X", "y", "positions"])
+    arrays[name] = rng.choice(odd_arrays(draws))
+    if rng.random() < 0.2:
+        del arrays[rng.choice(["X", "y"])]
+
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    content = buffer.getvalue()
+    if rng.random() < 0.2:
+        content = mutated_bytes(rng, content)
+    elif rng.random() < 0.2:
+        content = foreign_zip(rng)
+
+    argv = ["train", "--data", "fuzzed.npz", "--steps", "2", "--n-neurons", "60", "--quiet"]
+    return Case("npz", [*argv, "--out", "out"], {"fuzzed.npz": content})
+
+
+def odd_arrays(draws: np.random.Generator) -> list[np.ndarray]:
+    """Arrays of types, shapes and values that tables should not have."""
+    days = np.arange(40).astype("datetime64[D]")
+    with_nat = np.where(
+        np.arange(40) == 3, np.timedelta64("NaT"), np.arange(40).astype("timedelta64[s]")
+    )
+    return [
+        draws.normal(size=40),
+        draws.normal(size=(39, 3)),
+        draws.normal(size=(40, 0)),
+        draws.normal(size=(0, 3)),
+        draws.normal(size=(3, 2)),
+        np.full((40, 3), np.nan),
+        np.full((40, 3), 1e-200),
+        np.full((40, 3), 1e200),
+        np.full((40, 3), 3e25),
+        np.full((40, 3), 1 + 1j),
+        np.zeros((40, 3), bool),
+        np.zeros((40, 3), "datetime64[s]"),
+        np.array(["a", "b"] * 20),
+        np.array([b"a", b"\xff"] * 20),
+        np.array([1.5, np.nan] * 20),
+        np.array([np.inf, 1.0] * 20),
+        days,
+        with_nat,
+        np.arange(40),
+        np.full(40, 2**63, dtype=np.uint64),
+        np.arange(40) % 2 == 0,
+        np.zeros((40, 3, 3)),
+        np.array(3.0),
+        np.arange(120).reshape(40, 3) * 1e-310,
+        np.zeros(40, [("a", float), ("b", int)]),
+    ]
+
+
+def foreign_zip(rng: random.Random) -> bytes:
+    """A zip file whose members are not arrays, or not where they should be."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for _ in range(rng.randint(0, 3)):
+            name = rng.choice(["X", "y", "X.npy", "y.npy", "../X.npy", "a/b", "é.npy", "x" * 300])
+            archive.writestr(name, rng.choice([b"", b"\x93NUMPY", b"text", bytes(200)]))
+    return buffer.getvalue()
+
+
+def idx(rng: random.Random, template: Path) -> Case:
+    """`urn train --task idx` with damaged files of images and labels."""
+    files: dict[str, bytes | None] = {}
+    for part, n in (("train", 60), ("t10k", 20)):
+        images = struct.pack(">I3I", 0x803, n, 4, 4) + bytes(
+            rng.randrange(256) for _ in range(16 * n)
+        )
+        labels = struct.pack(">II", 0x801, n) + bytes(k % 3 for k in range(n))
+        files[f"images/{part}-images-idx3-ubyte"] = images
+        files[f"images/{part}-labels-idx1-ubyte"] = labels
+
+    name = rng.choice(list(files))
+    content = files[name]
+    assert content is not None
+    files[name] = rng.choice(
+        [None, b"", content[:7], content[:-1], content + b"x", mutated_bytes(rng, content)]
+    )
+    if rng.random() < 0.2:
+        files[f"{name}.gz"], files[name] = content[:40], None
+
+    argv = ["train", "--task", "idx", "--task-options.path", "images", "--steps", "2", "--quiet"]
+    return Case("idx", [*argv, *LITTLE, "--out", "out"], files)
+
+
+def sweep_file(rng: random.Random, template: Path) -> Case:
+    """`urn sweep run` with a damaged sweep file; the training of a plan that holds is left out."""
+    whole = [
+        "[random]\nn = 3\nseed = 0\n[random.over]\nstrengths.weight = {log = [1e-4, 1e-2]}\n",
+        "[sobol]\nn = 4\n[sobol.over]\nstrengths.weight = {linear = [0, 1e-2]}\n",
+        "[sobol]\nn = 4\n[sobol.over]\nstrengths.weight = {linear = [-1e308, 1.7e308]}\n",
+        "[[points]]\nstrengths.weight = 1e-3\n[[points]]\nstrengths.weight = 1e-2\n",
+    ]
+    head, grid = SWEEP.split("[grid]")
+    text = head + rng.choice([*whole, "[grid]" + grid])
+    if rng.random() < 0.3:
+        key, value = (
+            rng.choice(["seeds", "steps", "n_neurons", "task"]),
+            rng.choice(NUMBERS + TEXTS),
+        )
+        text = text.replace(f"\n{key} = ", f"\n{key} = {value} #", 1)
+    content = mutated_text(rng, text)
+    return Case(
+        "sweep_file",
+        ["sweep", "run", "fuzzed.toml", "--out", "out", "--quiet"],
+        {"fuzzed.toml": content},
+    )
+
+
+def store(rng: random.Random, template: Path) -> Case:
+    """Commands that read a damaged store."""
+    content = (template / "sweep" / "sweep.sqlite").read_bytes()
+    damaged = mutated_bytes(rng, content) if rng.random() < 0.3 else damaged_database(rng, content)
+    argv = rng.choice([
+        ["sweep", "status", "sweep"],
+        ["sweep", "table", "sweep", "--to", "csv", "--out", "out.csv"],
+        ["sweep", "resume", "sweep", "--quiet"],
+    ])  # fmt: skip
+    return Case("store", argv, {"sweep/sweep.sqlite": damaged}, may_write=("out.csv", "sweep"))
+
+
+def damaged_database(rng: random.Random, content: bytes) -> bytes:
+    """A store with a table, column, row or cell that is not as it was written."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sweep.sqlite"
+        path.write_bytes(content)
+        database = sqlite3.connect(path, isolation_level=None)
+        tables = [
+            name
+            for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
+        table = rng.choice(tables)
+        columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+        column = rng.choice(columns)
+        value = rng.choice(
+            [
+                None,
+                0,
+                -1,
+                1e308,
+                "",
+                "[/red]",
+                "=1+1",
+                "{",
+                "x" * 3000,
+                b"\xff\x00",
+                "\x1b[31m",
+                "[]",
+            ]
+        )
+        action = rng.randrange(6)
+        try:
+            if action == 0:
+                database.execute(f"DROP TABLE {table}")
+            elif action == 1:
+                database.execute(f'ALTER TABLE {table} DROP COLUMN "{column}"')
+            elif action == 2:
+                database.execute(f"DELETE FROM {table}")
+            elif action == 3:
+                database.execute(f"PRAGMA user_version = {rng.choice([0, 2, 7, 99])}")
+            else:
+                database.execute(f'UPDATE {table} SET "{column}" = ?', (value,))
+        except sqlite3.Error:
+            pass  # this table does not let itself be damaged so; the case is a sound store then
+        database.close()
+        return path.read_bytes()
+
+
+def run_folder(rng: random.Random, template: Path) -> Case:
+    """Commands that read a damaged run folder."""
+    run = rng.choice(["run", "half"])
+    names = [str(p.relative_to(template)) for p in (template / run).rglob("*") if p.is_file()]
+    files: dict[str, bytes | None] = {}
+    for _ in range(rng.randint(1, 2)):
+        name = rng.choice(names)
+        content = (template / name).read_bytes()
+        if name.endswith(".safetensors") and rng.random() < 0.6:
+            files[name] = damaged_tensors(rng, content)
+        else:
+            files[name] = rng.choice(
+                [None, b"", content[: len(content) // 2], mutated_bytes(rng, content)]
+            )
+
+    argv = rng.choice([
+        ["train", "--resume", run, "--quiet"],
+        ["inspect", run, "--json", "--nulls", "200"],
+        ["export", run, "--to", "json", "--out", "out.json"],
+        ["export", run, "--to", "npz", "--out", "out.npz"],
+        ["export", run, "--to", "torch", "--out", "out.py"],
+        ["train", "--start", run, *SMALL_FLAGS],
+    ])  # fmt: skip
+    may_write = ("out", "out.json", "out.npz", "out.py", "out.safetensors", run)
+    return Case("run_folder", argv, files, may_write=may_write)
+
+
+def damaged_tensors(rng: random.Random, content: bytes) -> bytes:
+    """A safetensors file whose header or numbers are not as they were written."""
+    size = struct.unpack("<Q", content[:8])[0]
+    header, body = json.loads(content[8 : 8 + size]), bytearray(content[8 + size :])
+    name = rng.choice([key for key in header if key != "__metadata__"])
+    about = header.setdefault("__metadata__", {})
+    action = rng.randrange(6)
+    if action == 0:
+        del header[name]
+    elif action == 1:
+        header[name]["shape"] = rng.choice([[], [1], [2, 2], [0], [10**12], [-1]])
+    elif action == 2:
+        header[name]["dtype"] = rng.choice(["F32", "F64", "I64", "BOOL", "BF16", "X"])
+    elif action == 3 and about:
+        about[rng.choice(list(about))] = rng.choice(
+            ["", "x", "-1", "nan", "1e400", "[/red]", "\x1b[31m"]
+        )
+    elif action == 4:
+        start, end = header[name]["data_offsets"]
+        body[start:end] = bytes(rng.choice([0, 0xFF, 0x7F]) for _ in range(end - start))
+    else:
+        header["stranger"] = {"dtype": "F32", "shape": [0], "data_offsets": [len(body), len(body)]}
+
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(body)
+
+
+OWNED = [
+    *(
+        "run/weights.safetensors",
+        "run/weights.py",
+        "run/config.toml",
+        "run/structure.json",
+        "run/history.csv",
+    ),
+    *(
+        "run/checkpoint.py",
+        "run/checkpoint.safetensors",
+        "half/checkpoint.safetensors",
+        "run",
+        "half",
+        "run/x.json",
+    ),
+    *(
+        "sweep/sweep.sqlite",
+        "sweep",
+        "sweep/runs",
+        "precious.txt",
+        "precious",
+        "precious/weights.py",
+    ),
+    *(
+        "precious/weights.safetensors",
+        "table.csv",
+        ".",
+        "..",
+        "",
+        "/",
+        "/proc/x",
+        "/proc/self/mem",
+        "/dev/full",
+    ),
+    *(
+        "config.toml",
+        "config.toml/x",
+        "x" * 300,
+        "/".join(["a" * 200] * 20),
+        "\udcff",
+        "a\nb",
+        "link",
+        "dangling",
+    ),
+    *(
+        "run/snapshots",
+        "run/snapshots/x.npz",
+        "sweep/runs/x",
+        "run/../precious.txt",
+        "./table.csv",
+        "sweep/x.csv",
+    ),
+]
+
+
+def outputs(rng: random.Random, template: Path) -> Case:
+    """Every command that writes, aimed at what is not its own."""
+    out = rng.choice(OWNED)
+    form = rng.choice(["json", "npz", "torch", "graphml", "gexf"])
+    argv = rng.choice([
+        ["export", "run", "--to", form, "--out", out],
+        ["export", "run", "--to", form, "--out", out],
+        ["sweep", "table", "sweep", "--to", "csv", "--out", out],
+        ["sweep", "run", "sweep.toml", "--quiet", "--out", out],
+        ["train", *SMALL_FLAGS, "--out", out],
+        ["train", *SMALL_FLAGS, "--tensorboard", out if out.strip("./") else "out"],
+        ["reproduce", "no_such_claim", "--out", out],
+    ])  # fmt: skip
+    links = {"link": "precious.txt", "dangling": "nowhere/at/all"}
+    may_write = ("out", os.path.normpath(out), *_beside(out))
+    return Case("outputs", argv, links=links, may_write=may_write)
+
+
+def _beside(out: str) -> tuple[str, ...]:
+    """What `urn export --to torch` writes beside its source code, and the folders above it."""
+    path = Path(out)
+    return (
+        str(path.with_suffix(".safetensors")) if path.name else "out",
+        *map(str, path.parents[:-1]),
+    )
+
+
+def names(rng: random.Random, template: Path) -> Case:
+    """Files and fields with names that terminals, mark-up and file systems do not like."""
+    name = rng.choice(
+        [*TEXTS, "a\rb", "tab\there", "\x7f", "\x9b31m", "ü", "名", "[link=x]y", "x" * 250]
+    )
+    if (
+        not name
+        or "\x00" in name
+        or "/" in name
+        or len(name.encode("utf-8", "surrogateescape")) > 250
+    ):
+        name = "[/red]\x1b[31m"
+    argv = rng.choice([
+        ["train", "--data", f"{name}.csv", "--target", "y", *LITTLE, "--quiet", "--out", "out"],
+        ["train", "--data", f"{name}.csv", "--target", name, *LITTLE, "--out", "out"],
+        ["train", *SMALL_FLAGS, "--out", f"out/{name}"],
+        ["train", f"{name}.toml"],
+        ["inspect", name],
+        ["sweep", "status", name],
+        ["export", name, "--to", "json"],
+        ["train", *SMALL_FLAGS, "--task", name * rng.choice([1, 1000])],
+    ])  # fmt: skip
+    content = (
+        TABLE.encode()
+        if rng.random() < 0.5
+        else TABLE.replace("y", name, 1).encode("utf-8", "surrogateescape")
+    )
+    return Case("names", argv, {f"{name}.csv": content})
+
+
+def processes(rng: random.Random, template: Path) -> Case:
+    """Whole processes: other locales, a closed or full output, files from a pipe."""
+    environment = rng.choice(
+        [
+            {"LC_ALL": "C", "PYTHONUTF8": "0"},
+            {"PYTHONIOENCODING": "ascii"},
+            {"NO_COLOR": "1"},
+            {"COLUMNS": "1"},
+        ]
+    )
+    inner = rng.choice([flags, toml, names, words, run_folder, outputs])(rng, template)
+    return Case("processes", inner.argv, inner.files, inner.links, inner.may_write, environment)
+
+
+def mutated_text(rng: random.Random, text: str) -> bytes:
+    """TOML text with a few things in it that do not belong there."""
+    for _ in range(rng.randint(1, 3)):
+        lines = text.split("\n")
+        k = rng.randrange(len(lines))
+        action = rng.randrange(5)
+        if action == 0 and " = " in lines[k]:
+            lines[k] = f"{lines[k].split(' = ')[0]} = {rng.choice(NUMBERS + TEXTS)}"
+        elif action == 1:
+            lines.insert(
+                k,
+                rng.choice(
+                    [
+                        "[x]",
+                        "[[x]]",
+                        "a.b.c = 1",
+                        "a" + ".a" * 3000 + " = 1",
+                        "= 1",
+                        "\x00",
+                        "seed = 1",
+                    ]
+                ),
+            )
+        elif action == 2:
+            lines.insert(k, lines[rng.randrange(len(lines))])
+        elif action == 3:
+            del lines[k]
+        else:
+            lines[k] = lines[k][: rng.randrange(len(lines[k]) + 1)]
+        text = "\n".join(lines)
+
+    content = text.encode("utf-8", "surrogateescape")
+    return mutated_bytes(rng, content) if rng.random() < 0.1 else content
+
+
+def mutated_bytes(rng: random.Random, content: bytes) -> bytes:
+    """Bytes flipped, dropped, doubled or cut off."""
+    data = bytearray(content)
+    for _ in range(rng.randint(1, 5)):
+        if not data:
+            break
+        at = rng.randrange(len(data))
+        action = rng.randrange(4)
+        if action == 0:
+            data[at] = rng.randrange(256)
+        elif action == 1:
+            del data[at : at + rng.randint(1, 50)]
+        elif action == 2:
+            data[at:at] = data[at : at + 20]
+        else:
+            data = data[:at] if rng.random() < 0.3 else data
+            data[at:at] = rng.choice([b"\x00", b"\xff\xfe", b"\n", b",", b'"', "é".encode()])
+    return bytes(data)
+
+
+GENERATORS: dict[str, tuple[Generator, int]] = {
+    "flags": (flags, 6),
+    "words": (words, 4),
+    "toml": (toml, 5),
+    "csv": (csv, 5),
+    "npz": (npz, 4),
+    "idx": (idx, 2),
+    "sweep_file": (sweep_file, 5),
+    "store": (store, 5),
+    "run_folder": (run_folder, 6),
+    "outputs": (outputs, 6),
+    "names": (names, 4),
+}
+"""Of cases that run in this process, and how often each is drawn."""
+
+
+def case_of(seed: int, number: int, template: Path, kind: str | None = None) -> Case:
+    """The case `number` of a seed; the same one whenever it is asked for."""
+    rng = random.Random(f"{seed}-{number}")
+    if kind is None:
+        kinds = list(GENERATORS)
+        kind = rng.choices(kinds, [GENERATORS[name][1] for name in kinds])[0]
+    generator = processes if kind == "processes" else GENERATORS[kind][0]
+    return generator(rng, template)

@@ -1,0 +1,293 @@
+"""Where cases run, and the oracle: what must hold after any command line whatever."""
+
+import contextlib
+import hashlib
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from experiments.sweeps import engine
+from experiments.sweeps.plan import read_plan
+from experiments.sweeps.store import Store
+from urn import TrainConfig, train
+from urn.cli import main
+
+SECONDS = 60
+"""By judgement: what a case asks for is done in one second, also on a busy machine in ten."""
+LONGEST_LINE = 500
+STATUSES = (0, 1, 2, 130)
+
+SMALL = TrainConfig(
+    task="shells",
+    task_options={"dimension": 2, "n_train": 64, "n_validation": 16, "n_test": 16},
+    n_neurons=12,
+    n_iterations=3,
+    steps=4,
+    batch_size=16,
+    check_every=2,
+    log_every=2,
+    snapshots=2,
+    strengths={"weight": 1e-3, "depth": 1e-2},
+)
+
+SWEEP = """seeds = 2
+[base]
+task = "shells"
+task_options = {dimension = 2, n_train = 64, n_validation = 16, n_test = 16}
+n_neurons = 12
+steps = 4
+batch_size = 16
+check_every = 2
+log_every = 2
+snapshots = 0
+[grid]
+strengths.weight = [1e-4, 1e-3]
+"""
+
+TABLE = "\n".join(["a,b,y", *(f"{k % 7},{k / 3:.3f},{'ny'[k % 2]}" for k in range(40))]) + "\n"
+"""40 rows, two numeric columns, two classes."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One command line and what lies around it.
+
+    Attributes
+    ----------
+    kind : str
+        The generator it comes from.
+    argv : list of str
+        What follows `urn`.
+    files : dict
+        Path below the sandbox to what is put there first: bytes, or None for nothing at all.
+    links : dict
+        Path below the sandbox to the target of a symbolic link.
+    may_write : tuple of str
+        Paths below which a command that is not refused may change or create files.
+    environment : dict or None
+        With one, the command is a process of its own with these variables.
+    stdin : bytes
+        What such a process reads.
+    """
+
+    kind: str
+    argv: list[str]
+    files: dict[str, bytes | None] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    may_write: tuple[str, ...] = ("out",)
+    environment: dict[str, str] | None = None
+    stdin: bytes = b""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    status: int | None
+    out: str
+    err: str
+
+
+class Sandbox:
+    """A folder with a finished run, an interrupted one, a sweep, tables and files that are nobody's
+    business."""
+
+    def __init__(self, folder: Path) -> None:
+        self.template = folder / "template"
+        self.place = folder / "place"
+        self.template.mkdir(parents=True)
+        _furnish(self.template)
+        self._restore()
+
+    def broken(self, case: Case) -> str | None:
+        """Run a case; say in words which promise it breaks, or None."""
+        try:
+            for name, target in case.links.items():
+                (self.place / name).symlink_to(target)
+
+            for name, content in case.files.items():
+                _put(self.place / name, content)
+
+            before = listing(self.place)
+            outcome = self._run(case)
+            return complaint(case, outcome, before, listing(self.place))
+        finally:
+            self._restore()
+
+    def _run(self, case: Case) -> Outcome:
+        with contextlib.chdir(self.place):
+            return _in_a_process(case) if case.environment is not None else _here(case.argv)
+
+    def _restore(self) -> None:
+        if self.place.exists() and listing(self.place) == listing(self.template):
+            return
+        if self.place.exists():
+            for folder, _, _ in os.walk(self.place):
+                os.chmod(folder, 0o755)
+            shutil.rmtree(self.place)
+        shutil.copytree(self.template, self.place, symlinks=True)
+
+
+def _furnish(folder: Path) -> None:
+    train(SMALL, folder / "run")
+    asked = iter(range(2))
+    train(SMALL, folder / "half", stop=lambda: next(asked, None) is None)
+
+    (folder / "sweep.toml").write_text(SWEEP)
+    plan = read_plan(folder / "sweep.toml")
+    with Store.create(folder / "sweep", plan) as store:
+        engine.Engine(store, plan, 1, lambda *_: None, lambda: False).run()
+
+    (folder / "table.csv").write_text(TABLE)
+    rng = np.random.default_rng(0)
+    np.savez(folder / "table.npz", X=rng.normal(size=(40, 3)), y=np.arange(40) % 2)
+    (folder / "config.toml").write_text(SMALL.to_toml())
+    (folder / "precious.txt").write_text("nobody may touch this\n")
+    (folder / "precious").mkdir()
+    (folder / "precious" / "weights.safetensors").write_bytes(b"not a network")
+
+
+def _put(path: Path, content: bytes | None) -> None:
+    """Make a file, or make sure that nothing is there."""
+    if content is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    elif path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _no_longer_than(seconds: int) -> Iterator[None]:
+    def late(*_: object) -> None:
+        raise TimeoutError(f"took longer than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _here(argv: list[str]) -> Outcome:
+    """The command in this process. What leaves `main` as an exception is written to stderr as
+    Python would."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict", write_through=True)
+    err = io.StringIO()
+    status: int | None = None
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            with _no_longer_than(SECONDS):
+                status = main(list(argv))
+        except BaseException:  # SystemExit is as wrong as any other: `main` returns its status
+            err.write(traceback.format_exc())
+
+    assert isinstance(out.buffer, io.BytesIO)
+    return Outcome(status, out.buffer.getvalue().decode(), err.getvalue())
+
+
+def _in_a_process(case: Case) -> Outcome:
+    assert case.environment is not None
+    done = subprocess.run(
+        [sys.executable, "-m", "urn", *case.argv],
+        input=case.stdin,
+        capture_output=True,
+        timeout=10 * SECONDS,
+        env={**os.environ, **case.environment},
+        check=False,
+    )
+    out, err = (text.decode("utf-8", "surrogateescape") for text in (done.stdout, done.stderr))
+    return Outcome(done.returncode, out, err)
+
+
+def listing(folder: Path) -> dict[str, str]:
+    """Every path below a folder, with a digest of what it holds; links are not followed."""
+    digests = {}
+    for path in folder.rglob("*"):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            digests[name] = f"link to {os.readlink(path)}"
+        elif path.is_dir():
+            digests[name] = "folder"
+        else:
+            digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return digests
+
+
+def complaint(
+    case: Case, outcome: Outcome, before: dict[str, str], after: dict[str, str]
+) -> str | None:
+    """The oracle: which promise an outcome breaks, or None."""
+    status, err = outcome.status, outcome.err
+    if "Traceback" in err + outcome.out:
+        return f"a traceback: {err.strip().splitlines()[-1][:300]}"
+    if status not in STATUSES:
+        return f"status {status}"
+    if "crash" in err:
+        return f"not foreseen: {err.strip()[:300]}"
+
+    changed = {name for name in before | after if before.get(name) != after.get(name)}
+    if status == 2:
+        if changed:
+            return f"refused, yet changed {sorted(changed)[:5]}: {err[:200]}"
+        if (line := bad_line(err)) or outcome.out:
+            return line or f"refused, yet printed {outcome.out[:200]!r}"
+
+    stray = [name for name in changed if not _below(name, case.may_write)]
+    if case.kind == "outputs":  # nothing that was there may change, whatever --out says
+        stray = [name for name in changed if name in before or not _below(name, case.may_write)]
+    if stray:
+        return f"status {status}, and changed {sorted(stray)[:5]}"
+    if children := _children():
+        return f"left processes {children}"
+    return None
+
+
+def bad_line(err: str) -> str | None:
+    """What is wrong with the one line of a refusal, or None."""
+    if not err.startswith("urn: ") or err.count("\n") != 1 or not err.endswith("\n"):
+        return f"not one line: {err[:300]!r}"
+    if len(err) > LONGEST_LINE + 1:
+        return f"a line of {len(err)} characters: {err[:200]!r}"
+    if not err[:-1].isprintable() and any(ord(c) < 32 or 127 <= ord(c) < 160 for c in err[:-1]):
+        return f"control characters: {err[:300]!r}"
+    return None
+
+
+def _below(name: str, folders: tuple[str, ...]) -> bool:
+    return any(name == folder or name.startswith(f"{folder}/") for folder in folders)
+
+
+def _children() -> list[int]:
+    """Processes started by this one that have not ended; those of a pool that is kept are none of
+    ours."""
+    path = Path(f"/proc/self/task/{os.getpid()}/children")
+    if not path.exists():
+        return []
+    alive = []
+    for word in path.read_text().split():
+        try:
+            name = Path(f"/proc/{word}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"resource_tracker" not in name and b"forkserver" not in name and name:
+            alive.append(int(word))
+    return alive
+
+
+def one_thread() -> None:
+    """Small networks on one thread, as all tests."""
+    torch.set_num_threads(1)
