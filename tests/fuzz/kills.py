@@ -19,7 +19,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from tests.fuzz.sandbox import SWEEP, listing
+from tests.fuzz.sandbox import SWEEP, listing, one_thread
 from urn import TrainConfig, train
 
 LONG = TrainConfig(
@@ -40,7 +40,7 @@ LONG = TrainConfig(
 LONGER_SWEEP = SWEEP.replace("steps = 4", "steps = 3000").replace("seeds = 2", "seeds = 4")
 SIGNALS = {"KILL": [signal.SIGKILL], "INT": [signal.SIGINT], "INT twice": [signal.SIGINT] * 2}
 START_SECONDS = 3.0
-"""By judgement: about what Python and torch take to start; kills before and after are of interest."""
+"""By judgement: about what Python and torch take to start; kills fall before and after it."""
 
 
 @dataclass(frozen=True)
@@ -189,5 +189,6 @@ def _is_draft(path: str) -> bool:
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["OMP_NUM_THREADS"] = "1"  # for the commands, and the same here: equal sums
+    one_thread()
     sys.exit(main())
