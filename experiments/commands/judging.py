@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.stats import binomtest, t
 
-from analysis import StructureReport, Verdict, analyse
+from analysis import StructureReport, Verdict, analyse, flat_network
 from analysis.forward import forward
 from urn import InputError, Run
 from urn.data.tasks import Dataset, task_options
@@ -110,11 +110,7 @@ def judge(
 
 def activity(run: Run, data: Dataset) -> np.ndarray:
     """N of a run on its validation samples, `(I + 1, B, S)`."""
-    W, b, _ = arrays(run)
-    modes = {"input_mode": run.config.input_mode, "activation": run.config.activation}
-    return forward(
-        W, b, samples(data)[0], run.config.n_iterations, n_outputs=data.n_outputs, **modes
-    )[0]
+    return forward(flat_network(**run.flat()), samples(data)[0]).activity
 
 
 def shared_neurons(W: np.ndarray, N: np.ndarray, n_outputs: int) -> int:
