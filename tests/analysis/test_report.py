@@ -1,6 +1,8 @@
 """`analyse` refuses what it cannot judge, repeats itself exactly, and shows itself safely."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+import analysis
 from analysis import analyse
 from analysis.effective import EffectiveGraph, effective_graph
 from tests.planted import FAMILIES, local, mlp, residual
@@ -210,3 +213,23 @@ def test_verdicts_take_one_thread_and_give_the_others_back(monkeypatch: pytest.M
         after = blas_threads()
     assert set(counts) == {1}
     assert set(after) == {2}
+
+
+def test_the_package_is_light_until_it_is_used() -> None:
+    """`import analysis` loads nothing, and judging no plots."""
+    code = "; ".join(
+        (
+            "import sys, analysis",
+            "print([name for name in ('numpy', 'scipy', 'networkx') if name in sys.modules])",
+            "analysis.analyse",
+            "print([name for name in ('matplotlib', 'urn') if name in sys.modules])",
+            "print(all(hasattr(analysis, name) for name in analysis.__all__))",
+        )
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.stdout.split("\n") == ["[]", "[]", "True", ""], answer.stderr
+
+
+def test_a_name_that_is_not_there_is_refused() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'analyze'"):
+        analysis.analyze  # noqa: B018 (the look-up is the test)

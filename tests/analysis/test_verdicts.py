@@ -1,11 +1,14 @@
 """Verdicts on planted networks, and on small ones where the numbers can be worked out by hand."""
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 from analysis import StructureReport, analyse
+from analysis.verdicts import VERDICTS, Case, Kind, Verdict, in_order, register
 from analysis.verdicts.recurrent import services
 from experiments.benchmarks.planted import run
 from tests.analysis.test_effective import graph_of, wire
@@ -247,3 +250,68 @@ def test_few_draws_still_find_a_convolution_of_several_layers() -> None:
         verdict = judge(network, n_null=n_null).verdicts["convolutional"]
         assert len(verdict.evidence["layers"]) == 3
         assert verdict.present
+
+
+def hubs(case: Case) -> Verdict:
+    """A verdict from outside the package: a hidden neuron that feeds most neurons of a layer."""
+    edges = case.graph.edges
+    once = edges.where(np.unique(edges.pair, return_index=True)[1])
+    fan_out = np.bincount(once.source_neuron)
+    widest = max(case.layers.widths, default=1)
+    effect = float(fan_out.max() / widest)
+    evidence = {
+        "effect_is": "largest fan-out over the width of the widest layer",
+        "n_earlier": len(case.earlier),
+        "first_draw": float(case.rng.random()),
+    }
+    return Verdict("hubs", effect > 0.5, effect, None, evidence)
+
+
+@pytest.fixture
+def with_hubs() -> Iterator[Kind]:
+    """The kind is registered for a test."""
+    yield register(Kind("hubs", "hubbed", hubs, after=("recurrent",)))
+    VERDICTS.pop("hubs", None)
+
+
+def test_a_verdict_is_a_function_and_a_line(with_hubs: Kind) -> None:
+    """Added from outside: judged, swept, written and named like those of the package."""
+    network = mlp(120, np.random.default_rng(0), n_hidden=2).noised(np.random.default_rng(1))
+    report = judge(network, n_null=200)
+    verdict = report.verdicts["hubs"]
+    assert list(report.verdicts)[-1] == "hubs"
+    assert verdict.present
+    assert verdict.evidence["n_earlier"] == 1
+    assert len(verdict.sweep) == 5
+    assert report.summary.startswith("hubbed ")
+    assert "hubs" in report._repr_html_()
+    assert json.loads(json.dumps(report.to_dict()))["verdicts"]["hubs"]["present"]
+
+
+def test_a_verdict_more_changes_no_other(with_hubs: Kind) -> None:
+    """Every kind draws from a stream of its own, whatever else is judged."""
+    network = local(200, np.random.default_rng(0), dim=1, n_hidden=1)
+    beside = judge(network, n_null=200).to_dict()["verdicts"]
+    del VERDICTS["hubs"]
+    alone = judge(network, n_null=200).to_dict()["verdicts"]
+    assert {name: beside[name] for name in alone} == alone
+
+
+def test_a_disconnected_network_gets_every_verdict(with_hubs: Kind) -> None:
+    report = analyse(np.zeros((5, 5)), n_inputs=2, n_outputs=1, n_iterations=2)
+    assert list(report.verdicts) == list(VERDICTS)
+    assert not any(verdict.present for verdict in report.verdicts.values())
+
+
+def test_registering_refuses_what_cannot_be_judged(with_hubs: Kind) -> None:
+    with pytest.raises(ValueError, match=r"^name: .*hubs"):
+        register(Kind("hubs", "", hubs))
+    with pytest.raises(ValueError, match=r"^after: .*spokes"):
+        register(Kind("wheels", "", hubs, after=("spokes",)))
+
+
+def test_kinds_are_judged_behind_those_they_come_after() -> None:
+    order = [kind.name for kind in in_order()]
+    assert sorted(order) == sorted(VERDICTS)
+    for kind in VERDICTS.values():
+        assert all(order.index(name) < order.index(kind.name) for name in kind.after)
