@@ -7,6 +7,7 @@ from analysis import analyse
 from analysis.network import flat_network
 from analysis.threshold import Threshold, choose_threshold
 from tests.planted import FAMILIES
+from urn import TrainConfig, train
 
 
 def chosen(weights: np.ndarray, threshold: float | None = None) -> Threshold:
@@ -57,3 +58,13 @@ def test_a_given_threshold_is_used_recorded_and_swept() -> None:
     sweep = report.verdicts["fully_connected"].sweep
     assert [step["threshold"] / 0.02 for step in sweep] == pytest.approx([0.5, 0.75, 1.5, 2.0, 4.0])
     assert all(step["present"] for step in sweep[1:])
+
+
+def test_a_run_says_whether_its_zeros_are_exact() -> None:
+    """A price on weights makes them so; the rule is then asked for nothing."""
+    priced, free = (
+        train(TrainConfig(task="shells", n_neurons=12, steps=1, strengths=strengths))
+        for strengths in ({"weight": 1e-3}, {"activity": 1e-3})
+    )
+    assert choose_threshold(flat_network(**priced.flat())).rule == "given"
+    assert choose_threshold(flat_network(**free.flat())).rule != "given"
