@@ -140,32 +140,22 @@ def lesions(
     answers = _as_targets(targets, len(samples), graph.n_outputs)
     n_draws = as_count("n_random", n_random, 1)
 
-    net = replace(net, weights=cut(net.weights, report.threshold.value))
-    bench = _Bench(net, samples, answers)
-    trace = bench.run()
-    whole = score(trace.outputs, answers)
-    mean = trace.activity.mean(axis=1)
-    size = np.abs(net.weights)
+    # Weights that count as zero in the report are zero here as well.
+    bench = _bench(replace(net, weights=cut(net.weights, report.threshold.value)), samples, answers)
     used = _used(graph)
-
-    results = []
-    for name, gone in _weight_cuts(graph, report.layering, net.positions, rng).items():
-        if gone.any():
-            by_chance = [
-                bench.score_without(_random_weights(size, used, gone, rng)) for _ in range(n_draws)
-            ]
-            left = bench.score_without(gone)
-            results.append(_lesion(name, gone, whole, left, by_chance, float(size[gone].sum())))
-    for name, gone in _node_cuts(graph, report.layering).items():
-        if gone.any():
-            count = int(gone.sum())
-            by_chance = [
-                bench.score_holding(_random_nodes(graph.computing, count, rng), mean)
-                for _ in range(n_draws)
-            ]
-            left = bench.score_holding(gone, mean)
-            results.append(_lesion(name, gone, whole, left, by_chance))
-    return whole, results
+    weight_cuts = _weight_cuts(graph, report.layering, net.positions, rng)
+    node_cuts = _node_cuts(graph, report.layering)
+    results = [
+        _weight_lesion(bench, name, gone, used, rng, n_draws)
+        for name, gone in weight_cuts.items()
+        if gone.any()
+    ]
+    results += [
+        _node_lesion(bench, name, gone, graph.computing, rng, n_draws)
+        for name, gone in node_cuts.items()
+        if gone.any()
+    ]
+    return bench.whole, results
 
 
 def _as_targets(targets: ArrayLike, n_samples: int, n_outputs: int) -> NDArray:
@@ -177,55 +167,87 @@ def _as_targets(targets: ArrayLike, n_samples: int, n_outputs: int) -> NDArray:
 
 @dataclass(frozen=True)
 class _Bench:
-    """A network with the data on which it is scored, whole or cut."""
+    """A network with the data on which it is scored, whole or cut.
+
+    Attributes
+    ----------
+    net : FlatNetwork
+    inputs, targets : arrays
+    whole : float
+        The score of the whole network.
+    mean : (I + 1, S) array
+        Its mean activity.
+    """
 
     net: FlatNetwork
     inputs: Floats
     targets: NDArray
-
-    def run(
-        self,
-        weights: Floats | None = None,
-        keep: Bools | None = None,
-        fill: Floats | None = None,
-    ) -> Trace:
-        """The network with other weights, or with nodes held at `fill` where `keep` is False."""
-        matrix = self.net.weights if weights is None else weights
-        if np.count_nonzero(matrix) < DENSE_FILL * matrix.size:
-            matrix = sparse.csr_array(matrix)
-        return forward(replace(self.net, weights=matrix), self.inputs, keep=keep, fill=fill)
+    whole: float
+    mean: Floats
 
     def score_without(self, gone: Bools) -> float:
         """The score without some weights (S, S)."""
-        weights = np.where(gone, 0.0, self.net.weights)
-        return score(self.run(weights).outputs, self.targets)
+        net = replace(self.net, weights=np.where(gone, 0.0, self.net.weights))
+        return score(_run(net, self.inputs).outputs, self.targets)
 
-    def score_holding(self, nodes: Bools, values: Floats) -> float:
-        """The score with some nodes (I + 1, S) held at values."""
-        return score(self.run(None, ~nodes, values).outputs, self.targets)
+    def score_holding(self, nodes: Bools) -> float:
+        """The score with some nodes (I + 1, S) held at their mean."""
+        trace = _run(self.net, self.inputs, keep=~nodes, fill=self.mean)
+        return score(trace.outputs, self.targets)
+
+    def lesion(
+        self, name: str, kind: str, gone: Bools, left: float, by_chance: list[float]
+    ) -> Lesion:
+        """A Lesion of these weights or nodes."""
+        random_scores = np.array(by_chance)
+        weight = float(np.abs(self.net.weights[gone]).sum()) if kind == "weights" else 0.0
+
+        return Lesion(
+            name=name,
+            kind=kind,
+            count=int(gone.sum()),
+            weight=weight,
+            score=left,
+            lost=self.whole - left,
+            random_scores=random_scores,
+            p_value=empirical_p(left, random_scores, tail="lower"),
+        )
 
 
-def _lesion(
-    name: str,
-    gone: Bools,
-    whole: float,
-    left: float,
-    by_chance: list[float],
-    weight: float | None = None,
+def _bench(net: FlatNetwork, inputs: Floats, targets: NDArray) -> _Bench:
+    """Run the whole network."""
+    trace = _run(net, inputs)
+    return _Bench(net, inputs, targets, score(trace.outputs, targets), trace.activity.mean(axis=1))
+
+
+def _run(
+    net: FlatNetwork, inputs: Floats, keep: Bools | None = None, fill: Floats | None = None
+) -> Trace:
+    """`forward`, with sparse weights where few are left."""
+    weights = net.weights
+    if np.count_nonzero(weights) < DENSE_FILL * weights.size:
+        weights = sparse.csr_array(weights)
+    return forward(replace(net, weights=weights), inputs, keep=keep, fill=fill)
+
+
+def _weight_lesion(
+    bench: _Bench, name: str, gone: Bools, used: Bools, rng: np.random.Generator, n_draws: int
 ) -> Lesion:
-    """A Lesion of weights, or of nodes where no `weight` is given."""
-    random_scores = np.array(by_chance)
+    """Weights cut, beside as many of the used ones, by mass, at random."""
+    size = np.abs(bench.net.weights)
+    by_chance = [
+        bench.score_without(_random_weights(size, used, gone, rng)) for _ in range(n_draws)
+    ]
+    return bench.lesion(name, "weights", gone, bench.score_without(gone), by_chance)
 
-    return Lesion(
-        name=name,
-        kind="nodes" if weight is None else "weights",
-        count=int(gone.sum()),
-        weight=0.0 if weight is None else weight,
-        score=left,
-        lost=whole - left,
-        random_scores=random_scores,
-        p_value=empirical_p(left, random_scores, tail="lower"),
-    )
+
+def _node_lesion(
+    bench: _Bench, name: str, gone: Bools, computing: Bools, rng: np.random.Generator, n_draws: int
+) -> Lesion:
+    """Nodes cut, beside as many of the computing ones at random."""
+    count = int(gone.sum())
+    by_chance = [bench.score_holding(_random_nodes(computing, count, rng)) for _ in range(n_draws)]
+    return bench.lesion(name, "nodes", gone, bench.score_holding(gone), by_chance)
 
 
 def _used(graph: EffectiveGraph) -> Bools:
@@ -246,12 +268,12 @@ def _weight_cuts(
     if positions is None:
         return {"skips": skips}
 
+    # The longest of the used weights, among those between neurons that have positions.
     i, j = np.nonzero(_used(graph))
     distance = np.linalg.norm(positions[i] - positions[j], axis=1)
     placed = np.isfinite(distance)
-    i, j = i[placed], j[placed]
-    n_longest = int(LONG_RANGE * len(i))
-    longest = np.argsort(-distance[placed], kind="stable")[:n_longest]
+    n_longest = int(LONG_RANGE * placed.sum())
+    longest = np.flatnonzero(placed)[np.argsort(-distance[placed], kind="stable")[:n_longest]]
     long_range = np.zeros_like(skips)
     long_range[i[longest], j[longest]] = True
     return {"skips": skips, "long-range weights": long_range}
@@ -264,6 +286,7 @@ def _node_cuts(graph: EffectiveGraph, layering: Layers) -> dict[str, Bools]:
     """
     computing = graph.computing
     flow = np.where(computing, layering.node_flow, -1.0)
+    # Neurons that compute repeatedly keep the iteration at which they matter most.
     again = computing & (services(graph) > 1)
     again[flow.argmax(axis=0), np.arange(graph.n_neurons)] = False
 

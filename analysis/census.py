@@ -126,6 +126,7 @@ def triad_test(
     np.fill_diagonal(edges, False)
     wired = np.flatnonzero(edges.any(axis=0) | edges.any(axis=1))
     observed = triad_census(edges)
+    # Neurons without edges would only make the draws larger; the census counts them back in.
     core = edges[np.ix_(wired, wired)]
 
     nulls = {"degree_preserving": degree_preserving(core, rng=rng, n_draws=n_draws, rounds=rounds)}
@@ -155,6 +156,7 @@ def _dense_census(edges: Bools, n: int) -> Ints:
     if edges.ndim == 2 and _multiplications(sp.csr_array(edges)) * DENSE_GAIN < len(wired) ** 3:
         return _sparse_census(sp.csr_array(edges), n)
 
+    # float32 products are exact here, see `triad_census`, and half the size.
     transposed = edges.swapaxes(-1, -2)
     mutual = (edges & transposed).astype(np.float32)
     single = (edges & ~transposed).astype(np.float32)
@@ -247,6 +249,7 @@ def _closed(
 
 def _from_degrees(outgoing: Ints, incoming: Ints, mutual: Ints, closed: Counts, n: int) -> Ints:
     """All 16 counts from the degrees `(..., n)` and the closed triads; integers throughout."""
+    # Pairs of edges that share a neuron, less those whose third pair is joined as well.
     c = dict(closed)
     c["021D"] = (outgoing * (outgoing - 1) // 2).sum(axis=-1) - c["030T"] - c["120D"]
     c["021U"] = (incoming * (incoming - 1) // 2).sum(axis=-1) - c["030T"] - c["120U"]
@@ -264,6 +267,7 @@ def _from_degrees(outgoing: Ints, incoming: Ints, mutual: Ints, closed: Counts, 
     in_open = outgoing.sum(axis=-1) * (n - 2) - 2 * two_single - 3 * three_single
     c["012"] = in_open - c["111D"] - c["111U"] - c["210"]
 
+    # The empty triad is the rest of all triads.
     zero = np.zeros_like(c["012"])
     counts = np.stack([c.get(name, zero) for name in TRIADS], axis=-1)
     counts[..., 0] = n * (n - 1) * (n - 2) // 6 - counts[..., 1:].sum(axis=-1)

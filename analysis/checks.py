@@ -129,6 +129,7 @@ def as_positions(positions: ArrayLike | None, weights: Floats, n_outputs: int) -
     if placed.ndim != 2 or len(placed) != n_neurons or placed.shape[1] < 1:
         raise ValueError(f"positions must have shape ({n_neurons}, dim), got {placed.shape}")
 
+    # A neuron without a position is no error unless its weights have a length.
     placed[n_neurons - n_outputs :] = np.nan
     lost = ~np.isfinite(placed).all(axis=1) & (weights != 0).any(axis=0)
     lost[n_neurons - n_outputs :] = False

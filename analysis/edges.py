@@ -90,6 +90,7 @@ class Edges:
 
 def by_iteration(iteration: Ints, n_iterations: int) -> list[Ints]:
     """Indices of the entries that equal 0, 1, ..., `n_iterations`, in order within each."""
+    # A stable sort keeps the order of edges, and with it the order in which their sums round.
     order = np.argsort(iteration, kind="stable")
     cuts = np.searchsorted(iteration[order], np.arange(n_iterations + 2))
     return [order[first:last] for first, last in pairwise(cuts)]
@@ -132,10 +133,12 @@ def contract(unrolled: Edges, relay: Bools) -> Edges:
     """
     root = np.arange(relay.size)
     gain = np.ones(relay.size)
+    # A relay's source comes an iteration earlier, so its own root and gain are known by then.
     for step in relay_steps(unrolled, relay):
         root[step.target] = root[step.source]
         gain[step.target] = gain[step.source] * step.weight
 
+    # The edges that are left start where the chain of relays in front of them starts.
     rest = unrolled.where(~relay.ravel()[unrolled.target])
     weight = rest.weight * gain[rest.source]
     return Edges(root[rest.source], rest.target, weight, rest.source, rest.n_neurons)

@@ -21,8 +21,8 @@ RELAY_SHARE = 0.99
 """With data, a relay gets this share of its pre-activation's variance over one edge. By judgement:
 what is left out is then smaller than what any verdict asks for."""
 ECHO = 0.05
-"""With data, a node with less of its neuron's signal power is left out. By judgement, on trained
-digits networks: their echoes lie below."""
+"""With data, a node with less of its neuron's signal power is left out. By judgement,
+as the other shares of variance: a twentieth is next to nothing."""
 VARIES = 1e-9
 """Activity that varies less than this, relative to its size, is constant: far above the rounding
 of float64 and far below any signal."""
@@ -139,18 +139,21 @@ def effective_graph(
     -----
     O(I (S + M)) for M non-zero weights; with data B times that.
     """
+    # Which nodes can vary at all, and with data: which do.
     wiring = nonzero_wiring(net)
     written = net.input_mask
     reached, bias = reach(net, wiring)
     facts = _facts_of_wiring(bias) if inputs is None else _facts_on_data(net, wiring, inputs)
     reached &= facts.varies
 
+    # The edges between them that lead to an output, without those that carry next to nothing.
     unrolled = unroll(net, wiring, reached)
     if inputs is not None and len(unrolled):
         unrolled = _without_echoes(unrolled, written, facts.spread)
     if faint > 0 and len(unrolled):
         unrolled = _without_faint(unrolled, written, faint)
 
+    # Linear nodes that get all they get over a single edge hand it on: they are relays.
     linear = (facts.lowest >= 0) & ~written & (net.activation == "relu")
     linear[-1] = False
     if inputs is None:
@@ -217,6 +220,7 @@ def reach(net: FlatNetwork, wiring: Matrix, fixed: Floats | None = None) -> tupl
         return np.bincount(i[edges], minlength=net.n_neurons)
 
     for l in range(net.n_iterations):
+        # Constant sources add a constant: it goes into the bias of the target.
         live = reached[l][j]
         folded = w[~live] * constant[j[~live]]
         bias[l + 1] = net.biases + np.bincount(i[~live], folded, minlength=net.n_neurons)
@@ -311,6 +315,8 @@ def unroll(net: FlatNetwork, wiring: Matrix, reached: Bools) -> Edges:
         fed = np.bincount(i[reached[l][j]], minlength=n_neurons) > 0
         reached[l + 1] &= fed | written[l + 1]
 
+    # Backwards from the outputs: an edge is kept if its target is useful and its source varies.
+    # Nothing arrives at a node into which the input is written.
     is_output = np.arange(n_neurons) >= n_neurons - net.n_outputs
     useful = reached[-1] & is_output
     sources, targets, weights = [], [], []
@@ -340,6 +346,7 @@ def _without_echoes(unrolled: Edges, written: Bools, spread: Floats) -> Edges:
     power[-1] = 0.0
     power[written] = 0.0
 
+    # Inputs and outputs are no echoes, however faint.
     echo = power < ECHO * power.sum(axis=0)
     echo[written] = False
     echo[-1] = False
@@ -355,6 +362,7 @@ def _without_faint(unrolled: Edges, written: Bools, faint: float) -> Edges:
     """
     outputs = _last_nodes(unrolled, written)
     share, _ = path_shares(unrolled, unrolled.weight**2, written, outputs)
+    # Compared with the mean share of the edges that arrive at the same iteration.
     iteration = unrolled.target_iteration
     mean = np.bincount(iteration, share) / np.maximum(np.bincount(iteration), 1)
     kept = unrolled.where(share >= faint * mean[iteration])
@@ -400,6 +408,7 @@ def _find_relays(unrolled: Edges, main: Bools, written: Bools) -> tuple[Edges, B
 
 def _on_paths(unrolled: Edges, written: Bools) -> Bools:
     """(M,) bool: edges on a path from an input to the last iteration, within the given edges."""
+    # Forwards from the inputs, then backwards from the last iteration.
     steps = unrolled.steps(len(written) - 1)
     fed = written.ravel().copy()
     kept = np.zeros(len(unrolled), dtype=bool)

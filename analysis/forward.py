@@ -59,12 +59,14 @@ def forward(
     activity = np.empty((last + 1, *state.shape))
     preactivation = np.zeros_like(activity)
 
+    # The read-out is linear, and no input is written into it.
     for l in range(last + 1):
         if l > 0:
             preactivation[l] = (net.weights @ state.T).T + net.biases
             state = preactivation[l] if l == last else phi(preactivation[l])
             if net.input_mode == "clamped" and l < last:
                 state[:, : net.n_inputs] = inputs
+        # A node that is not kept holds its fill, whatever it would compute.
         if keep is not None:
             state = np.where(keep[l], state, 0.0 if fill is None else fill[l])
         activity[l] = state

@@ -59,6 +59,7 @@ def to_networkx(
         if places is not None and np.isfinite(places[i]).all():
             graph.nodes[i]["position"] = tuple(float(x) for x in places[i])
 
+    # A row of W is what a neuron receives.
     target, source = np.nonzero(np.abs(weights) > threshold)
     values = weights[target, source].tolist()
     graph.add_weighted_edges_from(zip(source.tolist(), target.tolist(), values, strict=True))
@@ -98,6 +99,7 @@ def effective_networkx(graph: EffectiveGraph, layering: Layers) -> nx.DiGraph:
 
     spans = layering.span.tolist()
     for (source, target, weight), span in zip(_named(graph.edges), spans, strict=True):
+        # networkx holds a single edge between two nodes: chains between them add up.
         if out.has_edge(source, target):
             weight += out.edges[source, target]["weight"]
         out.add_edge(source, target, weight=weight, span=span)

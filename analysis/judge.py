@@ -16,7 +16,7 @@ from analysis.effective import EffectiveGraph, effective_graph
 from analysis.layers import Layers, layers, path_depths
 from analysis.network import FlatNetwork, flat_network
 from analysis.report import StructureReport
-from analysis.threshold import FACTORS, FAINT, choose_threshold, cut
+from analysis.threshold import FACTORS, FAINT, Threshold, choose_threshold, cut
 from analysis.verdicts import VERDICTS, Case, SweepStep, Verdict, in_order
 
 __all__ = ["StructureReport", "analyse"]
@@ -107,20 +107,7 @@ def analyse(
         steps = _sweep(net, samples, chosen.value, min(n_draws, SWEEP_DRAWS), seed)
         verdicts = {name: verdict.with_sweep(steps[name]) for name, verdict in verdicts.items()}
 
-    graph, layering = judged.graph, judged.layers
-    return StructureReport(
-        status="ok" if len(graph.edges) else "disconnected",
-        depth=layering.depth,
-        widths=layering.widths,
-        layer_of=layering.layer_of,
-        n_inputs=int(graph.is_source.any(axis=0).sum()),
-        n_outputs=int(graph.is_output.sum()),
-        path_depths=path_depths(graph),
-        verdicts=verdicts,
-        threshold=chosen,
-        effective=graph,
-        layering=layering,
-    )
+    return _report(judged.graph, judged.layers, verdicts, chosen)
 
 
 def _as_samples(inputs: ArrayLike | None, n_inputs: int) -> Floats | None:
@@ -156,6 +143,7 @@ def _judge(
         if not len(graph.edges):
             return _Judged(graph, layering, {name: _no_verdict(name) for name in VERDICTS})
 
+        # Every kind has a generator of its own and is given those that it comes after.
         verdicts: dict[str, Verdict] = {}
         for kind in in_order():
             earlier = {name: verdicts[name] for name in kind.after}
@@ -172,6 +160,25 @@ def _no_verdict(name: str) -> Verdict:
         "local_layers": [],
     }
     return Verdict(name, False, 0.0, None, evidence)
+
+
+def _report(
+    graph: EffectiveGraph, layering: Layers, verdicts: dict[str, Verdict], threshold: Threshold
+) -> StructureReport:
+    """The verdicts with everything else that the graph says."""
+    return StructureReport(
+        status="ok" if len(graph.edges) else "disconnected",
+        depth=layering.depth,
+        widths=layering.widths,
+        layer_of=layering.layer_of,
+        n_inputs=int(graph.is_source.any(axis=0).sum()),
+        n_outputs=int(graph.is_output.sum()),
+        path_depths=path_depths(graph),
+        verdicts=verdicts,
+        threshold=threshold,
+        effective=graph,
+        layering=layering,
+    )
 
 
 def _sweep(

@@ -79,6 +79,7 @@ def layers(graph: EffectiveGraph) -> Layers:
     in layers 0 and depth + 1 of `layer_of` even where they are hidden neurons as well.
     """
     edges = graph.edges
+    # Sources come at earlier iterations than targets, so their layers are known by then.
     layer = np.full(graph.n_nodes, -1)
     layer[graph.is_source.ravel()] = 0
     for step in edges.steps(graph.n_iterations):
@@ -112,6 +113,7 @@ def _main_layer(
     neurons = graph.neurons_of(order)
     main = dict(zip(neurons.tolist(), layer[order].tolist(), strict=True))
 
+    # Outputs and inputs come last: they are listed as what they are.
     main.update((int(i), depth + 1) for i in np.flatnonzero(graph.used[-1]))
     main.update((int(i), 0) for i in np.flatnonzero(graph.is_source.any(axis=0)))
     return dict(sorted(main.items()))
@@ -170,6 +172,7 @@ def _flow_by_count(graph: EffectiveGraph, counts: Floats, n_bins: int) -> Floats
         source = edges.source_neuron[step]
         passed = size[step] * (1 - counts[step])
         counted = size[step] * counts[step]
+        # What is counted moves on by a bin.
         arriving = np.zeros_like(flow)
         for k in range(n_bins):
             arriving[:, k] += np.bincount(target, passed * flow[source, k], minlength=n_neurons)

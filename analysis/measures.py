@@ -46,6 +46,7 @@ def arrival_step(weights: ArrayLike, n_inputs: int, n_iterations: int) -> Ints:
 
     arrival = np.full(len(edges), -1)
     arrival[:n_inputs] = 0
+    # The front are the neurons reached in the last iteration.
     front = arrival == 0
     for iteration in range(1, n_iterations + 1):
         front = edges[:, front].any(axis=1) & (arrival < 0)
@@ -118,6 +119,7 @@ def density_by_block(weights: ArrayLike, groups: Sequence[Sequence[int]]) -> dic
     if not _within(everyone, len(size)):
         raise ValueError(f"groups must hold neurons between 0 and {len(size) - 1}")
 
+    # belongs[a, i]: whether neuron i is of group a, so that sums over blocks are products.
     belongs = np.zeros((len(members), len(size)))
     for number, group in enumerate(members):
         belongs[number, group] = 1.0
@@ -125,6 +127,7 @@ def density_by_block(weights: ArrayLike, groups: Sequence[Sequence[int]]) -> dic
     count = belongs @ off_diagonal @ belongs.T
     mass = belongs @ (size * off_diagonal) @ belongs.T
 
+    # Within a group a neuron has no pair with itself.
     sizes = belongs.sum(axis=1)
     possible = np.outer(sizes, sizes) - np.diag(sizes)
     density = np.divide(count, possible, out=np.full(count.shape, np.nan), where=possible > 0)

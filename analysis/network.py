@@ -81,6 +81,7 @@ def flat_network(
     ValueError
         Naming the argument, for NaN, wrong shapes, sizes that do not fit or unknown modes.
     """
+    # Every check names its argument, so that callers can hand the error on as it is.
     checked_weights, checked_biases = as_network(weights, biases, n_inputs, n_outputs, n_iterations)
     if threshold is not None and as_finite("threshold", threshold, ()) < 0:
         raise ValueError(f"threshold must be at least 0, got {threshold!r}")

@@ -44,6 +44,7 @@ def empirical_p(
     values = np.asarray(draws, dtype=float)
     sign = 1.0 if tail == "upper" else -1.0
     gap = sign * values - sign * observed
+    # Sums that are equal but for rounding are ties.
     close = np.abs(gap) <= SAME * max(1.0, abs(float(observed)))
     above = int((gap[~close] > 0).sum())
     ties = int(close.sum())
@@ -81,6 +82,7 @@ def random_bipartite(
     -------
     (n_draws, n_rows, n_columns) bool array
     """
+    # The entries with the smallest keys are wired.
     keys = rng.random((n_draws, n_rows * n_columns), dtype=np.float32)
     wired = np.zeros(keys.shape, dtype=bool)
     for row, key, count in zip(wired, keys, np.broadcast_to(n_edges, n_draws), strict=True):

@@ -46,10 +46,12 @@ def accumulate(
         step = steps[l]
         if not len(step):
             continue
+        # Sums of different iterations are brought to the largest of their scales.
         before = logs[start_iteration[step]]
         top = before.max()
         passed = flat[start[step]] * size[step] * np.exp(before - top)
         arriving = np.bincount(end_neuron[step], passed, n_neurons)
+        # Paths that begin here join those that arrive.
         total = sums[l] * np.exp(-top) + arriving
         largest = total.max()
         if largest > 0:
@@ -85,6 +87,8 @@ def path_shares(
     if total == 0:
         return np.zeros(len(edges)), np.zeros(sources.shape)
 
+    # Paths through a node: those that arrive times those that go on. The logarithm of the total is
+    # that of the last iteration, where all paths end.
     through_node = ahead * behind / total * np.exp(grown + shrunk - grown[-1])[:, None]
     scale = np.exp(grown[edges.source_iteration] + shrunk[edges.target_iteration] - grown[-1])
     reached = ahead.ravel()[edges.source]

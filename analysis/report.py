@@ -98,6 +98,7 @@ class StructureReport:
         words = [kind.word for kind in kinds if kind.name in present and kind.word]
         if words:
             return words
+        # Without any other structure the network only runs forward.
         if not self.depth:
             return ["linear"]
         return ["MLP" if "fully_connected" in present else "feed-forward"]
@@ -106,6 +107,7 @@ class StructureReport:
         """Widths, inputs and outputs included, with the field sizes of local layers before them."""
         local = self.verdicts["locally_connected"].evidence
         fields = {entry["layer"]: entry["field_size"] for entry in local["layers"]}
+        # The fields of layer k are written in front of its width.
         sizes = [str(self.n_inputs)]
         for k, width in enumerate((*self.widths, self.n_outputs), start=1):
             if k in local["local_layers"]:

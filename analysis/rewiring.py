@@ -15,7 +15,7 @@ from analysis.checks import as_count, as_square
 
 BATCH_ENTRIES = 500_000
 """Matrix entries in one batch: small enough to stay near the processor, which halves the time
-(measured on two machines)."""
+(measured)."""
 ROUNDS = 20
 """Rounds of swaps: tries every edge about 10 times. Measured: no change after that up to block
 densities of 0.7."""
@@ -145,6 +145,7 @@ def _swapped_batches(
         for _ in range(rounds):
             chains.swap(rng)
 
+        # A weight stays with its source and with its place among the edges.
         draws = np.zeros((size, n, n), dtype=weights.dtype)
         draws[:, np.arange(n), np.arange(n)] = weights.diagonal()
         draws[np.arange(size)[:, None], chains.targets, source] = values
@@ -189,6 +190,7 @@ class _Chains:
         refused[self.owner[new[clash]]] = True
         self.owner[new] = NOBODY
 
+        # Accepted pairs swap their targets.
         accept = ~refused
         self.present[old[:, accept]] = False
         self.present[new[:, accept]] = True
@@ -216,6 +218,7 @@ class _Chains:
         there = self.targets[chain, second]
         sender = self.source[first]
         other = self.source[second]
+        # No self-loops, and no pair that a swap would leave as it is.
         proper = (there != sender) & (here != other) & (here != there) & (sender != other)
         chain, first, second, here, there, sender, other = (
             values[proper] for values in (chain, first, second, here, there, sender, other)
@@ -233,6 +236,7 @@ def _shuffled_batches(
     n = len(weights)
     row, column = np.nonzero(~np.eye(n, dtype=bool))
     pair = layer[row] * (layer.max(initial=0) + 1) + layer[column]
+    # The entries of each pair of layers, and the weights to be spread over them.
     blocks = []
     for number in np.unique(pair):
         entries = (row[pair == number] * n + column[pair == number]).astype(np.int64)

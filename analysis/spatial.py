@@ -108,6 +108,7 @@ def morans_i(values: ArrayLike, positions: Floats, n_neighbours: int = 4) -> Flo
     # With coinciding positions a point need not be its own first neighbour.
     others = np.array([[m for m in row if m != i][:k] for i, row in enumerate(neighbours)])
 
+    # Correlation of each value with the mean of its neighbours.
     centred = values - values.mean(axis=1, keepdims=True)
     product = np.einsum("tn,tnk->t", centred, centred[:, others]) / k
     power = (centred**2).sum(axis=1)
@@ -136,6 +137,7 @@ def distance_correlation(weights: ArrayLike, positions: ArrayLike) -> float:
     placed = np.isfinite(positions).all(axis=1)
     placed &= (magnitude.sum(axis=0) + magnitude.sum(axis=1)) > 0
 
+    # All ordered pairs of different neurons.
     i, j = np.nonzero(~np.eye(int(placed.sum()), dtype=bool))
     p = positions[placed]
     size = magnitude[np.ix_(placed, placed)][i, j]

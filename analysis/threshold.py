@@ -66,6 +66,7 @@ def choose_threshold(net: FlatNetwork) -> Threshold:
     if _has_exact_zeros(size):
         return _applied(size, 0.0, "exact")
 
+    # Without a weak majority the threshold would cut into the structure itself.
     value = _universal(size)
     kept_energy = float((size[size > value] ** 2).sum())
     if kept_energy < 0.5 * float((size**2).sum()):
@@ -88,6 +89,7 @@ def _has_exact_zeros(size: Floats) -> bool:
 def _universal(size: Floats) -> float:
     """Donoho & Johnstone's threshold, moved up to the emptiest place."""
     sizes = np.sort(size[size > 0])
+    # Most weights are noise, so their median tells its standard deviation.
     noise = np.median(sizes) / GAUSSIAN_MEDIAN
     return _valley(sizes, noise * np.sqrt(2 * np.log(len(sizes))))
 
@@ -100,6 +102,7 @@ def _valley(sizes: Floats, start: float) -> float:
     typical = np.sqrt((sizes**4).sum() / (sizes**2).sum())
     n_steps = max(0, int(np.floor(8 * np.log2(max(typical / 2 / start, 1.0)))))
     candidates = start * 2.0 ** (np.arange(n_steps + 1) / 8)
+    # Weights within a factor sqrt(2) of each candidate, to both sides.
     below = np.searchsorted(sizes, candidates / np.sqrt(2))
     counts = np.searchsorted(sizes, candidates * np.sqrt(2)) - below
     return float(candidates[counts.argmin()])

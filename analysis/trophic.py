@@ -55,6 +55,7 @@ def trophic_levels(weights: ArrayLike) -> Floats:
         difference = (incoming - outgoing)[free]
         height[free] = solve(laplacian[np.ix_(free, free)], difference, assume_a="pos")
 
+    # Every part starts at level 0.
     lowest = np.full(len(fixed), np.inf)
     np.minimum.at(lowest, part, height)
     levels = np.zeros(len(size))

@@ -11,7 +11,7 @@ import numpy as np
 
 NOISE = 2e-3
 """Standard deviation of the weak noise, relative to the root mean square of the planted weights. By
-judgement: as trained networks leave it without a price on weights."""
+judgement: weak beside the planted weights, yet more of it."""
 
 
 @dataclass(frozen=True)

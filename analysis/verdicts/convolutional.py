@@ -40,8 +40,8 @@ COVERED = 0.75
 """Share of a kernel's power that must lie where the other has sources. By judgement: less than
 that compares borders."""
 WORK = 2**21
-"""Largest n^2 D that is compared in a draw: of larger layers kernels are sampled. Measured: 1,000
-draws then take about a second."""
+"""Largest n^2 D that is compared in a draw: of larger layers kernels are sampled. By judgement:
+time grows with it."""
 CHUNK = 2**22
 """Numbers held at a time while drawing: some 16 MB."""
 TILT = 1e-6
@@ -121,6 +121,7 @@ def convolutional(case: Case) -> Verdict:
         channel[fields.targets] = _channels(kernels)
     evidence["layers"] = results
 
+    # Bonferroni over the local layers.
     n = len(results)
     p_value = min(1.0, min(r["p_value"] for r in results) * n)
     effect = max(r["explained"] for r in results)
@@ -152,6 +153,7 @@ def _judge_layer(layer: int, kernels: Kernels, n_draws: int, rng: np.random.Gene
     """How much of the kernels is explained by kernels at other sites, beside chance."""
     n_kernels, n_taps = kernels.values.shape
     n_sites = len(np.unique(kernels.anchor))
+    # Of large layers a sample is compared; the rank falls with it.
     compared = kernels
     if n_kernels**2 * n_taps > WORK:
         n_compared = max(2, int(np.sqrt(WORK / n_taps)))
@@ -161,6 +163,7 @@ def _judge_layer(layer: int, kernels: Kernels, n_draws: int, rng: np.random.Gene
     power = compared.power
     rest = _repeats(compared.values[None], compared, rank)[0] / power
 
+    # The same statistic with the weights permuted within each field, some draws at a time.
     support = compared.values != 0
     per_chunk = max(1, CHUNK // max(compared.values.size, n**2))
     chunks = []
@@ -230,12 +233,14 @@ def _kernels(fields: Fields, positions: Floats, channel: Ints, cyclic: bool) -> 
     _, label = np.unique(channel[fields.sources], return_inverse=True)
     entries = fields.weights.tocoo()
     rows, columns = entries.coords
+    # A tap is an offset and a source channel; taps in use are numbered.
     offset = offsets(sites[columns], anchors[rows], extent, cyclic=cyclic)
     pairs = np.column_stack([offset, label[columns]])
     used, taps = np.unique(pairs, axis=0, return_inverse=True)
     values = np.zeros((len(fields.targets), len(used)))
     values[rows, taps.ravel()] = entries.data
 
+    # A tap is valid for a neuron where the lattice has a source of that channel.
     occupied = np.zeros((*extent, label.max() + 1), dtype=bool)
     occupied[(*sites.T, label)] = True
     source = anchors[:, None, :] + used[None, :, :-1]  # (n, D, dim)

@@ -30,7 +30,7 @@ from analysis.nulls import empirical_p, random_bipartite, z_score
 from analysis.verdicts.verdict import ALPHA, Case, Verdict
 
 MIN_DENSITY = 0.5
-"""Block density of the typical edge. By judgement, on planted and trained networks."""
+"""Block density of the typical edge. By judgement, on planted networks."""
 MIN_NEIGHBOUR_MASS = 0.8
 """Share of the weight mass between neighbouring layers. By judgement, as MIN_DENSITY."""
 MAX_ROWS = 48
@@ -61,6 +61,7 @@ def fully_connected(case: Case) -> Verdict:
     effect = _typical_density(graph, layering, table[:-1] or table, local_layers)
     neighbour_mass = _neighbour_mass(graph, layering)
     observed, draws, whole = _shared_pairs(graph.edges, case.n_draws, case.rng)
+    # Where the whole wiring is a dense block, no wiring of its density differs from it.
     p_value = empirical_p(observed, draws)
     p_asked = whole < MIN_DENSITY
 
@@ -91,6 +92,7 @@ def blocks(graph: EffectiveGraph, layering: Layers) -> list[Block]:
     for k in range(1, layering.depth + 2):
         n_sources = len(layering.neurons(k - 1))
         n_targets = len(layering.neurons(k))
+        # The same weight may be used at several iterations: it counts once.
         here = edges.where(layering.joins_next & layering.arrives_in(k, edges))
         n_edges = len(np.unique(here.pair))
         n_pairs = n_sources * n_targets

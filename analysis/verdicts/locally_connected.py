@@ -25,7 +25,7 @@ from analysis.spatial import field_spread, morans_i
 from analysis.verdicts.verdict import ALPHA, Case, Verdict
 
 MAX_RATIO = 0.7
-"""Spread of a local field over that by chance. By judgement, on planted and trained networks."""
+"""Spread of a local field over that by chance. By judgement, on planted networks."""
 MIN_FIELD = 2
 """Sources of a field: a single one has no spread."""
 MAX_MORAN = 64
@@ -124,6 +124,7 @@ def receptive_fields(
     columns = np.searchsorted(sources, once.source_neuron)
     shape = (len(targets), len(sources))
     weights = sparse.csr_array((once.weight, (rows, columns)), shape=shape)
+    # Neurons with fewer sources have no field to speak of.
     wide = np.diff(weights.indptr) >= MIN_FIELD
     return Fields(k, weights[wide], targets[wide], sources)
 

@@ -62,6 +62,7 @@ def _fresh(graph: EffectiveGraph) -> Bools:
     The neuron's own earlier value is not counted.
     """
     edges = graph.unrolled.where(~graph.unrolled.joins_itself)
+    # Edges of the same weight of W, by the iteration at which they arrive: the first is new.
     order = np.lexsort((edges.target, edges.source_neuron, edges.target_neuron))
     edges = edges.where(order)
     pair = edges.pair

@@ -52,6 +52,7 @@ def residual(case: Case) -> Verdict:
     joins = skip_joins(graph, layering, rng=case.rng)
     carries = carry_and_add(graph)
     effect = share_through(graph, joins | carried_edges(graph, carries))
+    # Two signs are tested: values that relays hand on, and values that neurons carry.
     handed = _handed_null(graph, graph.edges.where(joins), rng=case.rng, n_draws=case.n_draws)
     carried = _carry_null(graph, carries, rng=case.rng, n_draws=case.n_draws)
     p_handed = empirical_p(*handed)
@@ -106,6 +107,7 @@ def skip_joins(graph: EffectiveGraph, layering: Layers, *, rng: np.random.Genera
     total = np.bincount(edges.target, power, minlength=graph.n_nodes)
     skipped = np.bincount(edges.target[is_skip], power[is_skip], minlength=graph.n_nodes)
     share = np.divide(skipped, total, out=np.zeros(graph.n_nodes), where=total > 0)
+    # Skip and path both have a real share of the variance at the target.
     is_shared = (share >= CARRY_SHARE) & (share <= 1 - CARRY_SHARE)
     is_real = is_skip & is_shared[edges.target]
     if not is_real.any():
@@ -132,6 +134,7 @@ def _parallel_reach(graph: EffectiveGraph, sources: Ints) -> Bools:
     begin = (np.ones(len(sources)), (np.arange(len(sources)), sources))
     start = sparse.csr_array(begin, shape=(len(sources), n_nodes))
 
+    # Step by step, from the second step on: a single edge is no parallel path.
     frontier = _binary(start @ step)
     reach = np.zeros(frontier.shape, dtype=bool)
     while frontier.nnz:
@@ -177,6 +180,7 @@ def _handed_null(
         if not n_targets or not sources.any():
             continue
 
+        # P(relay) = P(positive) P(joined) P(single input).
         is_positive = float((edges.weight > 0).mean()) if graph.activation == "relu" else 1.0
         later = graph.nodes_at(l + 1, np.flatnonzero(ends[l + 1]))
         joined = reach[begins == l - 1][:, later]
