@@ -104,8 +104,10 @@ def test_the_degree_preserving_null_calls_layered_networks_poor_in_loops(skips: 
     if skips:  # identity skips over two layers
         weights |= np.eye(len(layers), k=-2 * width, dtype=bool)
     result = triad_test(weights, layers=layers, n_draws=99, rng=np.random.default_rng(4))
+
     loop = TRIADS.index("030T")
-    plain, layered = result["degree_preserving"], result["layer_preserving"]
+    plain = result["degree_preserving"]
+    layered = result["layer_preserving"]
     assert (plain["counts"][loop] > 100) == skips
     assert plain["z"][loop] < -3
     assert plain["p_fewer"][loop] == 0.01

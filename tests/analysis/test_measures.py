@@ -98,6 +98,7 @@ def test_modularity_finds_planted_communities_and_equals_the_formula() -> None:
     assert sorted(sorted(community) for community in communities) == [
         list(range(k, k + 10)) for k in (0, 10, 20)
     ]
+
     mass = weights.sum()
     expected = weights - np.outer(weights.sum(axis=1), weights.sum(axis=0)) / mass
     assert quality == pytest.approx(expected[member[:, None] == member].sum() / mass)

@@ -72,6 +72,8 @@ def test_permuting_along_the_orbit_keeps_each_field_and_its_weights() -> None:
     np.testing.assert_array_equal(
         np.sort(draws, axis=2), np.broadcast_to(np.sort(kernels, axis=1), draws.shape)
     )
+
+    # Every tap of a field has the mean of its weights.
     mean = draws.mean(axis=0)[support]
     expected = (
         kernels.sum(axis=1, keepdims=True)

@@ -16,6 +16,7 @@ from analysis.effective import EffectiveGraph, effective_graph
 from tests.planted import FAMILIES, local, mlp, residual
 
 GOOD = {"n_inputs": 2, "n_outputs": 1, "n_iterations": 2}
+"""Sizes that fit five neurons."""
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,9 @@ def test_summaries() -> None:
     sizes = (network.arguments["n_inputs"], *network.widths, network.arguments["n_outputs"])
     assert report.summary == "MLP " + "-".join(map(str, sizes))
     narrow = local(200, rng, dim=2, n_hidden=1)
-    n_inputs, n_outputs = narrow.arguments["n_inputs"], narrow.arguments["n_outputs"]
+
+    n_inputs = narrow.arguments["n_inputs"]
+    n_outputs = narrow.arguments["n_outputs"]
     assert analyse(narrow.weights, narrow.biases, **narrow.arguments).summary == (
         f"local {n_inputs}-(9)-{narrow.widths[0]}-{n_outputs}"
     )
@@ -127,17 +130,17 @@ def test_summaries() -> None:
 def test_the_dictionary_is_plain_json_and_complete() -> None:
     network = residual(200, np.random.default_rng(0), n_blocks=1).noised(np.random.default_rng(1))
     report = analyse(network.weights, network.biases, **network.arguments)
-    found = json.loads(json.dumps(report.to_dict(), allow_nan=False))
-    assert set(found["verdicts"]) == {
+    written = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert set(written["verdicts"]) == {
         "fully_connected",
         "locally_connected",
         "convolutional",
         "residual",
         "recurrent",
     }
-    assert found["threshold"]["rule"] == "universal"
-    assert len(found["verdicts"]["residual"]["sweep"]) == 5
-    assert found["widths"] == list(report.widths)
+    assert written["threshold"]["rule"] == "universal"
+    assert len(written["verdicts"]["residual"]["sweep"]) == 5
+    assert written["widths"] == list(report.widths)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -39,11 +39,12 @@ def test_degree_preserving_keeps_degrees_and_weights_of_each_source(
         np.sort(drawn, axis=1), np.broadcast_to(np.sort(weights, axis=0), drawn.shape)
     )
     assert (drawn.diagonal(axis1=1, axis2=2) == weights.diagonal()).all()
+
     moved = ((drawn != 0) & (weights == 0)).sum(axis=(1, 2)) / np.count_nonzero(weights)
     assert (moved > 0.5).all()
 
 
-def test_layer_preserving_keeps_every_block_of_levels_and_the_degrees_within_it(
+def test_layer_preserving_keeps_every_block_of_layers_and_the_degrees_within_it(
     layered: tuple[np.ndarray, np.ndarray],
 ) -> None:
     weights, layers = layered
@@ -56,7 +57,7 @@ def test_layer_preserving_keeps_every_block_of_levels_and_the_degrees_within_it(
     assert (drawn != (weights != 0)).any(axis=(1, 2)).all()
 
 
-def test_weight_shuffle_keeps_the_weights_and_with_levels_those_of_each_block(
+def test_weight_shuffle_keeps_the_weights_and_with_layers_those_of_each_block(
     layered: tuple[np.ndarray, np.ndarray],
 ) -> None:
     weights, layers = layered
@@ -64,6 +65,7 @@ def test_weight_shuffle_keeps_the_weights_and_with_levels_those_of_each_block(
         np.testing.assert_allclose(np.sort(drawn, axis=None), np.sort(weights, axis=None))
         assert drawn[3, 3] == 5.0
         assert ((drawn != 0) != (weights != 0)).any()
+
     for drawn in draws(
         weight_shuffle(weights, rng=np.random.default_rng(3), n_draws=5, layers=layers)
     ):
@@ -122,6 +124,7 @@ def test_same_seed_same_draws_and_tiny_networks_work(
                 n,
                 n,
             )
+
     lone = np.zeros((2, 2))
     lone[1, 0] = 1
     assert (draws(degree_preserving(lone, rng=np.random.default_rng(7), n_draws=3)) == lone).all()

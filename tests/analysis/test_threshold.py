@@ -31,6 +31,7 @@ def test_noise_is_dropped_and_structure_kept() -> None:
     )
     noisy = strong + 0.01 * rng.normal(size=strong.shape)
     rule = chosen(noisy)
+
     assert rule.rule == "universal"
     assert rule.kept == (strong != 0).sum()
     # No lower than Donoho & Johnstone's bound for this noise, and below all that was planted.

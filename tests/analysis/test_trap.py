@@ -41,6 +41,7 @@ def test_the_degree_preserving_null_misjudges_what_the_verdict_gets_right(seed: 
         report = analyse(network.weights, network.biases, n_null=300, **network.arguments)
         assert report.verdicts["residual"].present == (name == "residual")
         assert report.verdicts["fully_connected"].present == (name == "mlp")
+
         wired = contracted(report)
         batches = degree_preserving(wired, rng=rng, n_draws=100)
         draws = np.concatenate([feed_forward_loops(batch) for batch in batches])
