@@ -1,33 +1,55 @@
-"""Does the function need the structure? Accuracy (or R^2) after cutting the skips, the long-range weights, the
-re-use of neurons, or a layer, next to random cuts of the same size. Needs data and targets; decides nothing about
-what structure there is.
+"""Does the function need the structure? Lesions, next to random cuts of the same size.
 
-Weights are cut by setting them to zero. Nodes (neuron, iteration) are cut by holding them at their mean over the
-data, so that what is lost is what they tell about the input and not their constant part.
+Accuracy (or R^2) after cutting the skips, the long-range weights, the re-use of neurons, or a
+layer. Needs data and targets; decides nothing about which structure there is.
+
+Weights are cut by setting them to zero. Nodes (neuron, iteration) are cut by holding them at their
+mean over the data, so that only what they tell about the input is lost and not their constant part.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from analysis.checks import as_count, as_finite, as_network, as_positions
-from analysis.forward import forward
-from analysis.layers import carried_edges, carry_and_add
-from analysis.nulls import empirical_p
+from analysis.arrays import Bools, Floats
+from analysis.checks import as_count, as_finite
+from analysis.effective import DENSE_FILL, EffectiveGraph
+from analysis.forward import Trace, forward
+from analysis.layers import Layers, carried_edges, carry_and_add
+from analysis.network import FlatNetwork, flat_network
+from analysis.nulls import SAME, empirical_p
+from analysis.report import StructureReport
+from analysis.threshold import cut
 from analysis.verdicts.recurrent import services
 from analysis.verdicts.residual import skip_joins
 
-LONG_RANGE = 0.1  # share of the used weights, the longest, that counts as long-range
+LONG_RANGE = 0.1
+"""Share of the used weights, the longest, that counts as long-range. By judgement."""
 
 
 @dataclass(frozen=True)
 class Lesion:
-    """One cut: its name, what was cut ("weights" or "nodes") and how much, the score left, and scores after random
-    cuts.
+    """A cut, and what it costs.
 
-    `weight` is the sum of abs(W) that was cut, 0 for nodes. `p_value` is the share of random cuts of the same size
-    that hurt at least as much, empirical; small means that just this structure matters.
+    Attributes
+    ----------
+    name : str
+    kind : str
+        "weights" or "nodes".
+    count : int
+        How many were cut.
+    weight : float
+        The sum of abs(W) that was cut, 0 for nodes.
+    score, lost : float
+        The score left, and that of the whole network less it.
+    random_scores : (n_random,) array
+        After random cuts of the same size.
+    p_value : float or None
+        Share of random cuts that hurt at least as much, empirical; small means that just this
+        structure matters.
     """
 
     name: str
@@ -36,10 +58,10 @@ class Lesion:
     weight: float
     score: float
     lost: float
-    random_scores: np.ndarray
+    random_scores: Floats
     p_value: float | None
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         return {
             "name": self.name,
@@ -53,7 +75,7 @@ class Lesion:
         }
 
 
-def score(outputs, targets):
+def score(outputs: Floats, targets: NDArray) -> float:
     """Accuracy for integer targets (B,), R^2 over all outputs for real ones (B, n_outputs)."""
     if np.issubdtype(targets.dtype, np.integer):
         return float((outputs.argmax(axis=1) == targets).mean())
@@ -61,18 +83,40 @@ def score(outputs, targets):
     return float(1 - residual / ((targets - targets.mean(axis=0)) ** 2).sum())
 
 
-def lesions(weights, biases, inputs, targets, report, *, positions=None, n_random=20, rng):
-    """Cut each kind of structure that `report` (of `analyse`, on the same arrays) finds, and measure what is lost.
+def lesions(
+    weights: ArrayLike,
+    biases: ArrayLike | None,
+    inputs: ArrayLike,
+    targets: ArrayLike,
+    report: StructureReport,
+    *,
+    positions: ArrayLike | None = None,
+    n_random: int = 20,
+    rng: np.random.Generator,
+) -> tuple[float, list[Lesion]]:
+    """Cut each kind of structure that a report finds, and measure what is lost.
 
     Parameters
     ----------
-    weights (S, S), biases (S,) or None, inputs (B, n_inputs), positions (S, dim) or None.
-    targets : (B,) integers for accuracy, or (B, n_outputs) real numbers for R^2.
-    n_random : random cuts of the same size for each lesion. rng : numpy Generator that draws them.
+    weights : (S, S) array
+    biases : (S,) array or None
+        Zero by default.
+    inputs : (B, n_inputs) array
+    targets : (B,) int array for accuracy, or (B, n_outputs) array for R^2
+    report : StructureReport
+        Of `analyse`, on the same arrays.
+    positions : (S, dim) array, optional
+    n_random : int
+        Random cuts of the same size for each lesion.
+    rng : numpy Generator
+        Draws them.
 
     Returns
     -------
-    (score of the whole network, list of Lesion). Lesions for which there is nothing to cut are left out.
+    whole : float
+        The score of the whole network.
+    lesions : list of Lesion
+        Those for which there is nothing to cut are left out.
 
     Raises
     ------
@@ -80,142 +124,192 @@ def lesions(weights, biases, inputs, targets, report, *, positions=None, n_rando
         Naming the argument, where shapes do not fit the report.
     """
     graph = report.effective
-    weights, biases = as_network(
-        weights, biases, graph.n_inputs, graph.n_outputs, graph.n_iterations
+    net = flat_network(
+        weights,
+        biases,
+        n_inputs=graph.n_inputs,
+        n_outputs=graph.n_outputs,
+        n_iterations=graph.n_iterations,
+        positions=positions,
+        activation=graph.activation,
+        input_mode=graph.input_mode,
     )
-    if len(weights) != graph.n_neurons:
-        raise ValueError(f"weights has {len(weights)} neurons, report has {graph.n_neurons}")
-    inputs = as_finite("inputs", inputs, (None, graph.n_inputs))
-    targets = np.asarray(targets)
-    if np.issubdtype(targets.dtype, np.integer):
-        targets = as_finite("targets", targets, (len(inputs),)).astype(int)
-    else:
-        targets = as_finite("targets", targets, (len(inputs), graph.n_outputs))
-    positions = as_positions(positions, weights, graph.n_outputs)
-    as_count("n_random", n_random, 1)
-    matrix = np.where(np.abs(weights) > report.threshold.value, weights, 0.0)
+    if net.n_neurons != graph.n_neurons:
+        raise ValueError(f"weights has {net.n_neurons} neurons, report has {graph.n_neurons}")
+    samples = as_finite("inputs", inputs, (None, graph.n_inputs))
+    answers = _as_targets(targets, len(samples), graph.n_outputs)
+    n_draws = as_count("n_random", n_random, 1)
 
-    def run(cut_weights=None, cut_nodes=None, fill=None):
-        kept = matrix if cut_weights is None else np.where(cut_weights, 0.0, matrix)
-        kept = sparse.csr_array(kept) if np.count_nonzero(kept) < 0.1 * kept.size else kept
-        keep = None if cut_nodes is None else ~cut_nodes
-        return forward(
-            kept,
-            biases,
-            inputs,
-            graph.n_iterations,
-            n_outputs=graph.n_outputs,
-            input_mode=graph.input_mode,
-            activation=graph.activation,
-            keep=keep,
-            fill=fill,
+    # Weights that count as zero in the report are zero here as well.
+    bench = _bench(replace(net, weights=cut(net.weights, report.threshold.value)), samples, answers)
+    used = _used(graph)
+    weight_cuts = _weight_cuts(graph, report.layering, net.positions, rng)
+    node_cuts = _node_cuts(graph, report.layering)
+    results = [
+        _weight_lesion(bench, name, gone, used, rng, n_draws)
+        for name, gone in weight_cuts.items()
+        if gone.any()
+    ]
+    results += [
+        _node_lesion(bench, name, gone, graph.computing, rng, n_draws)
+        for name, gone in node_cuts.items()
+        if gone.any()
+    ]
+    return bench.whole, results
+
+
+def _as_targets(targets: ArrayLike, n_samples: int, n_outputs: int) -> NDArray:
+    """Checked targets: integers (B,), or real numbers (B, n_outputs)."""
+    if np.issubdtype(np.asarray(targets).dtype, np.integer):
+        return as_finite("targets", targets, (n_samples,)).astype(int)
+    return as_finite("targets", targets, (n_samples, n_outputs))
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """A network with the data on which it is scored, whole or cut.
+
+    Attributes
+    ----------
+    net : FlatNetwork
+    inputs, targets : arrays
+    whole : float
+        The score of the whole network.
+    mean : (I + 1, S) array
+        Its mean activity.
+    """
+
+    net: FlatNetwork
+    inputs: Floats
+    targets: NDArray
+    whole: float
+    mean: Floats
+
+    def score_without(self, gone: Bools) -> float:
+        """The score without some weights (S, S)."""
+        net = replace(self.net, weights=np.where(gone, 0.0, self.net.weights))
+        return score(_run(net, self.inputs).outputs, self.targets)
+
+    def score_holding(self, nodes: Bools) -> float:
+        """The score with some nodes (I + 1, S) held at their mean."""
+        trace = _run(self.net, self.inputs, keep=~nodes, fill=self.mean)
+        return score(trace.outputs, self.targets)
+
+    def lesion(
+        self, name: str, kind: str, gone: Bools, left: float, by_chance: list[float]
+    ) -> Lesion:
+        """A Lesion of these weights or nodes."""
+        random_scores = np.array(by_chance)
+        weight = float(np.abs(self.net.weights[gone]).sum()) if kind == "weights" else 0.0
+
+        return Lesion(
+            name=name,
+            kind=kind,
+            count=int(gone.sum()),
+            weight=weight,
+            score=left,
+            lost=self.whole - left,
+            random_scores=random_scores,
+            p_value=empirical_p(left, random_scores, tail="lower"),
         )
 
-    activity, _, outputs = run()
-    whole, mean = score(outputs, targets), activity.mean(axis=1)
-    used = _used(graph)
-    found = []
-    for name, cut in _weight_cuts(graph, report.layering, positions, used, rng).items():
-        if cut.any():
-            randoms = [
-                score(run(_random_weights(np.abs(matrix), used, cut, rng))[2], targets)
-                for _ in range(n_random)
-            ]
-            found.append(
-                _lesion(
-                    name,
-                    "weights",
-                    int(cut.sum()),
-                    float(np.abs(matrix[cut]).sum()),
-                    whole,
-                    score(run(cut)[2], targets),
-                    randoms,
-                )
-            )
-    for name, cut in _node_cuts(graph, report.layering).items():
-        if cut.any():
-            randoms = [
-                score(
-                    run(None, _random_nodes(graph.computing, int(cut.sum()), rng), mean)[2], targets
-                )
-                for _ in range(n_random)
-            ]
-            found.append(
-                _lesion(
-                    name,
-                    "nodes",
-                    int(cut.sum()),
-                    0.0,
-                    whole,
-                    score(run(None, cut, mean)[2], targets),
-                    randoms,
-                )
-            )
-    return whole, found
+
+def _bench(net: FlatNetwork, inputs: Floats, targets: NDArray) -> _Bench:
+    """Run the whole network."""
+    trace = _run(net, inputs)
+    return _Bench(net, inputs, targets, score(trace.outputs, targets), trace.activity.mean(axis=1))
 
 
-def _lesion(name, kind, count, weight, whole, left, randoms):
-    randoms = np.array(randoms)
-    return Lesion(
-        name,
-        kind,
-        count,
-        weight,
-        left,
-        whole - left,
-        randoms,
-        empirical_p(left, randoms, tail="lower"),
-    )
+def _run(
+    net: FlatNetwork, inputs: Floats, keep: Bools | None = None, fill: Floats | None = None
+) -> Trace:
+    """`forward`, with sparse weights where few are left."""
+    weights = net.weights
+    if np.count_nonzero(weights) < DENSE_FILL * weights.size:
+        weights = sparse.csr_array(weights)
+    return forward(replace(net, weights=weights), inputs, keep=keep, fill=fill)
 
 
-def _used(graph):
+def _weight_lesion(
+    bench: _Bench, name: str, gone: Bools, used: Bools, rng: np.random.Generator, n_draws: int
+) -> Lesion:
+    """Weights cut, beside as many of the used ones, by mass, at random."""
+    size = np.abs(bench.net.weights)
+    by_chance = [
+        bench.score_without(_random_weights(size, used, gone, rng)) for _ in range(n_draws)
+    ]
+    return bench.lesion(name, "weights", gone, bench.score_without(gone), by_chance)
+
+
+def _node_lesion(
+    bench: _Bench, name: str, gone: Bools, computing: Bools, rng: np.random.Generator, n_draws: int
+) -> Lesion:
+    """Nodes cut, beside as many of the computing ones at random."""
+    count = int(gone.sum())
+    by_chance = [bench.score_holding(_random_nodes(computing, count, rng)) for _ in range(n_draws)]
+    return bench.lesion(name, "nodes", gone, bench.score_holding(gone), by_chance)
+
+
+def _used(graph: EffectiveGraph) -> Bools:
     """(S, S) bool: weights on an input -> output path."""
     used = np.zeros((graph.n_neurons, graph.n_neurons), dtype=bool)
-    used[graph.unrolled.target % graph.n_neurons, graph.unrolled.source % graph.n_neurons] = True
+    used[graph.unrolled.target_neuron, graph.unrolled.source_neuron] = True
     return used
 
 
-def _weight_cuts(graph, lay, positions, used, rng):
-    """{name: (S, S) bool} of the weights to cut: skips and carried values where they arrive, and the longest
-    weights.
+def _weight_cuts(
+    graph: EffectiveGraph, layering: Layers, positions: Floats | None, rng: np.random.Generator
+) -> dict[str, Bools]:
+    """{name: (S, S) bool}: skips and carried values where they arrive, and the longest weights."""
+    joins = skip_joins(graph, layering, rng=rng)
+    ends = graph.edges.where(joins | carried_edges(graph, carry_and_add(graph)))
+    skips = np.zeros((graph.n_neurons, graph.n_neurons), dtype=bool)
+    skips[ends.target_neuron, ends.via_neuron] = True
+    if positions is None:
+        return {"skips": skips}
+
+    # The longest of the used weights, among those between neurons that have positions.
+    i, j = np.nonzero(_used(graph))
+    distance = np.linalg.norm(positions[i] - positions[j], axis=1)
+    placed = np.isfinite(distance)
+    n_longest = int(LONG_RANGE * placed.sum())
+    longest = np.flatnonzero(placed)[np.argsort(-distance[placed], kind="stable")[:n_longest]]
+    long_range = np.zeros_like(skips)
+    long_range[i[longest], j[longest]] = True
+    return {"skips": skips, "long-range weights": long_range}
+
+
+def _node_cuts(graph: EffectiveGraph, layering: Layers) -> dict[str, Bools]:
+    """{name: (I + 1, S) bool}: re-use, and each hidden layer.
+
+    Re-used neurons are cut at all iterations but the one with most flow.
     """
-    n, edges = graph.n_neurons, graph.edges
-    cuts = {"skips": np.zeros_like(used)}
-    ends = edges.where(skip_joins(graph, lay, rng) | carried_edges(graph, carry_and_add(graph)))
-    cuts["skips"][ends.target % n, ends.via % n] = True
-    if positions is not None:
-        i, j = np.nonzero(used)
-        distance = np.linalg.norm(positions[i] - positions[j], axis=1)
-        placed = np.isfinite(distance)
-        i, j, distance = i[placed], j[placed], distance[placed]
-        longest = np.argsort(-distance, kind="stable")[: int(LONG_RANGE * len(distance))]
-        cuts["long-range weights"] = np.zeros_like(used)
-        cuts["long-range weights"][i[longest], j[longest]] = True
+    computing = graph.computing
+    flow = np.where(computing, layering.node_flow, -1.0)
+    # Neurons that compute repeatedly keep the iteration at which they matter most.
+    again = computing & (services(graph) > 1)
+    again[flow.argmax(axis=0), np.arange(graph.n_neurons)] = False
+
+    cuts = {"re-use": again}
+    for k in range(1, layering.depth + 1):
+        cuts[f"layer {k}"] = computing & (layering.layer == k)
     return cuts
 
 
-def _node_cuts(graph, lay):
-    """{name: (I + 1, S) bool}: re-used neurons at all but the iteration with most flow, and each hidden layer."""
-    flow = np.where(graph.computing, lay.node_flow, -1.0)
-    again = graph.computing & (services(graph) > 1)
-    again[flow.argmax(axis=0), np.arange(graph.n_neurons)] = False
-    layers = {f"layer {k}": graph.computing & (lay.layer == k) for k in range(1, lay.depth + 1)}
-    return {"re-use": again, **layers}
-
-
-def _random_weights(size, used, cut, rng):
-    """Used weights in random order until their sum of abs(W) reaches that of `cut`."""
+def _random_weights(size: Floats, used: Bools, gone: Bools, rng: np.random.Generator) -> Bools:
+    """Used weights in random order until their sum of abs(W) reaches that of `gone`."""
     i, j = np.nonzero(used)
     order = rng.permutation(len(i))
     total = np.cumsum(size[i[order], j[order]])
-    n = int(np.searchsorted(total, size[cut].sum() * (1 - 1e-12))) + 1
+    # The sums are taken in another order: allow for their rounding.
+    n = int(np.searchsorted(total, size[gone].sum() * (1 - SAME))) + 1
     chosen = np.zeros_like(used)
     chosen[i[order[:n]], j[order[:n]]] = True
     return chosen
 
 
-def _random_nodes(computing, count, rng):
-    """`count` computing nodes at random."""
+def _random_nodes(computing: Bools, count: int, rng: np.random.Generator) -> Bools:
+    """`count` computing nodes at random, (I + 1, S) bool."""
     chosen = np.zeros(computing.size, dtype=bool)
     chosen[rng.choice(np.flatnonzero(computing.ravel()), count, replace=False)] = True
     return chosen.reshape(computing.shape)

@@ -1,29 +1,35 @@
-"""Refuse arrays that cannot be judged, naming the argument in one line. Converts to float64 NumPy; computes nothing
-else.
+"""Refuse arrays that cannot be judged, naming the argument in one line.
+
+Converts to float64 NumPy; computes nothing else.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-ACTIVATIONS = ("relu", "tanh")
-INPUT_MODES = ("pulse", "clamped")
+from analysis.arrays import Floats
 
 
-def as_finite(name, value, shape=None):
-    """Array of float64 with finite entries; ValueError names the argument. `shape` holds sizes, None where any size
-    will do.
+def as_finite(name: str, value: ArrayLike, shape: Sequence[int | None] | None = None) -> Floats:
+    """Turn a value into an array of finite float64.
+
+    Parameters
+    ----------
+    name : str
+        The argument that an error names.
+    value : array-like
+    shape : sequence of int or None, optional
+        The size of each axis, None where any size will do; without it any shape will do.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument.
     """
-    try:
-        array = np.asarray(value, dtype=float)
-    except (
-        TypeError,
-        ValueError,
-        RuntimeError,
-    ) as error:  # RuntimeError: a tensor that requires gradients
-        raise ValueError(f"{name} must be an array of numbers") from error
-    if shape is not None and (
-        array.ndim != len(shape)
-        or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True))
-    ):
+    array = _as_numbers(name, value)
+    if shape is not None and not _fits(array.shape, shape):
         wanted = ", ".join("any" if n is None else str(n) for n in shape)
         raise ValueError(f"{name} must have shape ({wanted}), got {array.shape}")
     if not np.isfinite(array).all():
@@ -31,57 +37,105 @@ def as_finite(name, value, shape=None):
     return array
 
 
-def as_count(name, value, minimum):
+def _as_numbers(name: str, value: Any) -> Floats:
+    try:
+        return np.asarray(value, dtype=float)
+    # A torch tensor that requires gradients raises RuntimeError.
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} must be an array of numbers") from error
+
+
+def _fits(shape: tuple[int, ...], wanted: Sequence[int | None]) -> bool:
+    if len(shape) != len(wanted):
+        return False
+    return all(n in (None, m) for n, m in zip(wanted, shape, strict=True))
+
+
+def as_count(name: str, value: object, minimum: int) -> int:
     """An int of at least `minimum`; ValueError names the argument."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
+    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_integer or value < minimum:  # type: ignore[operator]
         raise ValueError(f"{name} must be an integer of at least {minimum}, got {value!r}")
-    return int(value)
+    return int(value)  # type: ignore[call-overload]
 
 
-def one_of(name, value, allowed):
-    """`value` if it is allowed; ValueError names the argument and lists what is."""
+def as_choice(name: str, value: str, allowed: Sequence[str]) -> str:
+    """`value` if it is allowed; ValueError names the argument and lists those that are."""
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
     return value
 
 
-def as_network(weights, biases, n_inputs, n_outputs, n_iterations):
-    """Checked (W (S, S), b (S,)); `biases` None means zero. Inputs and outputs must fit into S without overlapping."""
-    weights = as_finite("weights", weights)
-    if weights.ndim != 2 or weights.shape[0] != weights.shape[1]:
-        raise ValueError(f"weights must be square, got shape {weights.shape}")
+def as_square(name: str, value: Any) -> NDArray[Any]:
+    """An array whose last two axes are equal, of any type; ValueError names the argument.
+
+    SciPy sparse matrices are checked and handed back as they are.
+    """
+    array = value if hasattr(value, "tocoo") else np.asarray(value)
+    if array.ndim < 2 or array.shape[-1] != array.shape[-2]:
+        raise ValueError(f"{name} must be square, got shape {array.shape}")
+    return array
+
+
+def as_weights(weights: ArrayLike) -> Floats:
+    """A square matrix (S, S) of finite float64; ValueError names `weights`."""
+    array = as_finite("weights", weights)
+    if array.ndim != 2:
+        raise ValueError(f"weights must be square, got shape {array.shape}")
+    return as_square("weights", array)
+
+
+def as_network(
+    weights: ArrayLike, biases: ArrayLike | None, n_inputs: int, n_outputs: int, n_iterations: int
+) -> tuple[Floats, Floats]:
+    """Check W (S, S) and b (S,) of a network; `biases` None means zero.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument; also where inputs and outputs do not fit into S without overlapping.
+    """
+    weights = as_weights(weights)
     n_neurons = len(weights)
     as_count("n_inputs", n_inputs, 1)
     as_count("n_outputs", n_outputs, 1)
     as_count("n_iterations", n_iterations, 1)
+
     if n_inputs + n_outputs > n_neurons:
         raise ValueError(
-            f"n_inputs + n_outputs is {n_inputs + n_outputs}, more than the {n_neurons} neurons of weights"
+            f"n_inputs + n_outputs is {n_inputs + n_outputs}, "
+            f"more than the {n_neurons} neurons of weights"
         )
-    biases = np.zeros(n_neurons) if biases is None else as_finite("biases", biases, (n_neurons,))
-    return weights, biases
+    if biases is None:
+        return weights, np.zeros(n_neurons)
+    return weights, as_finite("biases", biases, (n_neurons,))
 
 
-def as_positions(positions, weights, n_outputs):
-    """Checked (S, dim) or None, for checked weights (S, S).
+def as_positions(positions: ArrayLike | None, weights: Floats, n_outputs: int) -> Floats | None:
+    """Check positions (S, dim), or None, for checked weights (S, S).
 
-    Rows of the outputs have no position (DESIGN section 2) and become NaN. Neurons that feed no other (removed
-    ones, say) may hold NaN; whatever feeds another neuron needs a position.
+    Rows of the outputs become NaN, since outputs have no position (docs/theory.md: network).
+    Neurons that feed no other may hold NaN; those that feed another need a position.
+
+    Raises
+    ------
+    ValueError
+        Naming `positions`.
     """
     if positions is None:
         return None
-    try:
-        positions = np.asarray(positions, dtype=float).copy()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError("positions must be an array of numbers") from error
+    placed = _as_numbers("positions", positions).copy()
     n_neurons = len(weights)
-    if positions.ndim != 2 or len(positions) != n_neurons or positions.shape[1] < 1:
-        raise ValueError(f"positions must have shape ({n_neurons}, dim), got {positions.shape}")
-    positions[n_neurons - n_outputs :] = np.nan
-    lost = ~np.isfinite(positions).all(axis=1) & (weights != 0).any(axis=0)
+    if placed.ndim != 2 or len(placed) != n_neurons or placed.shape[1] < 1:
+        raise ValueError(f"positions must have shape ({n_neurons}, dim), got {placed.shape}")
+
+    # A neuron without a position is no error unless its weights have a length.
+    placed[n_neurons - n_outputs :] = np.nan
+    lost = ~np.isfinite(placed).all(axis=1) & (weights != 0).any(axis=0)
     lost[n_neurons - n_outputs :] = False
     if lost.any():
         raise ValueError(
-            f"positions holds NaN or infinite values for neuron {int(lost.argmax())}, which feeds others"
+            f"positions holds NaN or infinite values for neuron {int(lost.argmax())}, "
+            "which feeds others"
         )
-    return positions
+    return placed

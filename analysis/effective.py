@@ -1,51 +1,64 @@
-"""From a weight matrix to the effective computation graph of DESIGN section 3: unroll, prune, fold constants,
-contract relays.
+"""From a flat network to its effective computation graph (docs/structure.md).
 
-What stays are the nodes (neuron, iteration) on a path from an input to an output that is exactly I steps long, and
-whose value can depend on the input. Nothing is judged here. Every non-zero weight counts: see threshold.py for
-weights that are only nearly zero.
-
-Nodes are numbered l * S + i throughout: node // S is the iteration, node % S the neuron.
+Four steps: unroll, prune, fold constants, contract relays. What stays are the nodes (neuron,
+iteration) on a path from an input to an output that is exactly I steps long, and whose value can
+depend on the input. Nothing is judged here. Every non-zero weight counts: see threshold.py for
+weights that are only nearly zero, and edges.py for the numbers of nodes.
 """
 
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 
+from analysis.arrays import Bools, Floats, Ints, Matrix
+from analysis.edges import Edges, contract, iterations_of, neurons_of, node_numbers
 from analysis.forward import PHI, forward
+from analysis.network import FlatNetwork
 from analysis.paths import accumulate, path_shares
 
-RELAY_SHARE = 0.99  # with data, a relay gets at least this share of its pre-activation's variance over one edge
-ECHO = 0.05  # with data, a node with less of its neuron's signal power than this is left out
-VARIES = 1e-9  # activity that varies less than this, relative to its size, is constant
-# 1 - R^2 of relu(z) on z for z ~ N(0, 1): covariance 1/2, variance of relu(z) 1/2 - 1/(2 pi)
+RELAY_SHARE = 0.99
+"""With data, a relay gets this share of its pre-activation's variance over one edge. By judgement:
+what is left out is then smaller than what any verdict asks for."""
+ECHO = 0.05
+"""With data, a node with less of its neuron's signal power is left out. By judgement,
+as the other shares of variance: a twentieth is next to nothing."""
+VARIES = 1e-9
+"""Activity that varies less than this, relative to its size, is constant: far above the rounding
+of float64 and far below any signal."""
 GAUSSIAN_RELU = 1.0 - 0.25 / (0.5 - 0.5 / np.pi)
-
-
-@dataclass(frozen=True)
-class Edges:
-    """Edges as parallel arrays of shape (M,): source and target node, weight, and the node where the last step
-    starts.
-    """
-
-    source: np.ndarray
-    target: np.ndarray
-    weight: np.ndarray
-    via: np.ndarray
-
-    def __len__(self):
-        return len(self.source)
-
-    def where(self, mask):
-        """The edges that `mask` selects."""
-        return Edges(self.source[mask], self.target[mask], self.weight[mask], self.via[mask])
+"""1 - R^2 of relu(z) on z for z ~ N(0, 1): the covariance is 1/2, the variance of relu(z) is
+1/2 - 1/(2 pi)."""
+DENSE_FILL = 0.1
+"""Share of non-zeros above which a dense product is faster than a sparse one. By judgement."""
 
 
 @dataclass(frozen=True)
 class EffectiveGraph:
-    """The unrolled, pruned network and its contraction. Arrays over nodes have shape (I + 1, S)."""
+    """The unrolled, pruned network and its contraction. Arrays over nodes have shape (I + 1, S).
+
+    Attributes
+    ----------
+    n_neurons, n_inputs, n_outputs, n_iterations, input_mode, activation
+        Of the network.
+    has_data : bool
+        Whether inputs were given.
+    written : bool array
+        Nodes into which the input is written, used or not.
+    used : bool array
+        Nodes on an input -> output path that are not constant.
+    relay : bool array
+        Used nodes that only hand one value on.
+    spread : array
+        Standard deviation of the activity over the data; 1 where no data were given.
+    nonlinearity : array
+        0 for linear nodes, 1 for a ReLU driven by a centred Gaussian, and 1 for any computing node
+        without data.
+    unrolled : Edges
+        Each spans one iteration.
+    edges : Edges
+        Relays contracted: each joins two nodes that are no relays.
+    """
 
     n_neurons: int
     n_inputs: int
@@ -54,297 +67,358 @@ class EffectiveGraph:
     input_mode: str
     activation: str
     has_data: bool
-    alive: np.ndarray  # bool: on an input -> output path, and not constant
-    relay: np.ndarray  # bool: alive, and only hands one value on
-    spread: (
-        np.ndarray
-    )  # standard deviation of the activity over the data; 1 where no data were given
-    nonlinearity: np.ndarray  # 0 for linear nodes, 1 for a ReLU driven by a centred Gaussian, and for any computing node without data
-    unrolled: Edges  # each spans one iteration
-    edges: Edges  # relays contracted: each joins two nodes that are no relays
+    written: Bools
+    used: Bools
+    relay: Bools
+    spread: Floats
+    nonlinearity: Floats
+    unrolled: Edges
+    edges: Edges
 
     @property
-    def is_source(self):
-        """(I + 1, S) bool: living nodes that hold the input (l = 0; with clamped input every l < I)."""
-        return self.alive & source_mask(
-            self.n_neurons, self.n_inputs, self.n_iterations, self.input_mode
-        )
+    def is_source(self) -> Bools:
+        """(I + 1, S) bool: used nodes that hold the input (with clamped input at every l < I)."""
+        return self.used & self.written
 
     @property
-    def computing(self):
-        """(I + 1, S) bool: hidden nodes that compute; neither inputs, nor the read-out, nor relays."""
-        hidden = self.alive & ~self.relay & ~self.is_source
+    def is_output(self) -> Bools:
+        """(I + 1, S) bool: used nodes of the last iteration, the read-out."""
+        outputs = np.zeros_like(self.used)
+        outputs[-1] = self.used[-1]
+        return outputs
+
+    @property
+    def computing(self) -> Bools:
+        """(I + 1, S) bool: hidden nodes that compute; no inputs, no read-out, no relays."""
+        hidden = self.used & ~self.relay & ~self.is_source
         hidden[-1] = False
         return hidden
 
+    @property
+    def n_nodes(self) -> int:
+        """(I + 1) S, the nodes that are not used included."""
+        return self.used.size
 
-def source_mask(n_neurons, n_inputs, n_iterations, input_mode):
-    """(I + 1, S) bool: where the input is written, alive or not."""
-    mask = np.zeros((n_iterations + 1, n_neurons), dtype=bool)
-    mask[: 1 if input_mode == "pulse" else n_iterations, :n_inputs] = True
-    return mask
+    def nodes_at(self, iteration: int, neurons: Ints) -> Ints:
+        """Numbers of the nodes of some neurons at an iteration."""
+        return node_numbers(iteration, neurons, self.n_neurons)
+
+    def iterations_of(self, nodes: Ints) -> Ints:
+        """The iteration of each node number."""
+        return iterations_of(nodes, self.n_neurons)
+
+    def neurons_of(self, nodes: Ints) -> Ints:
+        """The neuron of each node number."""
+        return neurons_of(nodes, self.n_neurons)
 
 
 def effective_graph(
-    weights,
-    biases,
-    *,
-    n_inputs,
-    n_outputs,
-    n_iterations,
-    inputs=None,
-    input_mode="pulse",
-    activation="relu",
-    faint=0.0,
-):
+    net: FlatNetwork, inputs: Floats | None = None, *, faint: float = 0.0
+) -> EffectiveGraph:
     """The effective computation graph of a recurrently applied matrix.
 
     Parameters
     ----------
-    weights : (S, S) array or scipy sparse array, `weights[i, j]` from neuron j to neuron i; every non-zero entry
-    counts.
-    biases : (S,) array.
-    inputs : (B, n_inputs) array or None. With data, nodes that do not vary over it are folded away, nodes that
-        carry under 5 % of their neuron's signal power are left out, and a relay is a node whose pre-activation is
+    net : FlatNetwork
+        Every non-zero entry of its weights counts; they may be sparse.
+    inputs : (B, n_inputs) array, optional
+        With data, nodes that do not vary over it are folded away, nodes that carry under 5 % of
+        their neuron's signal power are left out, and a relay is a node whose pre-activation is
         never negative on it. Without, only what holds for every input is used.
-    faint : edges with less than this share of the mean signal power per edge of their iteration are dropped; 0 keeps
-        all. For weights that are not exactly sparse, where stray ones survive any threshold.
+    faint : float
+        Edges with less than this share of the mean signal power per edge of their iteration are
+        dropped; 0 keeps all. For weights that are not exactly sparse, where stray ones survive any
+        threshold.
 
     Returns
     -------
-    EffectiveGraph. Nothing is alive where no input reaches an output.
+    EffectiveGraph
+        Nothing is used where no input reaches an output.
 
     Notes
     -----
     O(I (S + M)) for M non-zero weights; with data B times that.
     """
-    wiring = sparse.coo_array(weights)
-    wiring.eliminate_zeros()
-    sizes = (wiring.shape[0], n_inputs, n_outputs, n_iterations)
-    source = source_mask(sizes[0], n_inputs, n_iterations, input_mode)
-    reached, bias = reach(wiring, biases, source, activation)
-    spread, computing = np.ones(reached.shape), np.ones(reached.shape)
-    if inputs is None:
-        # a positive weight from a rectified node, and no negative bias: linear whatever the input
-        linear = (bias >= 0) if activation == "relu" else np.zeros_like(reached)
-    else:
-        spread, lowest, computing, varies = _observe(
-            wiring, biases, inputs, sizes, input_mode, activation
-        )
-        reached &= varies
-        linear = (lowest >= 0) if activation == "relu" else np.zeros_like(reached)
-    linear[-1] = False
-    linear &= ~source
-    unrolled = unroll(wiring, reached, source, n_outputs)
+    # Which nodes can vary at all, and with data: which do.
+    wiring = nonzero_wiring(net)
+    written = net.input_mask
+    reached, bias = reach(net, wiring)
+    facts = _facts_of_wiring(bias) if inputs is None else _facts_on_data(net, wiring, inputs)
+    reached &= facts.varies
+
+    # The edges between them that lead to an output, without those that carry next to nothing.
+    unrolled = unroll(net, wiring, reached)
     if inputs is not None and len(unrolled):
-        unrolled = _without_echoes(unrolled, source, spread)
+        unrolled = _without_echoes(unrolled, written, facts.spread)
     if faint > 0 and len(unrolled):
-        unrolled = _without_faint(unrolled, source, faint)
-    unrolled, relay = _find_relays(unrolled, linear, source, spread, on_graph_alone=inputs is None)
-    alive = np.zeros(reached.size, dtype=bool)
-    alive[unrolled.source] = alive[unrolled.target] = True
-    alive = alive.reshape(reached.shape)
-    relay &= alive
-    computing = np.where(alive & ~relay & ~source, computing, 0.0)
-    computing[-1] = 0.0
+        unrolled = _without_faint(unrolled, written, faint)
+
+    # Linear nodes that get all they get over a single edge hand it on: they are relays.
+    linear = (facts.lowest >= 0) & ~written & (net.activation == "relu")
+    linear[-1] = False
+    if inputs is None:
+        main = _only_sources(unrolled, linear, written)
+    else:
+        main = _main_sources(unrolled, linear, facts.spread)
+    unrolled, relay = _find_relays(unrolled, main, written)
+
+    used = np.zeros(written.shape, dtype=bool)
+    used.reshape(-1)[unrolled.source] = True
+    used.reshape(-1)[unrolled.target] = True
+    relay &= used
+    nonlinearity = np.where(used & ~relay & ~written, facts.nonlinearity, 0.0)
+    nonlinearity[-1] = 0.0
     return EffectiveGraph(
-        *sizes,
-        input_mode,
-        activation,
-        inputs is not None,
-        alive,
-        relay,
-        spread,
-        computing,
-        unrolled,
-        _contract(unrolled, relay),
+        n_neurons=net.n_neurons,
+        n_inputs=net.n_inputs,
+        n_outputs=net.n_outputs,
+        n_iterations=net.n_iterations,
+        input_mode=net.input_mode,
+        activation=net.activation,
+        has_data=inputs is not None,
+        written=written,
+        used=used,
+        relay=relay,
+        spread=facts.spread,
+        nonlinearity=nonlinearity,
+        unrolled=unrolled,
+        edges=contract(unrolled, relay),
     )
 
 
-def reach(wiring, biases, source, activation, fixed=None):
-    """Nodes whose value can depend on the input, and the bias of each node with the constant nodes folded in; both
-    (I + 1, S).
+def nonzero_wiring(net: FlatNetwork) -> Matrix:
+    """The weights as a SciPy COO array without zeros."""
+    wiring = sparse.coo_array(net.weights)
+    wiring.eliminate_zeros()
+    return wiring
 
-    Holds for every input, unless `fixed` (I + 1, S) says what more is constant: a value, or NaN where nothing is known.
+
+def reach(net: FlatNetwork, wiring: Matrix, fixed: Floats | None = None) -> tuple[Bools, Floats]:
+    """Nodes whose value can depend on the input, and biases with the constant nodes folded in.
+
+    Parameters
+    ----------
+    net : FlatNetwork
+    wiring : COO array
+        Its weights, of `nonzero_wiring`.
+    fixed : (I + 1, S) array, optional
+        What more is constant: a value, or NaN where nothing is known. Without it the result holds
+        for every input.
+
+    Returns
+    -------
+    reached : (I + 1, S) bool array
+    bias : (I + 1, S) array
     """
     (i, j), w = wiring.coords, wiring.data
-    n_neurons = wiring.shape[0]
-    reached, bias = source.copy(), np.zeros(source.shape)
-    constant = np.zeros(n_neurons)
-    for l in range(len(source) - 1):
+    written = net.input_mask
+    reached = written.copy()
+    bias = np.zeros(written.shape)
+    constant = np.zeros(net.n_neurons)
+
+    def count(edges: Bools) -> Ints:
+        return np.bincount(i[edges], minlength=net.n_neurons)
+
+    for l in range(net.n_iterations):
+        # Constant sources add a constant: it goes into the bias of the target.
         live = reached[l][j]
-        bias[l + 1] = biases + np.bincount(
-            i[~live], w[~live] * constant[j[~live]], minlength=n_neurons
-        )
-        if activation == "relu" and l + 2 < len(
-            source
-        ):  # rectified sources with negative weights cannot lift a node above zero
-            can_rise = np.bincount(i[live & ((w > 0) | source[l][j])], minlength=n_neurons) > 0
-            varies = can_rise | (
-                (np.bincount(i[live], minlength=n_neurons) > 0) & (bias[l + 1] > 0)
-            )
-        else:
-            varies = np.bincount(i[live], minlength=n_neurons) > 0
-        held = (
-            np.isfinite(fixed[l + 1]) & ~source[l + 1]
-            if fixed is not None
-            else np.zeros(n_neurons, dtype=bool)
-        )
-        reached[l + 1] |= varies & ~held
-        constant = np.where(reached[l + 1], 0.0, PHI[activation](bias[l + 1]))
-        constant[held] = fixed[l + 1][held] if fixed is not None else 0.0
+        folded = w[~live] * constant[j[~live]]
+        bias[l + 1] = net.biases + np.bincount(i[~live], folded, minlength=net.n_neurons)
+
+        varies = count(live) > 0
+        if net.activation == "relu" and l + 1 < net.n_iterations:
+            # Rectified sources with negative weights cannot lift a node above zero.
+            can_rise = count(live & ((w > 0) | written[l][j])) > 0
+            varies = can_rise | (varies & (bias[l + 1] > 0))
+        is_fixed = np.zeros(net.n_neurons, dtype=bool)
+        if fixed is not None:
+            is_fixed = np.isfinite(fixed[l + 1]) & ~written[l + 1]
+        reached[l + 1] |= varies & ~is_fixed
+
+        constant = np.where(reached[l + 1], 0.0, PHI[net.activation](bias[l + 1]))
+        if fixed is not None:
+            constant[is_fixed] = fixed[l + 1][is_fixed]
+
     return reached, bias
 
 
-def _observe(wiring, biases, inputs, sizes, input_mode, activation):
-    """On data, each (I + 1, S): standard deviation, lowest pre-activation, nonlinearity, and whether the node
-    varies.
+@dataclass(frozen=True)
+class _NodeFacts:
+    """Facts about each node, (I + 1, S) arrays: see `EffectiveGraph` for the first two.
+
+    `lowest` is the lowest pre-activation, `varies` whether the activity does.
     """
-    n_neurons, n_inputs, n_outputs, n_iterations = sizes
-    wired = np.zeros(n_neurons, dtype=bool)
-    wired[:n_inputs] = wired[n_neurons - n_outputs :] = True
-    wired[wiring.coords[0]] = wired[wiring.coords[1]] = True
+
+    spread: Floats
+    nonlinearity: Floats
+    lowest: Floats
+    varies: Bools
+
+
+def _facts_of_wiring(bias: Floats) -> _NodeFacts:
+    """Facts that hold for every input.
+
+    A positive weight from a rectified node and no negative bias make a linear node, so the bias
+    stands for the lowest pre-activation.
+    """
+    ones = np.ones(bias.shape)
+    return _NodeFacts(ones, ones, bias, np.ones(bias.shape, dtype=bool))
+
+
+def _facts_on_data(net: FlatNetwork, wiring: Matrix, inputs: Floats) -> _NodeFacts:
+    """Facts on data; neurons without weights are left out of the products."""
+    wired = np.zeros(net.n_neurons, dtype=bool)
+    wired[: net.n_inputs] = True
+    wired[net.n_neurons - net.n_outputs :] = True
+    wired[wiring.coords[0]] = True
+    wired[wiring.coords[1]] = True
     ids = np.flatnonzero(wired)
     matrix = wiring.tocsr()[ids][:, ids]
-    if matrix.nnz > 0.1 * matrix.shape[0] ** 2:
+    if matrix.nnz > DENSE_FILL * matrix.shape[0] ** 2:
         matrix = matrix.toarray()
-    activity, before, _ = forward(
-        matrix,
-        biases[ids],
-        inputs,
-        n_iterations,
-        n_outputs=n_outputs,
-        input_mode=input_mode,
-        activation=activation,
-    )
-    std, std_before = activity.std(axis=1), before.std(axis=1)
-    covariance = (
-        (activity - activity.mean(1, keepdims=True)) * (before - before.mean(1, keepdims=True))
-    ).mean(1)
-    scale = std * std_before
+
+    core = replace(net, weights=matrix, biases=net.biases[ids], positions=None)
+    activity, before, _ = forward(core, inputs)
+    spread = activity.std(axis=1)
+    varies = spread > VARIES * np.abs(activity).max(axis=1)
+
+    # The squared correlation of pre-activation and activity; 1 where either is constant.
+    centred = activity - activity.mean(1, keepdims=True)
+    covariance = (centred * (before - before.mean(1, keepdims=True))).mean(1)
+    scale = spread * before.std(axis=1)
     r2 = np.divide(covariance, scale, out=np.ones_like(scale), where=scale > 0) ** 2
+    nonlinearity = np.clip((1 - r2) / GAUSSIAN_RELU, 0, 1)
 
-    def full(values, fill):
-        out = np.full((n_iterations + 1, n_neurons), fill, dtype=values.dtype)
-        out[:, ids] = values
-        return out
+    shape = (net.n_iterations + 1, net.n_neurons)
 
-    varies = std > VARIES * np.abs(activity).max(axis=1)
-    return (
-        full(std, 0.0),
-        full(before.min(axis=1), -np.inf),
-        full(np.clip((1 - r2) / GAUSSIAN_RELU, 0, 1), 0.0),
-        full(varies, False),
+    def filled(values: np.ndarray, rest: float) -> np.ndarray:
+        full = np.full(shape, rest, dtype=values.dtype)
+        full[:, ids] = values
+        return full
+
+    return _NodeFacts(
+        filled(spread, 0.0),
+        filled(nonlinearity, 0.0),
+        filled(before.min(axis=1), -np.inf),
+        filled(varies, False),
     )
 
 
-def unroll(wiring, reached, source, n_outputs):
-    """Edges between reached nodes that lie on a path to an output at the last iteration."""
+def unroll(net: FlatNetwork, wiring: Matrix, reached: Bools) -> Edges:
+    """Edges between reached nodes (I + 1, S) on a path to an output at the last iteration."""
     (i, j), w = wiring.coords, wiring.data
-    n_neurons, n_iterations = wiring.shape[0], len(reached) - 1
+    n_neurons = net.n_neurons
+    written = net.input_mask
     reached = reached.copy()
-    for l in range(n_iterations):  # what varies must have a source that varies
+    # A node that varies must have a source that varies.
+    for l in range(net.n_iterations):
         fed = np.bincount(i[reached[l][j]], minlength=n_neurons) > 0
-        reached[l + 1] &= fed | source[l + 1]
-    useful = np.zeros(n_neurons, dtype=bool)
-    useful[n_neurons - n_outputs :] = reached[-1, n_neurons - n_outputs :]
-    parts = []
-    for l in reversed(range(n_iterations)):
-        used = (useful & ~source[l + 1])[i] & reached[l][j]
-        parts.append((l * n_neurons + j[used], (l + 1) * n_neurons + i[used], w[used]))
-        useful = np.bincount(j[used], minlength=n_neurons) > 0
-    source_node, target, weight = (np.concatenate(part[::-1]) for part in zip(*parts, strict=True))
-    return Edges(source_node, target, weight, source_node)
+        reached[l + 1] &= fed | written[l + 1]
+
+    # Backwards from the outputs: an edge is kept if its target is useful and its source varies.
+    # Nothing arrives at a node into which the input is written.
+    is_output = np.arange(n_neurons) >= n_neurons - net.n_outputs
+    useful = reached[-1] & is_output
+    sources, targets, weights = [], [], []
+    for l in reversed(range(net.n_iterations)):
+        kept = (useful & ~written[l + 1])[i] & reached[l][j]
+        sources.append(node_numbers(l, j[kept], n_neurons))
+        targets.append(node_numbers(l + 1, i[kept], n_neurons))
+        weights.append(w[kept])
+        useful = np.bincount(j[kept], minlength=n_neurons) > 0
+
+    source = np.concatenate(sources[::-1])
+    target = np.concatenate(targets[::-1])
+    return Edges(source, target, np.concatenate(weights[::-1]), source, n_neurons)
 
 
-def _find_relays(unrolled, linear, source, spread, on_graph_alone):
-    """Relays, and the edges without the weak ones (under 1 % of the variance) into relays and without what these
-    leave useless.
+def _without_echoes(unrolled: Edges, written: Bools, spread: Floats) -> Edges:
+    """The unrolled edges without hidden nodes that are faint echoes of their neuron.
+
+    They carry under ECHO of the power of their neuron over all iterations: variance of the activity
+    on the data times the squared weights on the paths to the outputs. A trained layered network
+    fires faintly at iterations other than its own; counted as nodes, these echoes would make every
+    neuron re-used.
     """
-    n_nodes, shape = linear.size, linear.shape
-    power = (unrolled.weight * spread.ravel()[unrolled.source]) ** 2
-    total = np.bincount(unrolled.target, power, minlength=n_nodes)
-    main = power >= (1.0 if on_graph_alone else RELAY_SHARE) * total[unrolled.target]
-    main &= linear.ravel()[unrolled.target]
-    if on_graph_alone:
-        main &= (unrolled.weight > 0) & ~source.ravel()[unrolled.source]
-    relay = np.zeros(n_nodes, dtype=bool)
-    relay[unrolled.target[main]] = True
-    unrolled = unrolled.where(main | ~relay[unrolled.target])
-    return unrolled.where(_on_paths(unrolled, source)), relay.reshape(shape)
-
-
-def _without_echoes(unrolled, source, spread):
-    """The unrolled edges without hidden nodes that carry under ECHO of what their neuron carries over all iterations.
-
-    Power of a node: variance of its activity on the data times the squared weights on its paths to the outputs. A
-    trained layered network fires faintly at iterations other than its own; counted as nodes, these echoes would
-    make every neuron re-used.
-    """
-    shape = source.shape
-    outputs = np.zeros(source.shape)
-    outputs[
-        -1, np.unique(unrolled.target[unrolled.target // shape[1] == shape[0] - 1]) % shape[1]
-    ] = 1.0
-    backwards = range(shape[0] - 2, -1, -1)
-    behind, logs = accumulate(
-        unrolled.target, unrolled.source, unrolled.weight**2, outputs.ravel(), backwards, shape
-    )
-    power = spread**2 * behind.reshape(shape) * np.exp(logs - logs.max())[:, None]
+    outputs = _last_nodes(unrolled, written)
+    behind, logs = accumulate(unrolled, unrolled.weight**2, outputs, backwards=True)
+    power = spread**2 * behind * np.exp(logs - logs.max())[:, None]
     power[-1] = 0.0
-    power[source] = 0.0
+    power[written] = 0.0
+
+    # Inputs and outputs are no echoes, however faint.
     echo = power < ECHO * power.sum(axis=0)
-    echo[source] = False
+    echo[written] = False
     echo[-1] = False
-    echo = echo.ravel()
-    kept = unrolled.where(~echo[unrolled.source] & ~echo[unrolled.target])
-    return kept.where(_on_paths(kept, source))
+    is_echo = echo.ravel()
+    kept = unrolled.where(~is_echo[unrolled.source] & ~is_echo[unrolled.target])
+    return kept.where(_on_paths(kept, written))
 
 
-def _without_faint(unrolled, source, faint):
-    """The unrolled edges without those that carry next to nothing, nor what hangs on them alone. Power = squared
-    weights.
+def _without_faint(unrolled: Edges, written: Bools, faint: float) -> Edges:
+    """The unrolled edges without those that carry next to no power, nor what hangs on them alone.
+
+    Power is the product of squared weights along a path.
     """
-    shape = source.shape
-    outputs = np.unique(unrolled.target[unrolled.target // shape[1] == shape[0] - 1])
-    share, _ = path_shares(
-        unrolled.source, unrolled.target, unrolled.weight**2, source.ravel(), outputs, shape
-    )
-    iteration = unrolled.target // shape[1]
+    outputs = _last_nodes(unrolled, written)
+    share, _ = path_shares(unrolled, unrolled.weight**2, written, outputs)
+    # Compared with the mean share of the edges that arrive at the same iteration.
+    iteration = unrolled.target_iteration
     mean = np.bincount(iteration, share) / np.maximum(np.bincount(iteration), 1)
     kept = unrolled.where(share >= faint * mean[iteration])
-    return kept.where(_on_paths(kept, source))
+    return kept.where(_on_paths(kept, written))
 
 
-def _on_paths(unrolled, source):
-    """(M,) bool: edges on a path from a source to a node of the last iteration, within the given edges."""
-    shape = source.shape
-    order = np.argsort(unrolled.target // shape[1], kind="stable")
-    cuts = np.searchsorted(unrolled.target[order] // shape[1], np.arange(shape[0] + 1))
-    steps = [order[a:b] for a, b in pairwise(cuts)]
-    fed, useful = source.ravel().copy(), np.zeros(source.size, dtype=bool)
-    useful[-shape[1] :] = True
+def _last_nodes(unrolled: Edges, written: Bools) -> Bools:
+    """(I + 1, S) bool: nodes of the last iteration that an edge reaches."""
+    last = np.zeros(written.shape, dtype=bool)
+    is_last = unrolled.target_iteration == len(written) - 1
+    last[-1, unrolled.target_neuron[is_last]] = True
+    return last
+
+
+def _only_sources(unrolled: Edges, linear: Bools, written: Bools) -> Bools:
+    """(M,) bool: edges that bring a linear node all it gets, whatever the input.
+
+    Such an edge is positive and comes from a rectified node.
+    """
+    power = unrolled.weight**2
+    total = np.bincount(unrolled.target, power, minlength=linear.size)
+    main = (power >= total[unrolled.target]) & linear.ravel()[unrolled.target]
+    return main & (unrolled.weight > 0) & ~written.ravel()[unrolled.source]
+
+
+def _main_sources(unrolled: Edges, linear: Bools, spread: Floats) -> Bools:
+    """(M,) bool: edges that bring a linear node nearly all of its variance on the data."""
+    power = (unrolled.weight * spread.ravel()[unrolled.source]) ** 2
+    total = np.bincount(unrolled.target, power, minlength=linear.size)
+    return (power >= RELAY_SHARE * total[unrolled.target]) & linear.ravel()[unrolled.target]
+
+
+def _find_relays(unrolled: Edges, main: Bools, written: Bools) -> tuple[Edges, Bools]:
+    """Relays (I + 1, S): the targets of the `main` edges.
+
+    Their other edges, under 1 % of the variance, are dropped, and what that leaves useless.
+    """
+    relay = np.zeros(written.shape, dtype=bool)
+    relay.reshape(-1)[unrolled.target[main]] = True
+    unrolled = unrolled.where(main | ~relay.ravel()[unrolled.target])
+    return unrolled.where(_on_paths(unrolled, written)), relay
+
+
+def _on_paths(unrolled: Edges, written: Bools) -> Bools:
+    """(M,) bool: edges on a path from an input to the last iteration, within the given edges."""
+    # Forwards from the inputs, then backwards from the last iteration.
+    steps = unrolled.steps(len(written) - 1)
+    fed = written.ravel().copy()
     kept = np.zeros(len(unrolled), dtype=bool)
     for step in steps:
         kept[step] = fed[unrolled.source[step]]
         fed[unrolled.target[step[kept[step]]]] = True
+
+    useful = np.zeros(written.size, dtype=bool)
+    useful[-written.shape[1] :] = True
     for step in reversed(steps):
         kept[step] &= useful[unrolled.target[step]]
         useful[unrolled.source[step[kept[step]]]] = True
     return kept
-
-
-def _contract(unrolled, relay):
-    """Edges between nodes that are no relays; the weight is the product along the chain. Parallel chains stay
-    separate edges.
-    """
-    n_nodes, n_neurons = relay.size, relay.shape[1]
-    relay = relay.ravel()
-    root, gain = np.arange(n_nodes), np.ones(n_nodes)
-    into = unrolled.where(relay[unrolled.target])
-    for l in np.unique(into.target // n_neurons):
-        step = into.where(into.target // n_neurons == l)
-        root[step.target] = root[step.source]
-        gain[step.target] = gain[step.source] * step.weight
-    rest = unrolled.where(~relay[unrolled.target])
-    return Edges(root[rest.source], rest.target, rest.weight * gain[rest.source], rest.source)

@@ -1,52 +1,74 @@
-"""The network of DESIGN section 1 run on plain arrays. No training, no gradients."""
+"""The network run on plain arrays (docs/theory.md: network). No training, no gradients."""
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-PHI = {"relu": lambda z: np.maximum(z, 0.0), "tanh": np.tanh}
+from analysis.arrays import Bools, Floats
+from analysis.network import FlatNetwork
+
+
+def _relu(z: Floats) -> Floats:
+    return np.maximum(z, 0.0)
+
+
+PHI: dict[str, Callable[[Floats], Floats]] = {"relu": _relu, "tanh": np.tanh}
+"""The nonlinearity of each name in `analysis.network.ACTIVATIONS`."""
+
+
+class Trace(NamedTuple):
+    """What a network does on a batch of B inputs.
+
+    Attributes
+    ----------
+    activity : (I + 1, B, S) array
+        N(l); at l = I the pre-activation.
+    preactivation : (I + 1, B, S) array
+        Zero at l = 0.
+    outputs : (B, n_outputs) array
+    """
+
+    activity: Floats
+    preactivation: Floats
+    outputs: Floats
 
 
 def forward(
-    weights,
-    biases,
-    inputs,
-    n_iterations,
-    *,
-    n_outputs,
-    input_mode="pulse",
-    activation="relu",
-    keep=None,
-    fill=None,
-):
-    """N(0) = [x; 0], N(l+1) = phi(N(l) W^T + b), read-out without phi.
+    net: FlatNetwork, inputs: Floats, *, keep: Bools | None = None, fill: Floats | None = None
+) -> Trace:
+    """N(0) = [x; 0], N(l + 1) = phi(N(l) W^T + b), read-out without phi.
 
     Parameters
     ----------
-    weights : (S, S) array or scipy sparse array, `weights[i, j]` from neuron j to neuron i.
-    biases : (S,) array.
-    inputs : (B, n_inputs) array.
-    keep, fill : (I + 1, S) arrays or None. Where `keep` is False the activity is replaced by `fill` (0 without `fill`):
-        a lesion that acts at one iteration only.
+    net : FlatNetwork
+        Its weights may be sparse.
+    inputs : (B, n_inputs) array
+    keep, fill : (I + 1, S) arrays, optional
+        Where `keep` is False the activity is replaced by `fill` (0 without `fill`): a lesion that
+        acts at one iteration only.
 
     Returns
     -------
-    activity : (I + 1, B, S), N(l); at l = I the pre-activation.
-    preactivation : (I + 1, B, S), zero at l = 0.
-    outputs : (B, n_outputs).
+    Trace
     """
-    n_batch, n_inputs = inputs.shape
-    n_neurons = weights.shape[0]
-    phi = PHI[activation]
-    state = np.zeros((n_batch, n_neurons))
-    state[:, :n_inputs] = inputs
-    activity = np.empty((n_iterations + 1, n_batch, n_neurons))
-    before = np.zeros_like(activity)
-    for l in range(n_iterations + 1):
+    phi = PHI[net.activation]
+    last = net.n_iterations
+    state = np.zeros((len(inputs), net.n_neurons))
+    state[:, : net.n_inputs] = inputs
+    activity = np.empty((last + 1, *state.shape))
+    preactivation = np.zeros_like(activity)
+
+    # The read-out is linear, and no input is written into it.
+    for l in range(last + 1):
         if l > 0:
-            before[l] = (weights @ state.T).T + biases
-            state = before[l] if l == n_iterations else phi(before[l])
-            if input_mode == "clamped" and l < n_iterations:
-                state[:, :n_inputs] = inputs
+            preactivation[l] = (net.weights @ state.T).T + net.biases
+            state = preactivation[l] if l == last else phi(preactivation[l])
+            if net.input_mode == "clamped" and l < last:
+                state[:, : net.n_inputs] = inputs
+        # A node that is not kept holds its fill, whatever it would compute.
         if keep is not None:
             state = np.where(keep[l], state, 0.0 if fill is None else fill[l])
         activity[l] = state
-    return activity, before, activity[-1][:, n_neurons - n_outputs :]
+
+    return Trace(activity, preactivation, activity[-1][:, net.n_neurons - net.n_outputs :])

@@ -1,13 +1,20 @@
-"""The network that is judged and drawn: arrays, and how they are applied. Checks them; computes nothing else."""
+"""The network that is judged and drawn: arrays, and how they are applied.
+
+Checks them; computes nothing else.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from analysis.checks import ACTIVATIONS, INPUT_MODES, as_network, as_positions, one_of
+from analysis.arrays import Bools, Floats, Matrix
+from analysis.checks import as_choice, as_finite, as_network, as_positions
 
-Floats = NDArray[np.float64]
+ACTIVATIONS = ("relu", "tanh")
+"""Nonlinearities that `forward` knows."""
+INPUT_MODES = ("pulse", "clamped")
+"""When the input is written: at l = 0 only, or at every iteration but the last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,7 +23,7 @@ class FlatNetwork:
 
     Attributes
     ----------
-    weights : (S, S) array
+    weights : (S, S) array or SciPy sparse array
         `weights[i, j]` is the weight from neuron j to neuron i.
     biases : (S,) array
     n_inputs, n_outputs, n_iterations : int
@@ -27,9 +34,12 @@ class FlatNetwork:
         "relu" or "tanh".
     input_mode : str
         "pulse" (input at l = 0 only) or "clamped" (written at every iteration).
+    threshold : float or None
+        Weights of at most this size count as zero for a verdict; None leaves it to the rule of
+        `analysis.threshold`.
     """
 
-    weights: Floats
+    weights: Matrix
     biases: Floats
     n_inputs: int
     n_outputs: int
@@ -37,11 +47,19 @@ class FlatNetwork:
     positions: Floats | None = None
     activation: str = "relu"
     input_mode: str = "pulse"
+    threshold: float | None = None
 
     @property
     def n_neurons(self) -> int:
         """S, inputs and outputs included."""
         return len(self.biases)
+
+    @property
+    def input_mask(self) -> Bools:
+        """(I + 1, S) bool: the nodes into which the input is written."""
+        mask = np.zeros((self.n_iterations + 1, self.n_neurons), dtype=bool)
+        mask[: 1 if self.input_mode == "pulse" else self.n_iterations, : self.n_inputs] = True
+        return mask
 
 
 def flat_network(
@@ -54,6 +72,7 @@ def flat_network(
     positions: ArrayLike | None = None,
     activation: str = "relu",
     input_mode: str = "pulse",
+    threshold: float | None = None,
 ) -> FlatNetwork:
     """Check the parts of a network and put them together; biases None means zero.
 
@@ -62,14 +81,19 @@ def flat_network(
     ValueError
         Naming the argument, for NaN, wrong shapes, sizes that do not fit or unknown modes.
     """
-    weights, biases = as_network(weights, biases, n_inputs, n_outputs, n_iterations)
+    # Every check names its argument, so that callers can hand the error on as it is.
+    checked_weights, checked_biases = as_network(weights, biases, n_inputs, n_outputs, n_iterations)
+    if threshold is not None and as_finite("threshold", threshold, ()) < 0:
+        raise ValueError(f"threshold must be at least 0, got {threshold!r}")
+
     return FlatNetwork(
-        weights,
-        biases,
+        checked_weights,
+        checked_biases,
         n_inputs,
         n_outputs,
         n_iterations,
-        as_positions(positions, weights, n_outputs),
-        one_of("activation", activation, ACTIVATIONS),
-        one_of("input_mode", input_mode, INPUT_MODES),
+        as_positions(positions, checked_weights, n_outputs),
+        as_choice("activation", activation, ACTIVATIONS),
+        as_choice("input_mode", input_mode, INPUT_MODES),
+        threshold,
     )

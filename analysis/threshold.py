@@ -1,27 +1,51 @@
-"""Which weights count as zero. Exactly sparse matrices need no threshold; for the others one stated rule, recorded
-and swept.
+"""Which weights count as zero: the one rule, and the only module that decides it.
 
-The rule starts from the universal threshold of Donoho & Johnstone (1994, Biometrika 81, 425): with n weights of
-which most are Gaussian noise of standard deviation sigma = median|W| / 0.6745, pure noise stays below sigma sqrt(2
-ln n). Weak weights of trained networks have heavier tails, so the threshold is moved up from there to the emptiest
-place before the strong weights: where fewest weights lie within a factor sqrt(2), up to half their typical size
-(the root of sum W^4 / sum W^2). It is applied only where weights are not exactly sparse, and only where what it
-keeps holds most of the energy sum W^2: a matrix without a weak majority (a dense random one) is left whole. Stray
-weights that survive are dropped where they carry next to no signal (FAINT).
+Exact zeros need no threshold. They are exact where the caller says so by a threshold of 0 (a run
+whose weights were priced does: `Run.flat`), and where there are many of them. For other matrices
+the rule starts from the universal threshold of Donoho & Johnstone (1994, Biometrika 81, 425): with
+n weights of which most are Gaussian noise of standard deviation sigma = median|W| / 0.6745, pure
+noise stays below sigma sqrt(2 ln n). Weak weights of trained networks have heavier tails, so the
+threshold is moved up from there to the emptiest place before the strong weights: where fewest
+weights lie within a factor sqrt(2), up to half their typical size (the root of sum W^4 / sum W^2).
+It is applied only where the weights it keeps hold most of the energy sum W^2: a matrix without a
+weak majority (a dense random one) is left whole. Stray weights that survive are dropped where they
+carry next to no signal (FAINT).
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-EXACT_ZEROS = 0.1  # with at least this share of exact zeros among the wired neurons, the support is taken as it is
-FAINT = 1e-3  # share of the mean signal power of an edge below which an edge is dropped, where a threshold is used
-SWEEP = (0.5, 0.75, 1.5, 2.0, 4.0)
+from analysis.arrays import Floats
+from analysis.network import FlatNetwork
+
+EXACT_ZEROS = 0.1
+"""With at least this share of exact zeros among the wired neurons, every other weight is meant. By
+judgement: optimisers without exact zeros leave none."""
+FAINT = 1e-3
+"""Share of the mean signal power of an edge below which an edge is dropped, where a threshold is
+used. By judgement, on planted networks with heavy-tailed noise."""
+GAUSSIAN_MEDIAN = 0.6745
+"""Median of |z| for z ~ N(0, 1)."""
+FACTORS = (0.5, 0.75, 1.5, 2.0, 4.0)
+"""Multiples of a threshold at which verdicts are given as well, to show how much hangs on it."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """The cut-off on abs(W), how it was chosen ("exact", "universal", "none" or "given"), and what it removed."""
+    """The cut-off on abs(W), how it was chosen, and what it removed.
+
+    Attributes
+    ----------
+    value : float
+        Weights of at most this size count as zero.
+    rule : str
+        "exact", "universal", "none" (no weak majority) or "given".
+    kept, dropped : int
+        Weights above the threshold, and non-zero ones that are not.
+    dropped_mass : float
+        Share of sum abs(W) that is dropped.
+    """
 
     value: float
     rule: str
@@ -29,52 +53,64 @@ class Threshold:
     dropped: int
     dropped_mass: float
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, float | str]:
         """Plain JSON types."""
-        return {
-            "value": self.value,
-            "rule": self.rule,
-            "kept": self.kept,
-            "dropped": self.dropped,
-            "dropped_mass": self.dropped_mass,
-        }
+        return asdict(self)
 
 
-def choose_threshold(weights, value=None):
-    """The threshold for weights (S, S): `value` where given, else the module's rule. Weights of size at most the
-    value count as zero.
+def choose_threshold(net: FlatNetwork) -> Threshold:
+    """The threshold of a network: `net.threshold` where given, else the rule of this module."""
+    size = np.abs(net.weights)
+    if net.threshold is not None:
+        return _applied(size, float(net.threshold), "given")
+    if _has_exact_zeros(size):
+        return _applied(size, 0.0, "exact")
+
+    # Without a weak majority the threshold would cut into the structure itself.
+    value = _universal(size)
+    kept_energy = float((size[size > value] ** 2).sum())
+    if kept_energy < 0.5 * float((size**2).sum()):
+        return _applied(size, 0.0, "none")
+    return _applied(size, value, "universal")
+
+
+def cut(weights: Floats, threshold: float) -> Floats:
+    """The weights with those of at most the threshold set to zero; the same array for 0."""
+    return np.where(np.abs(weights) > threshold, weights, 0.0) if threshold > 0 else weights
+
+
+def _has_exact_zeros(size: Floats) -> bool:
+    """Whether the neurons that have weights leave EXACT_ZEROS of their pairs unwired."""
+    present = size > 0
+    n_wired = int((present.any(axis=1) | present.any(axis=0)).sum())
+    return n_wired == 0 or bool(present.sum() <= (1 - EXACT_ZEROS) * n_wired**2)
+
+
+def _universal(size: Floats) -> float:
+    """Donoho & Johnstone's threshold, moved up to the emptiest place."""
+    sizes = np.sort(size[size > 0])
+    # Most weights are noise, so their median tells its standard deviation.
+    noise = np.median(sizes) / GAUSSIAN_MEDIAN
+    return _valley(sizes, noise * np.sqrt(2 * np.log(len(sizes))))
+
+
+def _valley(sizes: Floats, start: float) -> float:
+    """The emptiest place of the sorted sizes from `start` to half the typical strong weight.
+
+    Looked for in steps of 2^(1/8).
     """
-    size = np.abs(weights)
-    rule = "given"
-    if value is None:
-        rule, value = "exact", 0.0
-        present = size > 0
-        wired = int((present.any(axis=1) | present.any(axis=0)).sum())
-        if wired and present.sum() > (1 - EXACT_ZEROS) * wired**2:
-            noise = np.median(size[present]) / 0.6745
-            value = _valley(np.sort(size[present]), noise * np.sqrt(2 * np.log(present.sum())))
-            kept_energy = float((size[size > value] ** 2).sum())
-            rule = "universal"
-            if kept_energy < 0.5 * float((size**2).sum()):
-                rule, value = "none", 0.0
+    typical = np.sqrt((sizes**4).sum() / (sizes**2).sum())
+    n_steps = max(0, int(np.floor(8 * np.log2(max(typical / 2 / start, 1.0)))))
+    candidates = start * 2.0 ** (np.arange(n_steps + 1) / 8)
+    # Weights within a factor sqrt(2) of each candidate, to both sides.
+    below = np.searchsorted(sizes, candidates / np.sqrt(2))
+    counts = np.searchsorted(sizes, candidates * np.sqrt(2)) - below
+    return float(candidates[counts.argmin()])
+
+
+def _applied(size: Floats, value: float, rule: str) -> Threshold:
     kept = size > value
     total = float(size.sum())
     dropped = (size > 0) & ~kept
-    return Threshold(
-        float(value),
-        rule,
-        int(kept.sum()),
-        int(dropped.sum()),
-        float(size[dropped].sum() / total) if total else 0.0,
-    )
-
-
-def _valley(size, start):
-    """The emptiest place of the sorted sizes between `start` and half the typical strong weight, in steps of
-    2^(1/8).
-    """
-    typical = np.sqrt((size**4).sum() / (size**2).sum())
-    steps = max(0, int(np.floor(8 * np.log2(max(typical / 2 / start, 1.0)))))
-    places = start * 2.0 ** (np.arange(steps + 1) / 8)
-    counts = np.searchsorted(size, places * np.sqrt(2)) - np.searchsorted(size, places / np.sqrt(2))
-    return float(places[counts.argmin()])
+    lost = float(size[dropped].sum() / total) if total else 0.0
+    return Threshold(value, rule, int(kept.sum()), int(dropped.sum()), lost)

@@ -11,7 +11,9 @@ from rich.progress import track
 
 from analysis.causal import score
 from analysis.forward import forward
+from analysis.network import flat_network
 from analysis.page import Level, Moment, report_page
+from analysis.threshold import cut
 from experiments.commands.judging import arrays, judge
 from urn import Run
 
@@ -91,7 +93,7 @@ def _moment(seen: "Inspection", run: Run) -> Moment:
     activity = None
     if seen.inputs is not None:
         activity = np.abs(
-            forward(W, b, seen.inputs, run.config.n_iterations, **_modes(seen))[0]
+            forward(flat_network(W, b, **_modes(seen)), seen.inputs).activity
         ).mean(axis=1)
     return Moment(run.steps_done, W, b, positions, activity, list(_levels(seen, run, W, b)))
 
@@ -130,16 +132,16 @@ def _levels(seen: "Inspection", run: Run, W: np.ndarray, b: np.ndarray) -> Itera
 def _score(seen: "Inspection", W: np.ndarray, b: np.ndarray, threshold: float) -> float | None:
     if seen.inputs is None:
         return None
-    cut = np.where(np.abs(W) > threshold, W, 0.0)
-    return score(
-        forward(cut, b, seen.inputs, seen.run.config.n_iterations, **_modes(seen))[2], seen.targets
-    )
+    net = flat_network(cut(W, threshold), b, **_modes(seen))
+    return score(forward(net, seen.inputs).outputs, seen.targets)
 
 
 def _modes(seen: "Inspection") -> dict:
     config = seen.run.config
     return {
+        "n_inputs": seen.data.n_inputs,
         "n_outputs": seen.data.n_outputs,
+        "n_iterations": config.n_iterations,
         "input_mode": config.input_mode,
         "activation": config.activation,
     }

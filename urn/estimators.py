@@ -114,10 +114,7 @@ class URNEstimator(BaseEstimator):
             analyse,  # the one thing of `analysis` here, and loaded only for who asks
         )
 
-        run = self.run_
-        return analyse(
-            run.weights.numpy(), run.biases.numpy(), inputs=self._seen, **run.form, threshold=0.0
-        )
+        return analyse(**self.run_.flat(), inputs=self._seen)
 
 
 class URNClassifier(ClassifierMixin, URNEstimator):

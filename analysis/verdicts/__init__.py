@@ -1,45 +1,66 @@
-"""One module per kind of structure. Each takes an effective graph with its layers and returns a `Verdict`; none
-draws or prints.
+"""One module per kind of structure, and the registry of them.
 
-A verdict never rests on a p-value or a z-score alone: it needs an effect of a stated size as well, and p at most ALPHA.
+Each kind is a function from a `Case` (network, effective graph, layers, positions) to a `Verdict`;
+none draws or prints. A verdict never rests on a p-value or a z-score alone: it needs an effect of a
+stated size as well, and p at most ALPHA.
+
+A new verdict is a module here with such a function, and a line in VERDICTS. From outside the
+package, `register(Kind(name, word, function))` adds that line.
 """
 
-from dataclasses import dataclass, field, replace
+from graphlib import TopologicalSorter
 
-ALPHA = 0.01
+from analysis.verdicts.convolutional import convolutional
+from analysis.verdicts.fully_connected import fully_connected
+from analysis.verdicts.locally_connected import locally_connected
+from analysis.verdicts.recurrent import recurrent
+from analysis.verdicts.residual import residual
+from analysis.verdicts.verdict import ALPHA, Case, Kind, SweepStep, Verdict
+
+__all__ = [
+    "ALPHA",
+    "VERDICTS",
+    "Case",
+    "Kind",
+    "SweepStep",
+    "Verdict",
+    "in_order",
+    "register",
+]
+
+VERDICTS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        # Fixed numbers: a seed draws the same random numbers in every version.
+        Kind("fully_connected", "", fully_connected, ("locally_connected", "residual"), number=2),
+        Kind("locally_connected", "local", locally_connected, number=0),
+        Kind("convolutional", "convolutional", convolutional, ("locally_connected",), number=3),
+        Kind("residual", "residual", residual, number=1),
+        Kind("recurrent", "recurrent", recurrent, number=4),
+    )
+}
+"""The kinds that `analyse` judges, by name and in the order of the report. A summary puts their
+words from the last to the first."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Whether one kind of structure is there, and the evidence.
+def register(kind: Kind) -> Kind:
+    """Add a kind to VERDICTS.
 
-    Attributes
-    ----------
-    name : the kind.
-    present : bool.
-    effect : float, the effect size that `evidence["effect_is"]` names.
-    p_value : empirical p, or None where no null model applies or nothing could be tested.
-    evidence : dict of plain numbers, strings and lists.
-    sweep : list of {"threshold", "present", "effect", "p_value"}, empty for exactly sparse weights.
+    Raises
+    ------
+    ValueError
+        Where there is a kind of that name, or none of those that it is to come after.
     """
+    if kind.name in VERDICTS:
+        raise ValueError(f"name: there is a verdict {kind.name!r} already")
+    unknown = sorted(set(kind.after) - set(VERDICTS))
+    if unknown:
+        raise ValueError(f"after: there is no verdict {', '.join(unknown)}")
+    VERDICTS[kind.name] = kind
+    return kind
 
-    name: str
-    present: bool
-    effect: float
-    p_value: float | None
-    evidence: dict = field(default_factory=dict)
-    sweep: list = field(default_factory=list)
 
-    def with_sweep(self, sweep):
-        """The same verdict with the threshold sweep filled in."""
-        return replace(self, sweep=sweep)
-
-    def to_dict(self):
-        """Plain JSON types."""
-        return {
-            "present": self.present,
-            "effect": self.effect,
-            "p_value": self.p_value,
-            "evidence": self.evidence,
-            "sweep": self.sweep,
-        }
+def in_order() -> list[Kind]:
+    """The kinds, each behind those that it comes after."""
+    sorter = TopologicalSorter({kind.name: kind.after for kind in VERDICTS.values()})
+    return [VERDICTS[name] for name in sorter.static_order()]

@@ -1,103 +1,141 @@
-"""Residual: skip edges that join a parallel computing path at the same target, or neurons that carry their own
-value and add to it.
+"""Residual: skips that join a parallel computing path, or neurons that carry and add.
 
-A skip is an edge of the contracted graph over more than one layer: a value handed on by relays past neurons that
-compute. It counts when a computing path leads from the same source to the same target, and skip and path both have
-a real share of the variance there. An input that is written again (clamped) is no skip. Carry-and-add is defined in
-layers.py.
+A skip is an edge of the contracted graph over more than one layer: a value handed on by relays past
+neurons that compute. It counts when a computing path leads from the same source to the same target,
+and skip and path both have a real share of the variance there. An input that is written again
+(clamped) is no skip. Neurons that carry their own value and add to it are defined in layers.py.
 
-Effect: share of the signal power from inputs to outputs that takes at least one skip or carried value (squared
-weights along paths, see `share_through` in layers.py, so that it does not shrink with the width of the branch).
+Effect: share of the signal power from inputs to outputs that takes at least one skip or carried
+value (squared weights along paths, see `share_through` in layers.py, so that it does not shrink
+with the width of the branch).
 
-Null model: edges are thrown anew at random between the same pair of iterations, as many as there are. Two signs are
-tested and the smaller p is doubled: (a) more neurons whose value relays hand on past computing neurons than such
-wiring has by chance (in-degrees are then binomial, given that a living node has one at least, and sources random);
-(b) more carry-and-add neurons than if a neuron's own earlier value were any of its possible sources. The plain
-degree-preserving null would break the layers themselves; it is not used. Whether the task needs the skips is a
-question for causal.py.
+Null model: edges are thrown anew at random between the same pair of iterations, as many as there
+are. Two signs are tested and the smaller p is doubled: (a) more neurons whose value relays hand on
+past computing neurons than such wiring has by chance (in-degrees are then binomial, given that a
+used node has one at least, and sources random); (b) more carry-and-add neurons than if a neuron's
+own earlier value were any of its possible sources. The plain degree-preserving null would break the
+layers themselves; it is not used. Whether the task needs the skips is a question for causal.py.
 """
+
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 from scipy.optimize import brentq
 
-from analysis.layers import CARRY_SHARE, carried_edges, carry_and_add, share_through
+from analysis.arrays import Bools, Floats, Ints, Matrix
+from analysis.edges import Edges
+from analysis.effective import EffectiveGraph
+from analysis.layers import (
+    CARRY_SHARE,
+    Layers,
+    carried_edges,
+    carry_and_add,
+    share_through,
+    signal_power,
+)
 from analysis.nulls import empirical_p, poisson_binomial
-from analysis.verdicts import ALPHA, Verdict
+from analysis.verdicts.verdict import ALPHA, Case, Verdict
 
 MIN_EFFECT = 0.1
+"""Share of the signal power over skips or carried values. By judgement, on planted networks."""
 MIN_JOINS = 2
-MAX_SOURCES = 256  # skip sources whose parallel paths are traced
+"""Neurons that a skip joins or that carry and add: a single one is no architecture."""
+MAX_SOURCES = 256
+"""Skip sources whose parallel paths are traced; of more, as many are sampled. By judgement: memory
+grows with their number times the nodes."""
 
 
-def residual(graph, lay, *, n_null, rng):
-    """Verdict on a layered EffectiveGraph."""
-    joins = skip_joins(graph, lay, rng)
+def residual(case: Case) -> Verdict:
+    """Judge skips and carried values."""
+    graph, layering = case.graph, case.layers
+    joins = skip_joins(graph, layering, rng=case.rng)
     carries = carry_and_add(graph)
-    edges, size = graph.edges, np.abs(graph.edges.weight)
-    counted = ~lay.injects
-    mass = float(size[counted].sum())
     effect = share_through(graph, joins | carried_edges(graph, carries))
-    n_handed, handed_draws = _handed_null(graph, edges.where(joins), n_null, rng)
-    n_carries, carry_draws = _carry_null(graph, carries, n_null, rng)
-    p_handed, p_carries = empirical_p(n_handed, handed_draws), empirical_p(n_carries, carry_draws)
+    # Two signs are tested: values that relays hand on, and values that neurons carry.
+    handed = _handed_null(graph, graph.edges.where(joins), rng=case.rng, n_draws=case.n_draws)
+    carried = _carry_null(graph, carries, rng=case.rng, n_draws=case.n_draws)
+    p_handed = empirical_p(*handed)
+    p_carries = empirical_p(*carried)
     p_value = min(1.0, 2 * min(p_handed, p_carries))
-    targets = np.unique(edges.target[joins])
-    computing = graph.computing
-    n_joins = len(targets) + int(carries.sum())
-    layer = lay.layer.ravel()
+
     evidence = {
         "effect_is": "share of the signal power over at least one skip or carried value",
-        "skip_mass": float(size[joins].sum()) / mass if mass else 0.0,
-        "long_edge_mass": float(size[counted & (lay.span > 1)].sum()) / mass if mass else 0.0,
-        "n_skip_edges": int(joins.sum()),
-        "n_skip_targets": len(targets),
-        "carry_and_add_share": float(carries.sum() / max(computing.sum(), 1)),
-        "n_carry_and_add": int(carries.sum()),
-        "n_blocks": len(
-            np.unique(np.concatenate([layer[targets], layer[np.flatnonzero(carries.ravel())]]))
-        ),
-        "n_handed_on": n_handed,
-        "null_handed_on": float(handed_draws.mean()),
+        **_counts(graph, layering, joins, carries),
+        "n_handed_on": handed[0],
+        "null_handed_on": float(handed[1].mean()),
         "p_handed_on": p_handed,
-        "null_carries": float(carry_draws.mean()),
+        "null_carries": float(carried[1].mean()),
         "p_carries": p_carries,
     }
+    n_joins = evidence["n_skip_targets"] + evidence["n_carry_and_add"]
     present = effect >= MIN_EFFECT and n_joins >= MIN_JOINS and p_value <= ALPHA
     return Verdict("residual", bool(present), float(effect), p_value, evidence)
 
 
-def skip_joins(graph, lay, rng):
-    """(M,) bool: contracted edges that are skips and join a computing path from the same source at their target."""
+def _counts(
+    graph: EffectiveGraph, layering: Layers, joins: Bools, carries: Bools
+) -> dict[str, Any]:
+    """How many skips and carry-and-add nodes there are, and how much weight takes them."""
+    size = np.abs(graph.edges.weight)
+    mass = float(size[~layering.injects].sum())
+    targets = np.unique(graph.edges.target[joins])
+    layer = layering.layer.ravel()
+    joined = np.concatenate([layer[targets], layer[np.flatnonzero(carries.ravel())]])
+
+    return {
+        "skip_mass": float(size[joins].sum()) / mass if mass else 0.0,
+        "long_edge_mass": float(size[layering.is_skip].sum()) / mass if mass else 0.0,
+        "n_skip_edges": int(joins.sum()),
+        "n_skip_targets": len(targets),
+        "carry_and_add_share": float(carries.sum() / max(graph.computing.sum(), 1)),
+        "n_carry_and_add": int(carries.sum()),
+        "n_blocks": len(np.unique(joined)),
+    }
+
+
+def skip_joins(graph: EffectiveGraph, layering: Layers, *, rng: np.random.Generator) -> Bools:
+    """Contracted edges that are skips and join a computing path from the same source.
+
+    Returns
+    -------
+    (M,) bool array
+    """
     edges = graph.edges
-    power = (edges.weight * graph.spread.ravel()[edges.source]) ** 2
-    long = (lay.span > 1) & ~lay.injects
-    n_nodes = graph.alive.size
-    total = np.bincount(edges.target, power, minlength=n_nodes)
-    skipped = np.bincount(edges.target[long], power[long], minlength=n_nodes)
-    share = np.divide(skipped, total, out=np.zeros(n_nodes), where=total > 0)
-    real = long & (share >= CARRY_SHARE)[edges.target] & (share <= 1 - CARRY_SHARE)[edges.target]
-    if not real.any():
-        return real
-    sources = np.unique(edges.source[real])
+    power = signal_power(graph, edges)
+    is_skip = layering.is_skip
+    total = np.bincount(edges.target, power, minlength=graph.n_nodes)
+    skipped = np.bincount(edges.target[is_skip], power[is_skip], minlength=graph.n_nodes)
+    share = np.divide(skipped, total, out=np.zeros(graph.n_nodes), where=total > 0)
+    # Skip and path both have a real share of the variance at the target.
+    is_shared = (share >= CARRY_SHARE) & (share <= 1 - CARRY_SHARE)
+    is_real = is_skip & is_shared[edges.target]
+    if not is_real.any():
+        return is_real
+
+    sources = np.unique(edges.source[is_real])
     if len(sources) > MAX_SOURCES:
         sources = np.sort(rng.choice(sources, MAX_SOURCES, replace=False))
-        real &= np.isin(edges.source, sources)
+        is_real &= np.isin(edges.source, sources)
     reach = _parallel_reach(graph, sources)
-    joined = np.zeros(len(edges), dtype=bool)
-    where = np.flatnonzero(real)
-    joined[where] = reach[np.searchsorted(sources, edges.source[where]), edges.target[where]]
-    return joined
+    joins = np.zeros(len(edges), dtype=bool)
+    real = np.flatnonzero(is_real)
+    rows = np.searchsorted(sources, edges.source[real])
+    joins[real] = reach[rows, edges.target[real]]
+    return joins
 
 
-def _parallel_reach(graph, sources):
+def _parallel_reach(graph: EffectiveGraph, sources: Ints) -> Bools:
     """(len(sources), nodes) bool: what each source reaches over two or more contracted edges."""
-    edges, n_nodes = graph.edges, graph.alive.size
-    step = sparse.csr_array(
-        (np.ones(len(edges)), (edges.source, edges.target)), shape=(n_nodes, n_nodes)
-    )
-    start = (np.ones(len(sources)), (np.arange(len(sources)), sources))
-    frontier = _binary(sparse.csr_array(start, shape=(len(sources), n_nodes)) @ step)
+    edges = graph.edges
+    n_nodes = graph.n_nodes
+    ones = np.ones(len(edges))
+    step = sparse.csr_array((ones, (edges.source, edges.target)), shape=(n_nodes, n_nodes))
+    begin = (np.ones(len(sources)), (np.arange(len(sources)), sources))
+    start = sparse.csr_array(begin, shape=(len(sources), n_nodes))
+
+    # Step by step, from the second step on: a single edge is no parallel path.
+    frontier = _binary(start @ step)
     reach = np.zeros(frontier.shape, dtype=bool)
     while frontier.nnz:
         frontier = _binary(frontier @ step)
@@ -105,88 +143,105 @@ def _parallel_reach(graph, sources):
     return reach
 
 
-def _binary(matrix):
+def _binary(matrix: Matrix) -> Matrix:
     matrix.data[:] = 1.0
     return matrix
 
 
-def _handed_null(graph, skips, n_null, rng):
-    """Neurons whose value relays hand on to a skip, and how many there are by chance (n_null,).
+def _handed_null(
+    graph: EffectiveGraph, skips: Edges, *, rng: np.random.Generator, n_draws: int
+) -> tuple[int, Ints | Floats]:
+    """Neurons whose value relays hand on to a skip, and how many there are by chance (n_draws,).
 
-    By chance a node of iteration l is such a relay with the probability that a living node has a single input, that
-    input being positive, and that one of its targets is joined: that a node of l - 1 reaches one of l + 1 by
-    computing. Whose value it hands on is drawn from the nodes of l - 1. Neurons are counted, not nodes, since their
-    wiring is the same at every iteration.
+    By chance a node of iteration l is such a relay with the probability that a used node has a
+    single input, that input being positive, and that one of its targets is joined: that a node of
+    l - 1 reaches one of l + 1 by computing. Whose value it hands on is drawn from the nodes of
+    l - 1. Neurons are counted, not nodes, since their wiring is the same at every iteration.
     """
-    shape = graph.alive.shape
     if not len(skips):
-        return 0, np.zeros(n_null)
+        return 0, np.zeros(n_draws)
     nodes = np.flatnonzero((graph.computing | graph.is_source)[:-2].ravel())
     nodes = np.sort(rng.choice(nodes, min(MAX_SOURCES, len(nodes)), replace=False))
     reach = _parallel_reach(graph, nodes)
-    into, out_of = graph.unrolled.target // shape[1], graph.unrolled.source // shape[1]
+    begins = graph.iterations_of(nodes)
     ends = graph.computing.copy()
-    ends[-1] = graph.alive[-1]
-    none = np.ones(shape[1])  # probability that a neuron's value is handed on at no iteration
-    for l in range(1, shape[0] - 1):
-        step = into == l
-        sources = (
-            graph.alive[l - 1] if graph.has_data else graph.alive[l - 1] & ~graph.is_source[l - 1]
-        )
-        n_targets = len(np.unique(graph.unrolled.target[step]))
+    ends[-1] = graph.used[-1]
+    fan_out = np.bincount(graph.unrolled.source_iteration, minlength=len(graph.used))
+
+    # The probability that a neuron's value is handed on at no iteration.
+    never = np.ones(graph.n_neurons)
+    steps = graph.unrolled.steps(graph.n_iterations)
+    for l in range(1, graph.n_iterations):
+        edges = graph.unrolled.where(steps[l - 1])
+        sources = graph.used[l - 1]
+        if not graph.has_data:
+            sources = sources & ~graph.is_source[l - 1]
+        n_targets = len(np.unique(edges.target))
         if not n_targets or not sources.any():
             continue
-        positive = (
-            float((graph.unrolled.weight[step] > 0).mean()) if graph.activation == "relu" else 1.0
-        )
-        pairs = reach[nodes // shape[1] == l - 1][
-            :, np.flatnonzero(ends[l + 1]) + (l + 1) * shape[1]
-        ]
-        joins = 1 - (1 - pairs.mean()) ** ((out_of == l).sum() / n_targets) if pairs.size else 1.0
-        n_sources = int(graph.alive[l - 1].sum())
-        relay = positive * joins * _single_input(n_sources, step.sum() / n_targets)
-        none[sources] *= (1 - relay / n_sources) ** n_targets
-    return len(np.unique(skips.source % shape[1])), poisson_binomial(
-        1 - none[none < 1], rng, n_null
-    )
+
+        # P(relay) = P(positive) P(joined) P(single input).
+        is_positive = float((edges.weight > 0).mean()) if graph.activation == "relu" else 1.0
+        later = graph.nodes_at(l + 1, np.flatnonzero(ends[l + 1]))
+        joined = reach[begins == l - 1][:, later]
+        is_joined = 1.0
+        if joined.size:
+            is_joined = 1 - (1 - joined.mean()) ** (fan_out[l] / n_targets)
+        n_sources = int(graph.used[l - 1].sum())
+        is_single = _single_input(n_sources, len(edges) / n_targets)
+        is_relay = is_positive * is_joined * is_single
+        never[sources] *= (1 - is_relay / n_sources) ** n_targets
+
+    n_handed = len(np.unique(skips.source_neuron))
+    return n_handed, poisson_binomial(1 - never[never < 1], rng=rng, n_draws=n_draws)
 
 
-def _single_input(n_sources, mean_degree):
-    """P(one input | at least one) of binomial in-degrees over n_sources with the given mean of the truncated law."""
+def _single_input(n_sources: int, mean_degree: float) -> float:
+    """P(one input | at least one) of binomial in-degrees over n_sources.
+
+    `mean_degree` is the mean of the truncated law.
+    """
     if mean_degree <= 1 or n_sources == 1:
         return 1.0
     if mean_degree >= n_sources:
         return 0.0
 
-    def truncated_mean(q):
+    def truncated_mean(q: float) -> float:
         return n_sources * q / -np.expm1(n_sources * np.log1p(-q))
 
     q = brentq(lambda q: truncated_mean(q) - mean_degree, 1e-12, 1 - 1e-12)
-    return float(n_sources * q * (1 - q) ** (n_sources - 1) / -np.expm1(n_sources * np.log1p(-q)))
+    single = n_sources * q * (1 - q) ** (n_sources - 1)
+    return float(single / -np.expm1(n_sources * np.log1p(-q)))
 
 
-def _carry_null(graph, carries, n_null, rng):
-    """Neurons that carry and add, and how many would if the own earlier value were any of the sources of that
-    iteration (n_null,).
+def _carry_null(
+    graph: EffectiveGraph, carries: Bools, *, rng: np.random.Generator, n_draws: int
+) -> tuple[int, Ints]:
+    """Neurons that carry and add, and how many would by chance (n_draws,).
 
-    Each neuron keeps its incoming weights, the same at every iteration; which source counts as its own is drawn.
+    By chance the own earlier value is any of the sources of that iteration. Each neuron keeps its
+    incoming weights, the same at every iteration; which source counts as its own is drawn.
     """
-    edges, n = graph.unrolled, graph.n_neurons
-    power = (edges.weight * graph.spread.ravel()[edges.source]) ** 2
-    share = power / np.bincount(edges.target, power, minlength=graph.alive.size)[edges.target]
+    edges = graph.unrolled
+    power = signal_power(graph, edges)
+    total = np.bincount(edges.target, power, minlength=graph.n_nodes)
+    share = power / total[edges.target]
     could = (edges.weight > 0) & (share >= CARRY_SHARE) & (share <= 1 - CARRY_SHARE)
-    both = np.zeros_like(graph.alive)
-    both[1:] = graph.alive[:-1] & graph.computing[1:]
+    both = np.zeros_like(graph.used)
+    both[1:] = graph.used[:-1] & graph.computing[1:]
     could &= both.ravel()[edges.target]
-    # compared are sources alive wherever the neuron's own earlier value is: others meet fewer competitors, or none
+
+    # Compared are sources used wherever the neuron's own earlier value is: others meet fewer
+    # competitors, or none.
     ids = np.flatnonzero(both.any(axis=0))
-    absent = (
-        both[1:, ids].T.astype(np.float32) @ ~graph.alive[:-1]
-    )  # (neurons, sources): iterations without the source
+    # Iterations without the source, (neurons, sources).
+    absent = both[1:, ids].T.astype(np.float32) @ ~graph.used[:-1]
     candidate = absent == 0
-    place = np.full(n, -1)
-    place[ids] = np.arange(len(ids))
+    row_of = np.full(graph.n_neurons, -1)
+    row_of[ids] = np.arange(len(ids))
     hit = np.zeros_like(candidate)
-    hit[place[edges.target[could] % n], edges.source[could] % n] = True
-    chance = (hit & candidate).sum(axis=1) / candidate.sum(axis=1)
-    return int(carries.any(axis=0).sum()), poisson_binomial(chance, rng, n_null)
+    hit[row_of[edges.target_neuron[could]], edges.source_neuron[could]] = True
+
+    probability = (hit & candidate).sum(axis=1) / candidate.sum(axis=1)
+    n_carries = int(carries.any(axis=0).sum())
+    return n_carries, poisson_binomial(probability, rng=rng, n_draws=n_draws)

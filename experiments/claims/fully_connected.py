@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.forward import forward
+from analysis.network import flat_network
 from analysis.plots import sorted_matrix
 from experiments.claims import Check, column, spread
 from experiments.commands.judging import arrays, judge
@@ -68,9 +69,14 @@ def measure(arm: str, run: Run, data: Dataset) -> dict:
     W, b, _ = arrays(run)
     kept = run.kept.numpy()
     W, b = W[np.ix_(kept, kept)], b[kept]
-    answers = forward(
-        W, b, X.numpy().astype(float), run.config.n_iterations, n_outputs=data.n_outputs
-    )[-1].argmax(1)
+    net = flat_network(
+        W,
+        b,
+        n_inputs=data.n_inputs,
+        n_outputs=data.n_outputs,
+        n_iterations=run.config.n_iterations,
+    )
+    answers = forward(net, X.numpy().astype(float)).outputs.argmax(1)
     verdict = report.verdicts["fully_connected"]
     return {
         "accuracy": float(np.mean(answers == y.numpy())),

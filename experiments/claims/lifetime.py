@@ -150,7 +150,7 @@ def _look(moment: Snapshot, run: Run, data: Dataset) -> dict:
         positions=positions,
         inputs=samples(data)[0],
         n_null=N_DRAWS,
-        threshold=0.0,
+        threshold=run.flat()["threshold"],
     )
     hidden = range(data.n_inputs, run.config.n_neurons - data.n_outputs)
     ids = [int(i) for i in np.flatnonzero(report.effective.computing.any(0)) if i in hidden]

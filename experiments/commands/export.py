@@ -25,6 +25,7 @@ from analysis.export import (
 )
 from analysis.export.lattice import integer_coordinates
 from analysis.export.portable import SETTINGS
+from analysis.network import flat_network
 from experiments.commands import judging
 from urn import InputError, Run, load_run
 from urn.data.tasks import Dataset
@@ -193,7 +194,7 @@ def layers(run: Run, data: Dataset, report: StructureReport, *, on_data: bool = 
     """The layers of a run's living network; receptive fields and kernels where the verdicts say that there are some."""
     ids = run.compact().ids.numpy()
     inputs = data.train[0].numpy().astype(float) if on_data else None
-    graph = exact_graph(*_living(run), **run.form, inputs=inputs)
+    graph = exact_graph(flat_network(*_living(run), **run.form), inputs)
     local_layers = report.verdicts["locally_connected"].evidence["local_layers"]
     local = [
         place for place, i in enumerate(ids.tolist()) if report.layer_of.get(i) in local_layers

@@ -4,11 +4,10 @@ import numpy as np
 import torch
 from scipy.stats import binomtest, t
 
-from analysis import StructureReport, Verdict, analyse
+from analysis import StructureReport, Verdict, analyse, flat_network
 from analysis.forward import forward
 from urn import InputError, Run
 from urn.data.tasks import Dataset, task_options
-from urn.loss.penalties import TERMS
 
 MAX_SAMPLES = 500
 """Validation samples that are enough to see what varies: analysis holds neurons x iterations x samples."""
@@ -85,12 +84,6 @@ def judge(
 ) -> StructureReport:
     """`analyse` on the weights of a run and the validation samples of its task. A `threshold` takes the place of the rule."""
     W, b, positions = arrays(run)
-    # Where a price pulls weights to zero, zeros are exact and every weight that is left is meant.
-    priced = any(
-        schedule.value > 0
-        for name, schedule in run.config.strengths.items()
-        if TERMS[name].shrinks == "weight"
-    )
     return analyse(
         W,
         b,
@@ -103,18 +96,14 @@ def judge(
         activation=run.config.activation,
         n_null=n_null,
         seed=seed,
-        threshold=0.0 if priced and threshold is None else threshold,
+        threshold=run.flat()["threshold"] if threshold is None else threshold,
         sweep=sweep,
     )
 
 
 def activity(run: Run, data: Dataset) -> np.ndarray:
     """N of a run on its validation samples, `(I + 1, B, S)`."""
-    W, b, _ = arrays(run)
-    modes = {"input_mode": run.config.input_mode, "activation": run.config.activation}
-    return forward(
-        W, b, samples(data)[0], run.config.n_iterations, n_outputs=data.n_outputs, **modes
-    )[0]
+    return forward(flat_network(**run.flat()), samples(data)[0]).activity
 
 
 def shared_neurons(W: np.ndarray, N: np.ndarray, n_outputs: int) -> int:

@@ -7,6 +7,7 @@ import torch
 from analysis.export import FORMATS, Portable, exact_graph, layered_source, plan
 from analysis.export.lattice import integer_coordinates
 from analysis.forward import forward
+from analysis.network import flat_network
 from tests.planted import FAMILIES, planted
 
 
@@ -18,7 +19,7 @@ def layers_of(network):
     """The plan of a planted network, told what was planted."""
     arguments = dict(network.arguments)
     positions = arguments.pop("positions", None)
-    graph = exact_graph(network.weights, network.biases, **arguments)
+    graph = exact_graph(flat_network(network.weights, network.biases, **arguments))
     local = np.arange(len(network.weights)) if "locally_connected" in network.true else ()
     coordinates = None
     if "convolutional" in network.true:
@@ -44,10 +45,9 @@ def test_code_computes_what_the_network_computes(family):
     if network.widths is not None and len(found.layers) == len(network.widths) + 2:
         assert found.widths[1:-1] == network.widths
     arguments = {key: value for key, value in network.arguments.items() if key != "positions"}
-    x = 3 * np.random.default_rng(7).normal(size=(50, arguments.pop("n_inputs")))
-    true = forward(network.weights, network.biases, x, arguments.pop("n_iterations"), **arguments)[
-        2
-    ]
+    x = 3 * np.random.default_rng(7).normal(size=(50, arguments["n_inputs"]))
+    net = flat_network(network.weights, network.biases, **network.arguments)
+    true = forward(net, x).outputs
     y = run_code(layered_source(found, title=family, dtype="float64"), x)
     np.testing.assert_allclose(y, true, atol=1e-11 * np.abs(true).max())
     kinds = {block.kind for layer in found.layers for block in layer.blocks}
@@ -60,19 +60,21 @@ def test_code_computes_what_the_network_computes(family):
 def test_a_relay_hands_its_bias_on():
     W, b = np.zeros((5, 5)), np.array([0, 0.5, 0.25, 0.125, 1.0])  # 0 -> 1 -> 2 -> 3 -> 4
     W[1, 0], W[2, 1], W[3, 2], W[4, 3] = -2.0, 3.0, 0.5, 4.0
-    graph = exact_graph(W, b, n_inputs=1, n_outputs=1, n_iterations=4)
+    net = flat_network(W, b, n_inputs=1, n_outputs=1, n_iterations=4)
+    graph = exact_graph(net)
     assert graph.computing.sum() == 1
     x = np.linspace(-2, 2, 9)[:, None]
     found = plan(graph)
     assert found.widths == (1, 1, 1)
     y = run_code(layered_source(found, title="relay", dtype="float64"), x)
-    np.testing.assert_allclose(y, forward(W, b, x, 4, n_outputs=1)[2], atol=1e-12)
+    np.testing.assert_allclose(y, forward(net, x).outputs, atol=1e-12)
 
 
 def test_a_clipped_relay_is_no_relay():
     W, b = np.zeros((4, 4)), np.array([0, 0.5, -0.25, 0])  # a negative bias: it may be silent
     W[1, 0], W[2, 1], W[3, 2] = 1.0, 1.0, 1.0
-    assert exact_graph(W, b, n_inputs=1, n_outputs=1, n_iterations=3).computing.sum() == 2
+    shorter = flat_network(W, b, n_inputs=1, n_outputs=1, n_iterations=3)
+    assert exact_graph(shorter).computing.sum() == 2
 
 
 def test_a_lattice_that_ends_is_padded_with_zeros_and_odd_weights_are_kept():
@@ -86,8 +88,9 @@ def test_a_lattice_that_ends_is_padded_with_zeros_and_odd_weights_are_kept():
     W[n + 4, 4] -= 0.01
     W[-1, n : 2 * n] = rng.normal(size=n)
     positions = np.concatenate([np.arange(n), np.arange(n), [np.nan]])[:, None]
+    net = flat_network(W, n_inputs=n, n_outputs=1, n_iterations=2)
     found = plan(
-        exact_graph(W, np.zeros(len(W)), n_inputs=n, n_outputs=1, n_iterations=2),
+        exact_graph(net),
         coordinates=positions,
     )
     conv, rest = found.layers[1].blocks
@@ -99,14 +102,15 @@ def test_a_lattice_that_ends_is_padded_with_zeros_and_odd_weights_are_kept():
     np.testing.assert_allclose(conv.weight.ravel(), kernel)
     assert rest.weight.shape == (n, 1)
     x = rng.normal(size=(30, n))
-    true = forward(W, np.zeros(len(W)), x, 2, n_outputs=1)[2]
+    true = forward(net, x).outputs
     np.testing.assert_allclose(
         run_code(layered_source(found, title="", dtype="float64"), x), true, atol=1e-12
     )
 
 
 def test_nothing_to_plan_where_no_input_reaches_an_output():
-    graph = exact_graph(np.zeros((4, 4)), np.ones(4), n_inputs=1, n_outputs=1, n_iterations=2)
+    net = flat_network(np.zeros((4, 4)), np.ones(4), n_inputs=1, n_outputs=1, n_iterations=2)
+    graph = exact_graph(net)
     with pytest.raises(ValueError, match="no input to an output"):
         plan(graph)
 

@@ -1,5 +1,7 @@
 """Plain measures against networkx and against networks that can be counted by hand."""
 
+from collections.abc import Callable
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -16,19 +18,19 @@ from analysis.measures import (
 )
 
 
-def sparse_weights(seed, n=20, density=0.1):
+def sparse_weights(seed: int, n: int = 20, density: float = 0.1) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return rng.normal(size=(n, n)) * (rng.random((n, n)) < density)
 
 
-def graph_of(weights):
+def graph_of(weights: np.ndarray) -> nx.DiGraph:
     """networkx edges are (j, i)."""
     return nx.from_numpy_array(np.abs(weights).T, create_using=nx.DiGraph)
 
 
 @given(seed=st.integers(0, 10_000), steps=st.integers(1, 6))
 @settings(max_examples=30, deadline=None)
-def test_path_lengths_are_those_of_networkx(seed, steps):
+def test_path_lengths_are_those_of_networkx(seed: int, steps: int) -> None:
     weights = sparse_weights(seed)
     expected = np.full((20, 20), np.inf)
     for source, lengths in nx.all_pairs_shortest_path_length(graph_of(weights), cutoff=steps):
@@ -40,7 +42,7 @@ def test_path_lengths_are_those_of_networkx(seed, steps):
 
 @given(seed=st.integers(0, 10_000), steps=st.integers(1, 6))
 @settings(max_examples=30, deadline=None)
-def test_arrival_is_the_shortest_way_from_any_input(seed, steps):
+def test_arrival_is_the_shortest_way_from_any_input(seed: int, steps: int) -> None:
     weights = sparse_weights(seed)
     nearest = path_lengths(weights, steps, sources=range(4)).min(axis=1)
     assert np.array_equal(
@@ -48,7 +50,7 @@ def test_arrival_is_the_shortest_way_from_any_input(seed, steps):
     )
 
 
-def test_arrival_is_the_step_at_which_a_linear_network_first_moves():
+def test_arrival_is_the_step_at_which_a_linear_network_first_moves() -> None:
     weights = np.abs(sparse_weights(1, n=30, density=0.05))
     state = np.arange(30) < 3
     first = np.where(state, 0, -1)
@@ -58,34 +60,34 @@ def test_arrival_is_the_step_at_which_a_linear_network_first_moves():
     assert np.array_equal(arrival_step(weights, 3, 4), first)
 
 
-def test_density_by_block_by_hand():
+def test_density_by_block_by_hand() -> None:
     weights = np.zeros((6, 6))
     weights[2:4, :2] = 3.0  # dense from {0, 1} to {2, 3}
     weights[4, 2] = -4.0
     weights[2, 3] = 1.0
     weights[3, 3] = 9.0  # self-loops are left out
     weights[5, 5] = 9.0
-    found = density_by_block(weights, [[0, 1], [2, 3], [4]])
-    assert found["edges"].tolist() == [[0, 0, 0], [4, 1, 0], [0, 1, 0]]
-    np.testing.assert_allclose(found["density"], [[0, 0, 0], [1, 0.5, 0], [0, 0.5, np.nan]])
+    blocks = density_by_block(weights, [[0, 1], [2, 3], [4]])
+    assert blocks["edges"].tolist() == [[0, 0, 0], [4, 1, 0], [0, 1, 0]]
+    np.testing.assert_allclose(blocks["density"], [[0, 0, 0], [1, 0.5, 0], [0, 0.5, np.nan]])
     np.testing.assert_allclose(
-        found["mass_share"], np.array([[0, 0, 0], [12, 1, 0], [0, 4, 0]]) / 17
+        blocks["mass_share"], np.array([[0, 0, 0], [12, 1, 0], [0, 4, 0]]) / 17
     )
 
 
-def test_blocks_together_hold_every_edge():
+def test_blocks_together_hold_every_edge() -> None:
     weights = sparse_weights(2)
     order = np.random.default_rng(2).permutation(20)
-    found = density_by_block(weights, [order[:3], order[3:11], order[11:]])
-    assert found["edges"].sum() == np.count_nonzero(weights) - np.count_nonzero(weights.diagonal())
-    assert found["mass_share"].sum() == pytest.approx(1)
+    blocks = density_by_block(weights, [order[:3], order[3:11], order[11:]])
+    assert blocks["edges"].sum() == np.count_nonzero(weights) - np.count_nonzero(weights.diagonal())
+    assert blocks["mass_share"].sum() == pytest.approx(1)
     whole = density_by_block(weights, [range(20)])
     assert whole["density"].item() == pytest.approx(
         nx.density(graph_of(weights - np.diag(weights.diagonal())))
     )
 
 
-def test_modularity_finds_planted_communities_and_equals_the_formula():
+def test_modularity_finds_planted_communities_and_equals_the_formula() -> None:
     """Leicht & Newman (2008): Q = sum over pairs in one community of A_ij - k_i k_j / m, over m."""
     rng = np.random.default_rng(3)
     member = np.repeat([0, 1, 2], 10)
@@ -96,6 +98,7 @@ def test_modularity_finds_planted_communities_and_equals_the_formula():
     assert sorted(sorted(community) for community in communities) == [
         list(range(k, k + 10)) for k in (0, 10, 20)
     ]
+
     mass = weights.sum()
     expected = weights - np.outer(weights.sum(axis=1), weights.sum(axis=0)) / mass
     assert quality == pytest.approx(expected[member[:, None] == member].sum() / mass)
@@ -105,20 +108,20 @@ def test_modularity_finds_planted_communities_and_equals_the_formula():
 
 @given(seed=st.integers(0, 10_000))
 @settings(max_examples=30, deadline=None)
-def test_reciprocity_is_that_of_networkx(seed):
+def test_reciprocity_is_that_of_networkx(seed: int) -> None:
     weights = sparse_weights(seed, density=0.3)
     without = weights - np.diag(weights.diagonal())
     assert reciprocity(weights) == pytest.approx(nx.overall_reciprocity(graph_of(without)))
 
 
-def test_weighted_reciprocity_by_hand():
+def test_weighted_reciprocity_by_hand() -> None:
     weights = np.array([[5.0, 1.0, 0.0], [-3.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
     assert reciprocity(weights, weighted=True) == pytest.approx(2 / 6)
     assert reciprocity(weights) == pytest.approx(2 / 3)
     assert np.isnan(reciprocity(np.eye(3)))
 
 
-def test_self_loops_by_hand():
+def test_self_loops_by_hand() -> None:
     weights = np.diag([0.0, 2.0, -1.0, 0.0])
     weights[1, 0] = 3.0
     assert self_loops(weights) == {
@@ -143,6 +146,6 @@ def test_self_loops_by_hand():
         (lambda: density_by_block(np.zeros((2, 2)), [[2]]), "groups"),
     ],
 )
-def test_bad_arguments_are_refused(call, named):
+def test_bad_arguments_are_refused(call: Callable[[], object], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         call()

@@ -14,7 +14,7 @@ from analysis.nulls import (
 )
 
 
-def test_empirical_p_by_hand():
+def test_empirical_p_by_hand() -> None:
     draws = [1, 2, 3, 4]
     assert empirical_p(3, draws) == 3 / 5
     assert empirical_p(5, draws) == 1 / 5
@@ -23,7 +23,7 @@ def test_empirical_p_by_hand():
         empirical_p(2, draws, tail="both")
 
 
-def test_ties_at_random_make_discrete_p_uniform():
+def test_ties_at_random_make_discrete_p_uniform() -> None:
     rng = np.random.default_rng(0)
     p = [
         empirical_p(x, rng.binomial(5, 0.3, size=199), rng=rng)
@@ -36,44 +36,44 @@ def test_ties_at_random_make_discrete_p_uniform():
     assert np.mean(np.array(conservative) <= 0.05) <= 0.05
 
 
-def test_z_score_of_draws_that_do_not_vary():
+def test_z_score_of_draws_that_do_not_vary() -> None:
     assert z_score(2, [2, 2]) == 0
     assert z_score(3, [2, 2]) == np.inf
     assert z_score(1, [0, 2]) == 0
 
 
 @pytest.mark.parametrize("n_edges", [0, 1, 7, 12])
-def test_random_bipartite_has_the_number_of_edges(n_edges):
-    draws = random_bipartite(3, 4, n_edges, np.random.default_rng(0), 500)
+def test_random_bipartite_has_the_number_of_edges(n_edges: int) -> None:
+    draws = random_bipartite(3, 4, n_edges, rng=np.random.default_rng(0), n_draws=500)
     assert (draws.sum(axis=(1, 2)) == n_edges).all()
     np.testing.assert_allclose(draws.mean(axis=0), n_edges / 12, atol=0.1)
 
 
-def test_random_bipartite_takes_a_number_for_each_draw():
+def test_random_bipartite_takes_a_number_for_each_draw() -> None:
     counts = np.array([0, 3, 6])
-    assert (
-        random_bipartite(2, 3, counts, np.random.default_rng(0), 3).sum(axis=(1, 2)).tolist()
-        == counts.tolist()
-    )
+    draws = random_bipartite(2, 3, counts, rng=np.random.default_rng(0), n_draws=3)
+    assert draws.sum(axis=(1, 2)).tolist() == counts.tolist()
 
 
-def test_permutations_are_uniform():
-    draws = permutations(4, np.random.default_rng(0), 4000)
+def test_permutations_are_uniform() -> None:
+    draws = permutations(4, rng=np.random.default_rng(0), n_draws=4000)
     assert (np.sort(draws, axis=1) == np.arange(4)).all()
     counts = np.unique(draws, axis=0, return_counts=True)[1]
     assert len(counts) == 24
     assert stats.chisquare(counts).pvalue > 0.001
 
 
-def test_permuting_along_the_orbit_keeps_each_field_and_its_weights():
+def test_permuting_along_the_orbit_keeps_each_field_and_its_weights() -> None:
     rng = np.random.default_rng(0)
     support = rng.random((6, 9)) < 0.5
     kernels = np.where(support, rng.normal(size=(6, 9)), 0.0).astype(np.float32)
-    draws = permute_along_orbit(kernels, support, rng, 300)
+    draws = permute_along_orbit(kernels, support, rng=rng, n_draws=300)
     assert ((draws != 0) == support).all()
     np.testing.assert_array_equal(
         np.sort(draws, axis=2), np.broadcast_to(np.sort(kernels, axis=1), draws.shape)
     )
+
+    # Every tap of a field has the mean of its weights.
     mean = draws.mean(axis=0)[support]
     expected = (
         kernels.sum(axis=1, keepdims=True)
@@ -83,13 +83,13 @@ def test_permuting_along_the_orbit_keeps_each_field_and_its_weights():
     np.testing.assert_allclose(mean, expected, atol=0.3)
 
 
-def test_poisson_binomial_mean_and_variance():
+def test_poisson_binomial_mean_and_variance() -> None:
     p = np.array([0.1, 0.5, 0.9, 1.0])
-    draws = poisson_binomial(p, np.random.default_rng(0), 20_000)
+    draws = poisson_binomial(p, rng=np.random.default_rng(0), n_draws=20_000)
     assert draws.mean() == pytest.approx(p.sum(), abs=0.03)
     assert draws.var() == pytest.approx((p * (1 - p)).sum(), abs=0.03)
 
 
-def test_draws_follow_the_generator():
-    first, again = (permutations(9, np.random.default_rng(7), 5) for _ in range(2))
+def test_draws_follow_the_generator() -> None:
+    first, again = (permutations(9, rng=np.random.default_rng(7), n_draws=5) for _ in range(2))
     assert (first == again).all()

@@ -7,7 +7,7 @@ from scipy import sparse
 from analysis.spatial import distance_correlation, field_spread, morans_i, unrolled
 
 
-def test_spread_by_hand():
+def test_spread_by_hand() -> None:
     positions = np.array([[0.0, 0.0], [2.0, 0.0], [9.0, 9.0]])
     assert field_spread(np.array([[1.0, -1.0, 0.0]]), positions).tolist() == pytest.approx([1.0])
     assert field_spread(np.array([[3.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), positions).tolist() == [
@@ -16,9 +16,10 @@ def test_spread_by_hand():
     ]
 
 
-def test_spread_is_the_weighted_standard_deviation():
+def test_spread_is_the_weighted_standard_deviation() -> None:
     rng = np.random.default_rng(0)
-    weights, positions = rng.normal(size=(4, 20)), rng.normal(size=(20, 3)) + 1e3
+    weights = rng.normal(size=(4, 20))
+    positions = rng.normal(size=(20, 3)) + 1e3
     expected = []
     for row in np.abs(weights):
         centre = np.average(positions, axis=0, weights=row)
@@ -27,26 +28,29 @@ def test_spread_is_the_weighted_standard_deviation():
     np.testing.assert_allclose(field_spread(sparse.csr_array(weights), positions), expected)
 
 
-def test_many_draws_of_positions_at_once():
+def test_many_draws_of_positions_at_once() -> None:
     rng = np.random.default_rng(1)
-    weights, draws = rng.normal(size=(4, 10)), rng.normal(size=(3, 10, 2))
+    weights = rng.normal(size=(4, 10))
+    draws = rng.normal(size=(3, 10, 2))
     np.testing.assert_allclose(
         field_spread(weights, draws), [field_spread(weights, p) for p in draws]
     )
 
 
-def test_spread_ignores_rigid_motions():
+def test_spread_ignores_rigid_motions() -> None:
     rng = np.random.default_rng(2)
-    weights, positions = rng.normal(size=(4, 10)), rng.normal(size=(10, 2))
+    weights = rng.normal(size=(4, 10))
+    positions = rng.normal(size=(10, 2))
     turn = np.array([[0.6, -0.8], [0.8, 0.6]])
     np.testing.assert_allclose(
         field_spread(weights, positions @ turn + 5), field_spread(weights, positions)
     )
 
 
-def test_morans_i_by_its_definition():
+def test_morans_i_by_its_definition() -> None:
     rng = np.random.default_rng(3)
-    values, positions = rng.normal(size=12), rng.uniform(size=(12, 2))
+    values = rng.normal(size=12)
+    positions = rng.uniform(size=(12, 2))
     distance = np.linalg.norm(positions[:, None] - positions[None], axis=2)
     near = np.zeros((12, 12))
     for i in range(12):
@@ -56,7 +60,7 @@ def test_morans_i_by_its_definition():
     assert morans_i(values, positions)[0] == pytest.approx(expected)
 
 
-def test_morans_i_of_a_bump_of_noise_and_of_nothing():
+def test_morans_i_of_a_bump_of_noise_and_of_nothing() -> None:
     x = np.linspace(0, 1, 60)[:, None]
     rng = np.random.default_rng(4)
     assert morans_i(np.exp(-((x[:, 0] - 0.4) ** 2) / 0.01), x)[0] > 0.8
@@ -64,7 +68,9 @@ def test_morans_i_of_a_bump_of_noise_and_of_nothing():
     assert np.isnan(morans_i(np.ones(60), x)[0])
 
 
-def test_weights_that_fall_off_with_distance_correlate_negatively_and_shuffled_positions_not():
+def test_weights_that_fall_off_with_distance_correlate_negatively_and_shuffled_positions_not() -> (
+    None
+):
     rng = np.random.default_rng(0)
     positions = rng.random((60, 2))
     apart = np.linalg.norm(positions[:, None] - positions, axis=2)
@@ -78,7 +84,7 @@ def test_weights_that_fall_off_with_distance_correlate_negatively_and_shuffled_p
     assert np.isnan(distance_correlation(np.zeros((60, 60)), positions))
 
 
-def test_a_ring_is_unrolled_and_nothing_else_is():
+def test_a_ring_is_unrolled_and_nothing_else_is() -> None:
     angle = np.linspace(0, 2 * np.pi, 12, endpoint=False)
     ring = np.column_stack([3 + np.cos(angle), np.sin(angle)])
     placed = np.vstack([ring, ring, [np.nan, np.nan]])  # two channels, and a neuron without a place

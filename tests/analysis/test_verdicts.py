@@ -1,16 +1,22 @@
 """Verdicts on planted networks, and on small ones where the numbers can be worked out by hand."""
 
+import json
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pytest
 
-from analysis import analyse
+from analysis import StructureReport, analyse
+from analysis.verdicts import VERDICTS, Case, Kind, Verdict, in_order, register
 from analysis.verdicts.recurrent import services
 from experiments.benchmarks.planted import run
 from tests.analysis.test_effective import graph_of, wire
 from tests.planted import FAMILIES, local, mlp, residual, rnn
+from tests.planting import Planted
 
 
-def judge(network, **options):
+def judge(network: Planted, **options: Any) -> StructureReport:
     return analyse(
         network.weights,
         network.biases,
@@ -19,16 +25,19 @@ def judge(network, **options):
     )
 
 
-def test_planted_networks_are_named():
-    """One of each family with and without noise; the full benchmark is `python -m experiments.benchmarks planted`."""
+def test_planted_networks_are_named() -> None:
+    """One of each family with and without noise.
+
+    The full benchmark is `python -m experiments.benchmarks planted`.
+    """
     result = run(1, n_null=400, seed=7, show=False)
-    misses = [(name, found) for name, _, found, _ in result["misses"]]
+    misses = [(name, errors) for name, _, errors, _ in result["misses"]]
     assert result["n_networks"] == 2 * len(FAMILIES)
     assert result["accuracy"] >= 0.99, misses
     assert result["inexact_layers"] == 0, misses
 
 
-def test_every_planted_network_is_hidden_among_useless_neurons():
+def test_every_planted_network_is_hidden_among_useless_neurons() -> None:
     network = mlp(200, np.random.default_rng(0), n_hidden=2)
     report = judge(network)
     wired = (network.weights != 0).any(axis=0) & (network.weights != 0).any(axis=1)
@@ -36,7 +45,7 @@ def test_every_planted_network_is_hidden_among_useless_neurons():
     assert (network.weights != 0).sum() > 1.5 * report.n_used_weights
 
 
-def test_block_densities_of_a_perceptron():
+def test_block_densities_of_a_perceptron() -> None:
     network = mlp(150, np.random.default_rng(0), n_hidden=2)
     verdict = judge(network).verdicts["fully_connected"]
     assert verdict.effect == 1.0
@@ -47,7 +56,7 @@ def test_block_densities_of_a_perceptron():
     ]
 
 
-def test_a_random_field_is_as_wide_as_a_permuted_one():
+def test_a_random_field_is_as_wide_as_a_permuted_one() -> None:
     rng = np.random.default_rng(0)
     wide = judge(mlp(150, rng, n_hidden=2)).verdicts["locally_connected"]
     narrow = judge(local(200, rng, dim=1, n_hidden=1)).verdicts["locally_connected"]
@@ -58,7 +67,7 @@ def test_a_random_field_is_as_wide_as_a_permuted_one():
     )
 
 
-def test_permuting_the_inputs_destroys_locality():
+def test_permuting_the_inputs_destroys_locality() -> None:
     """The control of MNIST-1D: the same network, its inputs shuffled in space, is not local."""
     rng = np.random.default_rng(1)
     network = local(250, rng, dim=2, n_hidden=1)
@@ -71,7 +80,7 @@ def test_permuting_the_inputs_destroys_locality():
     assert shuffled.effect > 0.8
 
 
-def test_kernels_explain_what_they_share():
+def test_kernels_explain_what_they_share() -> None:
     rng = np.random.default_rng(2)
     network = local(350, rng, dim=1, n_hidden=1, channels=3, shared=True)
     exact = judge(network).verdicts["convolutional"]
@@ -79,19 +88,18 @@ def test_kernels_explain_what_they_share():
     assert exact.evidence["layers"][0]["matched"] == 1
     independent = local(350, rng, dim=1, n_hidden=1, channels=3)
     assert judge(independent).verdicts["convolutional"].effect < 0.5
-    # half the kernel power replaced by independent weights: sharing still explains much, but it is no convolution
-    half = (
-        network.weights
-        + np.where(network.weights != 0, rng.normal(size=network.weights.shape), 0) * 0.4
-    )
-    spoiled = analyse(half, network.biases, n_null=400, **network.arguments).verdicts[
-        "convolutional"
-    ]
+
+    # Half the kernel power replaced by independent weights: sharing still explains much, but it is
+    # no convolution.
+    noise = np.where(network.weights != 0, rng.normal(size=network.weights.shape), 0) * 0.4
+    half = network.weights + noise
+    report = analyse(half, network.biases, n_null=400, **network.arguments)
+    spoiled = report.verdicts["convolutional"]
     assert 0.1 < spoiled.effect < 0.8
     assert not spoiled.present
 
 
-def test_without_positions_nothing_is_local():
+def test_without_positions_nothing_is_local() -> None:
     network = local(200, np.random.default_rng(0), dim=1, n_hidden=1)
     verdict = judge(network, positions=None).verdicts["locally_connected"]
     assert not verdict.present
@@ -99,32 +107,32 @@ def test_without_positions_nothing_is_local():
 
 
 @pytest.mark.parametrize("n_blocks", [1, 2, 3, 4])
-def test_blocks_are_counted(n_blocks):
+def test_blocks_are_counted(n_blocks: int) -> None:
     network = residual(260, np.random.default_rng(n_blocks), n_blocks=n_blocks)
     evidence = judge(network).verdicts["residual"].evidence
     assert evidence["n_blocks"] == n_blocks
     assert evidence["n_skip_targets"] == n_blocks * network.widths[0]
 
 
-def test_without_its_skips_a_residual_network_is_a_perceptron():
+def test_without_its_skips_a_residual_network_is_a_perceptron() -> None:
     network = residual(200, np.random.default_rng(3), n_blocks=2)
     report = judge(network)
     weights = network.weights.copy()
-    edges, n = report.effective.edges, len(weights)
-    long = report.layering.span > 1
-    weights[edges.target[long] % n, edges.via[long] % n] = 0
+    skips = report.effective.edges.where(report.layering.span > 1)
+    weights[skips.target_neuron, skips.via_neuron] = 0
     cut = analyse(weights, network.biases, n_null=400, **network.arguments)
     assert not cut.verdicts["residual"].present
     assert cut.summary.startswith("MLP")
     assert (cut.depth, cut.widths) == (report.depth, report.widths)
 
 
-def test_services_of_sums_relays_and_repeated_steps():
-    # 1 gets 0 at l = 1, 2 at l = 2 and 3 at l = 3, and carries itself: one running sum
+def test_services_of_sums_relays_and_repeated_steps() -> None:
+    # 1 gets 0 at l = 1, 2 at l = 2 and 3 at l = 3, and carries itself: a single running sum.
     running = wire(5, (0, 1, 1), (0, 2, 1), (2, 3, 1), (2, 1, 1), (3, 1, 1), (1, 1, 1), (1, 4, 1))
     biases = [0, 0, -0.1, -0.1, 0]
     assert services(graph_of(running, biases, n_iterations=4)).tolist() == [0, 1, 1, 1, 0]
-    # the same weights again at each iteration: a recurrent step
+
+    # The same weights again at each iteration: a recurrent step.
     again = wire(
         4,
         (0, 1, 1),
@@ -137,12 +145,13 @@ def test_services_of_sums_relays_and_repeated_steps():
         (2, 3, 1),
     )
     assert services(graph_of(again, n_iterations=4)).tolist() == [0, 2, 2, 0]
-    # relays do no service
+
+    # Relays do not compute.
     relayed = wire(3, (0, 1, 1), (1, 1, 1), (1, 2, 1))
     assert services(graph_of(relayed, n_iterations=4)).tolist() == [0, 1, 0]
 
 
-def test_a_residual_network_with_tied_weights_is_residual_and_recurrent():
+def test_a_residual_network_with_tied_weights_is_residual_and_recurrent() -> None:
     """An identity-initialised recurrent network (Le, Jaitly & Hinton 2015): W = 1 + small."""
     rng = np.random.default_rng(0)
     weights = np.zeros((60, 60))
@@ -156,11 +165,11 @@ def test_a_residual_network_with_tied_weights_is_residual_and_recurrent():
     assert report.verdicts["residual"].evidence["carry_and_add_share"] > 0.5
 
 
-def test_self_weights_by_chance_are_no_residual_stream():
+def test_self_weights_by_chance_are_no_residual_stream() -> None:
     assert not judge(rnn(60, np.random.default_rng(4))).verdicts["residual"].present
 
 
-def test_a_network_without_hidden_layers():
+def test_a_network_without_hidden_layers() -> None:
     rng = np.random.default_rng(5)
     weights = np.zeros((20, 20))
     weights[12:, :8] = rng.normal(size=(8, 8))
@@ -174,7 +183,7 @@ def test_a_network_without_hidden_layers():
 @pytest.mark.parametrize(
     "family", ["mlp 3", "residual 2", "carried 2", "local 1d deep", "conv 2d", "rnn pulse"]
 )
-def test_data_do_not_change_the_verdicts(family):
+def test_data_do_not_change_the_verdicts(family: str) -> None:
     rng = np.random.default_rng(8)
     network = FAMILIES[family][1](400, rng)
     report = judge(network, inputs=rng.normal(size=(300, network.arguments["n_inputs"])))
@@ -184,7 +193,7 @@ def test_data_do_not_change_the_verdicts(family):
 
 @pytest.mark.parametrize("heavy", [False, True])
 @pytest.mark.parametrize("family", ["mlp 4", "residual 3", "carried 4", "random levelled"])
-def test_weak_noise_with_heavy_tails_changes_no_verdict(family, heavy):
+def test_weak_noise_with_heavy_tails_changes_no_verdict(family: str, heavy: bool) -> None:
     """Laplacian noise leaves stray weights above any threshold that is set for Gaussian noise."""
     rng = np.random.default_rng(9)
     network = FAMILIES[family][1](300, rng).noised(rng, heavy=heavy)
@@ -193,8 +202,8 @@ def test_weak_noise_with_heavy_tails_changes_no_verdict(family, heavy):
     assert {name for name, verdict in report.verdicts.items() if verdict.present} == network.true
 
 
-def test_a_ring_convolution_with_one_strong_tap():
-    """Kernels that wrap around a closed lattice, and that many others resemble by chance since one tap dominates."""
+def test_a_ring_convolution_with_a_strong_tap() -> None:
+    """Kernels wrap around a closed lattice, and many are alike by chance: a tap dominates."""
     rng = np.random.default_rng(10)
     weights = np.zeros((40 + 120 + 4, 40 + 120 + 4))
     site = np.arange(40)
@@ -204,6 +213,7 @@ def test_a_ring_convolution_with_one_strong_tap():
         for offset, weight in zip(range(-4, 5), kernel, strict=True):
             weights[40 + 40 * c + site, (site + offset) % 40] = weight
     weights[160:, 40:160] = rng.normal(size=(4, 120))
+
     line = site[:, None] / 39
     positions = np.concatenate([np.tile(line, (4, 1)), np.full((4, 1), np.nan)])
     arguments = {
@@ -213,27 +223,95 @@ def test_a_ring_convolution_with_one_strong_tap():
         "positions": positions,
         "n_null": 400,
     }
-    found = analyse(weights, **arguments).verdicts["convolutional"]
-    assert found.present
-    assert found.evidence["layers"][0]["cyclic"]
-    ring = 0.5 * np.column_stack(
-        [np.cos(site * np.pi / 20), np.sin(site * np.pi / 20)]
-    )  # the same, drawn as what it is
+    verdict = analyse(weights, **arguments).verdicts["convolutional"]
+    assert verdict.present
+    assert verdict.evidence["layers"][0]["cyclic"]
+
+    # The same, with positions on a ring.
+    ring = 0.5 * np.column_stack([np.cos(site * np.pi / 20), np.sin(site * np.pi / 20)])
     ring = np.concatenate([np.tile(ring, (4, 1)), np.full((4, 2), np.nan)])
     assert analyse(weights, **arguments | {"positions": ring}).verdicts["convolutional"].present
-    moved = (
-        weights.copy()
-    )  # the same taps in another order at each site: local still, shared no more
+
+    # The same taps in another order at each site: local still, shared no more.
+    moved = weights.copy()
     for i in range(40, 160):
         taps = np.flatnonzero(weights[i, :40])
         moved[i, taps] = rng.permutation(weights[i, taps])
     assert not analyse(moved, **arguments).verdicts["convolutional"].present
 
 
-def test_few_draws_still_find_a_convolution_of_several_layers():
-    """Three local layers, each read as a line or as a ring, are six chances: 200 draws reach no p that allows for that."""
+def test_few_draws_still_find_a_convolution_of_several_layers() -> None:
+    """Three local layers, each read as a line or as a ring, are six chances.
+
+    200 draws reach no p that allows for that.
+    """
     network = local(400, np.random.default_rng(11), dim=1, n_hidden=3, channels=3, shared=True)
     for n_null in (200, 1000):
-        found = judge(network, n_null=n_null).verdicts["convolutional"]
-        assert len(found.evidence["layers"]) == 3
-        assert found.present
+        verdict = judge(network, n_null=n_null).verdicts["convolutional"]
+        assert len(verdict.evidence["layers"]) == 3
+        assert verdict.present
+
+
+def hubs(case: Case) -> Verdict:
+    """A verdict from outside the package: a hidden neuron that feeds most neurons of a layer."""
+    edges = case.graph.edges
+    once = edges.where(np.unique(edges.pair, return_index=True)[1])
+    fan_out = np.bincount(once.source_neuron)
+    widest = max(case.layers.widths, default=1)
+    effect = float(fan_out.max() / widest)
+    evidence = {
+        "effect_is": "largest fan-out over the width of the widest layer",
+        "n_earlier": len(case.earlier),
+        "first_draw": float(case.rng.random()),
+    }
+    return Verdict("hubs", effect > 0.5, effect, None, evidence)
+
+
+@pytest.fixture
+def with_hubs() -> Iterator[Kind]:
+    """The kind is registered for a test."""
+    yield register(Kind("hubs", "hubbed", hubs, after=("recurrent",)))
+    VERDICTS.pop("hubs", None)
+
+
+def test_a_verdict_is_a_function_and_a_line(with_hubs: Kind) -> None:
+    """Added from outside: judged, swept, written and named like those of the package."""
+    network = mlp(120, np.random.default_rng(0), n_hidden=2).noised(np.random.default_rng(1))
+    report = judge(network, n_null=200)
+    verdict = report.verdicts["hubs"]
+    assert list(report.verdicts)[-1] == "hubs"
+    assert verdict.present
+    assert verdict.evidence["n_earlier"] == 1
+    assert len(verdict.sweep) == 5
+    assert report.summary.startswith("hubbed ")
+    assert "hubs" in report._repr_html_()
+    assert json.loads(json.dumps(report.to_dict()))["verdicts"]["hubs"]["present"]
+
+
+def test_a_verdict_more_changes_no_other(with_hubs: Kind) -> None:
+    """Every kind draws from a stream of its own, whatever else is judged."""
+    network = local(200, np.random.default_rng(0), dim=1, n_hidden=1)
+    beside = judge(network, n_null=200).to_dict()["verdicts"]
+    del VERDICTS["hubs"]
+    alone = judge(network, n_null=200).to_dict()["verdicts"]
+    assert {name: beside[name] for name in alone} == alone
+
+
+def test_a_disconnected_network_gets_every_verdict(with_hubs: Kind) -> None:
+    report = analyse(np.zeros((5, 5)), n_inputs=2, n_outputs=1, n_iterations=2)
+    assert list(report.verdicts) == list(VERDICTS)
+    assert not any(verdict.present for verdict in report.verdicts.values())
+
+
+def test_registering_refuses_what_cannot_be_judged(with_hubs: Kind) -> None:
+    with pytest.raises(ValueError, match=r"^name: .*hubs"):
+        register(Kind("hubs", "", hubs))
+    with pytest.raises(ValueError, match=r"^after: .*spokes"):
+        register(Kind("wheels", "", hubs, after=("spokes",)))
+
+
+def test_kinds_are_judged_behind_those_they_come_after() -> None:
+    order = [kind.name for kind in in_order()]
+    assert sorted(order) == sorted(VERDICTS)
+    for kind in VERDICTS.values():
+        assert all(order.index(name) < order.index(kind.name) for name in kind.after)

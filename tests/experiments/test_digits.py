@@ -3,6 +3,7 @@
 import numpy as np
 
 from analysis.forward import forward
+from analysis.network import flat_network
 from experiments import digits
 from experiments.commands.judging import shared_neurons
 
@@ -27,6 +28,8 @@ def test_shared_neurons_are_counted_as_defined():
     W = np.zeros((3, 3))
     W[1, 0] = W[1, 1] = W[2, 1] = 1.0
     X = np.array([[1.0], [2.0]])
-    assert shared_neurons(W, forward(W, np.zeros(3), X, 3, n_outputs=1)[0], 1) == 1
+    net = flat_network(W, n_inputs=1, n_outputs=1, n_iterations=3)
+    assert shared_neurons(W, forward(net, X).activity, 1) == 1
     W[1, 1] = 0.0
-    assert shared_neurons(W, forward(W, np.zeros(3), X, 2, n_outputs=1)[0], 1) == 0
+    net = flat_network(W, n_inputs=1, n_outputs=1, n_iterations=2)
+    assert shared_neurons(W, forward(net, X).activity, 1) == 0

@@ -12,6 +12,7 @@ from torch import Tensor
 from urn.checks import expect
 from urn.data.tasks import Dataset, task_options
 from urn.errors import InputError
+from urn.loss.penalties import TERMS
 from urn.network.module import INPUT_MODES, URN
 from urn.population.minimal import Living, living_part, network_of
 from urn.population.snapshot import Member, Snapshot
@@ -75,7 +76,16 @@ class Run:
         """The network as NumPy arrays: the keyword arguments of `analysis.analyse` and `analysis.flat_network`."""
         positions = None if self.positions is None else self.positions.numpy()
         arrays = {"weights": self.weights.numpy(), "biases": self.biases.numpy()}
-        return arrays | {"positions": positions} | self.form
+        threshold = 0.0 if self.has_exact_zeros else None
+        return arrays | {"positions": positions, "threshold": threshold} | self.form
+
+    @property
+    def has_exact_zeros(self) -> bool:
+        """Whether a price pulled weights to zero, exactly: then every weight that is left is meant."""
+        return any(
+            strength.value > 0 and TERMS[name].shrinks == "weight"
+            for name, strength in self.config.strengths.items()
+        )
 
     def __repr__(self) -> str:
         where = f", {self.folder}" if self.folder else ""

@@ -1,0 +1,159 @@
+"""`StructureReport`: what structure a network has, in a line, as a dictionary, as HTML, as a graph.
+
+Judges nothing and draws nothing.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from html import escape
+from typing import Any
+
+import networkx as nx
+import numpy as np
+
+from analysis.arrays import Floats
+from analysis.effective import EffectiveGraph
+from analysis.graph import effective_networkx
+from analysis.layers import Layers
+from analysis.threshold import Threshold
+from analysis.verdicts import VERDICTS, Verdict
+
+COLUMNS = ("structure", "present", "effect", "p", "effect is")
+"""Of the HTML table."""
+
+
+@dataclass(frozen=True)
+class StructureReport:
+    """What structure a network has, with evidence. Made by `analyse`.
+
+    Attributes
+    ----------
+    status : str
+        "ok", or "disconnected" where no input reaches an output in exactly I iterations.
+    depth : int
+        Hidden layers.
+    widths : tuple of int
+        Computing neurons in each hidden layer.
+    layer_of : dict
+        {neuron: layer}, 0 for inputs, depth + 1 for outputs; a neuron that computes in several
+        layers is listed with the one that most flow passes through.
+    n_inputs, n_outputs : int
+        Used inputs and outputs.
+    path_depths : (I,) array
+        Share of the flow over paths with 0, 1, 2, ... nonlinear nodes.
+    effective_depth : float
+        Mean of that distribution.
+    verdicts : dict
+        {name: Verdict}, in the order of `analysis.verdicts.VERDICTS`.
+    threshold : Threshold
+    effective : EffectiveGraph
+    layering : Layers
+        The arrays behind it all.
+    """
+
+    status: str
+    depth: int
+    widths: tuple[int, ...]
+    layer_of: dict[int, int]
+    n_inputs: int
+    n_outputs: int
+    path_depths: Floats
+    verdicts: dict[str, Verdict]
+    threshold: Threshold
+    effective: EffectiveGraph = field(repr=False)
+    layering: Layers = field(repr=False)
+
+    @property
+    def effective_depth(self) -> float:
+        """Mean number of nonlinear nodes on a path, weighted by flow."""
+        return float(np.arange(len(self.path_depths)) @ self.path_depths)
+
+    @property
+    def n_used_weights(self) -> int:
+        """Weights of W on an input -> output path, each counted once."""
+        return len(np.unique(self.effective.unrolled.pair))
+
+    @cached_property
+    def graph(self) -> nx.DiGraph:
+        """The effective graph as a networkx DiGraph, nodes (neuron, iteration)."""
+        return effective_networkx(self.effective, self.layering)
+
+    @cached_property
+    def summary(self) -> str:
+        """One line, e.g. "MLP 10-64-6-8-2" or "local 40-(5)-36-10".
+
+        A network that only runs forward, without dense blocks or any other structure, is
+        "feed-forward"; (5) is the receptive-field size of the local layer after it.
+        """
+        if self.status == "disconnected":
+            return "disconnected"
+        return f"{' '.join(self._words())} {'-'.join(self._sizes())}"
+
+    def _words(self) -> list[str]:
+        present = {name for name, verdict in self.verdicts.items() if verdict.present}
+        # The kernels of a convolution are local in any case.
+        if "convolutional" in present:
+            present.discard("locally_connected")
+        kinds = reversed(VERDICTS.values())
+        words = [kind.word for kind in kinds if kind.name in present and kind.word]
+        if words:
+            return words
+        # Without any other structure the network only runs forward.
+        if not self.depth:
+            return ["linear"]
+        return ["MLP" if "fully_connected" in present else "feed-forward"]
+
+    def _sizes(self) -> list[str]:
+        """Widths, inputs and outputs included, with the field sizes of local layers before them."""
+        local = self.verdicts["locally_connected"].evidence
+        fields = {entry["layer"]: entry["field_size"] for entry in local["layers"]}
+        # The fields of layer k are written in front of its width.
+        sizes = [str(self.n_inputs)]
+        for k, width in enumerate((*self.widths, self.n_outputs), start=1):
+            if k in local["local_layers"]:
+                sizes.append(f"({fields[k]:g})")
+            sizes.append(str(width))
+        return sizes
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types: everything but the arrays of the graph."""
+        return {
+            "status": self.status,
+            "summary": self.summary,
+            "depth": self.depth,
+            "widths": list(self.widths),
+            "n_inputs": self.n_inputs,
+            "n_outputs": self.n_outputs,
+            "layer_of": {str(i): k for i, k in self.layer_of.items()},
+            "path_depths": [float(x) for x in self.path_depths],
+            "effective_depth": self.effective_depth,
+            "n_relays": int(self.effective.relay.sum()),
+            "n_used_weights": self.n_used_weights,
+            "threshold": self.threshold.to_dict(),
+            "verdicts": {name: verdict.to_dict() for name, verdict in self.verdicts.items()},
+        }
+
+    def __str__(self) -> str:
+        return self.summary
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{escape(word)}</th>" for word in COLUMNS)
+        rows = "".join(_row(name, verdict) for name, verdict in self.verdicts.items())
+        about = (
+            f"(status {escape(self.status)}, depth {self.depth}, "
+            f"{self.n_used_weights} weights used)"
+        )
+        table = f"<table><tr>{head}</tr>{rows}</table>"
+        return f"<p><b>{escape(self.summary)}</b> {about}</p>{table}"
+
+
+def _row(name: str, verdict: Verdict) -> str:
+    """A verdict as a row of the HTML table, of COLUMNS."""
+    cells = (
+        name,
+        "yes" if verdict.present else "no",
+        f"{verdict.effect:.3g}",
+        "" if verdict.p_value is None else f"{verdict.p_value:.3g}",
+        str(verdict.evidence["effect_is"]),
+    )
+    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
