@@ -104,7 +104,7 @@ def exact_graph(network: FlatNetwork, inputs: Floats | None = None) -> ExactGrap
         activation=network.activation,
         source=source,
         target=target,
-        weight=np.bincount(index, edges.weight, minlength=len(pair)),
+        weight=np.bincount(index, edges.weight, minlength=len(pair)).astype(float),
         bias=bias,
         computing=computing,
     )

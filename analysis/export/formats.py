@@ -36,8 +36,8 @@ class Format:
     keeps_settings: bool = True
 
 
+# {suffix of the file: its format}.
 FORMATS: dict[str, Format] = {}
-"""{suffix of the file: its format}."""
 
 
 def register_format(
@@ -95,7 +95,7 @@ def read_json(content: bytes) -> Portable:
 def write_npz(network: Portable) -> bytes:
     """Arrays and settings under their names, as `numpy.load` reads them."""
     values = vars(network) | vars(network.network)
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.asarray(value)
         for name, value in values.items()
         if name != "network" and value is not None

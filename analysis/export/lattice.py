@@ -25,12 +25,12 @@ Flags = NDArray[np.bool_]
 # spacing of float32.
 EXACT = 1e-6
 
+# Largest difference between the kernels of a channel, relative to the largest weight. By judgement,
+# on networks trained with the symmetry term.
 ALIKE = 0.05
-"""Largest difference between the kernels of a channel, relative to the largest weight. By
-judgement, on networks trained with the symmetry term."""
 
+# Distance from a site, in sites, at which a neuron still lies on it. By judgement.
 WHOLE = 1e-3
-"""Distance from a site, in sites, at which a neuron still lies on it. By judgement."""
 
 
 @dataclass(frozen=True)

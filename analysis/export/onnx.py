@@ -5,6 +5,7 @@ operators used here, onnxruntime has no other.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
@@ -16,8 +17,8 @@ from analysis.export.plan import Block, Plan
 OPSET = 19
 IR_VERSION = 9  # of the same age
 
+# {name: shape} of inputs or outputs; a text names a size that is free.
 Shapes = Mapping[str, Sequence[int | str]]
-"""{name: shape} of inputs or outputs; a text names a size that is free."""
 
 
 class _Graph:
@@ -39,7 +40,7 @@ class _Graph:
         operator: str,
         *inputs: str | np.ndarray,
         name: str | None = None,
-        **attributes: object,
+        **attributes: Any,
     ) -> str:
         """Append a node and return the name of its output; arrays become constants."""
         names = [value if isinstance(value, str) else self.constant(value) for value in inputs]
@@ -50,13 +51,12 @@ class _Graph:
     def model(self, inputs: Shapes, outputs: Shapes, title: str) -> ModelProto:
         """The checked model."""
         kind = TensorProto.FLOAT
-        ends = [
+        begins, ends = (
             [helper.make_tensor_value_info(name, kind, shape) for name, shape in shapes.items()]
             for shapes in (inputs, outputs)
-        ]
-        graph = helper.make_graph(
-            self.nodes, "network", *ends, list(self.constants.values()), doc_string=title
         )
+        constants = list(self.constants.values())
+        graph = helper.make_graph(self.nodes, "network", begins, ends, constants, doc_string=title)
 
         model = helper.make_model(
             graph,
@@ -138,6 +138,6 @@ def recurrent_onnx(
     graph.add("Slice", states, np.array([-1]), np.array([2**31]), np.array([0]), name="next_state")
 
     n_outputs = len(tensors["readout.bias"])
-    inputs = {"x": ("batch", "time", W.shape[2]), "state": (1, "batch", n)}
-    outputs = {"y": ("batch", "time", n_outputs), "next_state": (1, "batch", n)}
+    inputs: Shapes = {"x": ("batch", "time", W.shape[2]), "state": (1, "batch", n)}
+    outputs: Shapes = {"y": ("batch", "time", n_outputs), "next_state": (1, "batch", n)}
     return graph.model(inputs, outputs, title)

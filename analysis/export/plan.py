@@ -23,9 +23,9 @@ from analysis.network import Floats
 
 Integers = NDArray[np.int64]
 
+# By judgement: a layer is local if at least this share of its nodes is, and a block is written as
+# receptive fields if at least this share of its weights is zero.
 MOSTLY = 0.5
-"""By judgement: a layer is local if at least this share of its nodes is, and a block is written as
-receptive fields if at least this share of its weights is zero."""
 
 
 @dataclass(frozen=True)

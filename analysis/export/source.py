@@ -13,8 +13,8 @@ from analysis.export.lattice import EXACT
 from analysis.export.plan import Block, Layer, Plan
 from analysis.network import FlatNetwork, Floats
 
+# The state dict of a module: {name: array}.
 Arrays = dict[str, np.ndarray]
-"""The state dict of a module: {name: array}."""
 
 # The three templates hold the parts of the code that no network changes.
 HEADER = '''"""{title}
@@ -233,7 +233,7 @@ def _module(block: Block, layer: Layer, n_sources: int, with_bias: bool) -> tupl
     """Constructor call and arrays of a block."""
     n = len(layer.nodes)
     ending = "" if with_bias else ", bias=False"
-    arrays = {"weight": block.weight}
+    arrays: Arrays = {"weight": block.weight}
     bias: Floats | None = layer.bias
     if block.kind == "conv":
         n_to, n_from, *kernel = block.weight.shape
@@ -337,9 +337,8 @@ def _recurrent_arrays(network: FlatNetwork, state: NDArray[np.int64]) -> Arrays:
     biases = network.biases
     n_inputs = network.n_inputs
     out = np.arange(network.n_neurons - network.n_outputs, network.n_neurons)
-    sources = state
-    if network.input_mode != "elman":
-        sources = np.concatenate([np.arange(n_inputs), state])
+    symbols = np.arange(0 if network.input_mode == "elman" else n_inputs)
+    sources = np.concatenate([symbols, state])
     arrays = {"readout.weight": weights[np.ix_(out, sources)], "readout.bias": biases[out]}
 
     cell = {

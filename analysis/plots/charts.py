@@ -4,6 +4,7 @@ Draws given numbers; computes none of the measures.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,14 +29,14 @@ from analysis.plots.style import (
     titled,
 )
 
+# Points. By judgement: these figures are smaller than the others, and so is their title.
 TITLE = FONT + 2
-"""Points. By judgement: these figures are smaller than the others, and so is their title."""
 
+# Density. By judgement: above it the cell is dark enough for white text.
 DARK_CELL = 0.45
-"""Density. By judgement: above it the cell is dark enough for white text."""
 
+# Bins of a histogram. By judgement: enough for the tail of 1000 draws.
 N_BINS = 25
-"""Bins of a histogram. By judgement: enough for the tail of 1000 draws."""
 
 
 def path_depths(shares: ArrayLike, *, title: str | None = None) -> Figure:
@@ -58,20 +59,20 @@ def path_depths(shares: ArrayLike, *, title: str | None = None) -> Figure:
         raise ValueError(
             "shares must be a vector of values that are not negative, with a positive sum"
         )
-    shares = shares / shares.sum()
-    mean = float(shares @ np.arange(len(shares)))
+    flow = shares / shares.sum()
+    mean = float(flow @ np.arange(len(flow)))
 
     figure = new_figure(3.4, 2.5)
     axes = figure.add_subplot()
-    bars = axes.bar(range(len(shares)), shares, color=SKY, edgecolor=INK, linewidth=0.6)
-    percents = [f"{share:.0%}" if share >= 0.005 else "" for share in shares]
+    bars = axes.bar(range(len(flow)), flow, color=SKY, edgecolor=INK, linewidth=0.6)
+    percents = [f"{share:.0%}" if share >= 0.005 else "" for share in flow]
     axes.bar_label(bars, percents, fontsize=FONT - 1, padding=1)
-    triangle = {"color": VERMILION, "markersize": 8, "markeredgecolor": INK}
+    triangle: dict[str, Any] = {"color": VERMILION, "markersize": 8, "markeredgecolor": INK}
     axes.plot([mean], [0], "^", **triangle, clip_on=False, zorder=5)
 
     axes.set_title(f"effective depth {mean:.2f} (triangle)", fontsize=FONT, color=INK)
-    axes.set_xticks(range(len(shares)))
-    axes.set_ylim(0, shares.max() * 1.12)
+    axes.set_xticks(range(len(flow)))
+    axes.set_ylim(0, flow.max() * 1.12)
     axes.set_xlabel("nonlinear nodes on the path")
     axes.set_ylabel("share of the flow")
     plain_axes(axes)
@@ -304,11 +305,11 @@ def _draw_null(axes: Axes, heading: str, observed: float, draws: Floats) -> None
     axes.spines["left"].set_visible(False)
 
 
-def _bin_edges(sample: Floats) -> Floats:
+def _bin_edges(sample: Floats) -> list[float]:
     """Edges of `N_BINS` bins over the draws; one narrow bin when they are all the same."""
     low = sample.min()
     high = sample.max()
     if high - low <= 1e-9 * max(abs(low), 1.0):
         half = 0.01 * max(abs(low), 1.0)
-        return np.array([low - half, low + half])
-    return np.linspace(low, high, N_BINS + 1)
+        return [low - half, low + half]
+    return np.linspace(low, high, N_BINS + 1).tolist()

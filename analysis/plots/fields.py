@@ -4,6 +4,7 @@ Draws given weights; does not measure locality or weight sharing.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,14 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.network import Floats
 from analysis.plots.style import FONT, GREY, INK, SIGNED, new_figure, plain_axes, titled
 
+# Neurons in a figure. By judgement: more of them would be too small to read.
 MOST_PANELS = 100
-"""Neurons in a figure. By judgement: more of them would be too small to read."""
 
+# Bins along an axis of scattered positions. By judgement: as fine as a small image shows.
 MOST_BINS = 64
-"""Bins along an axis of scattered positions. By judgement: as fine as a small image shows."""
 
+# Row and column of a panel's first pixel.
 Corner = tuple[int, int]
-"""Row and column of a panel's first pixel."""
 
 
 def receptive_fields(
@@ -124,8 +125,8 @@ def kernels(kernels: ArrayLike, *, title: str | None = None) -> Figure:
 
     across = [corners[k][1] + panels.shape[2] / 2 - 0.5 for k in range(inputs)]
     down = [corners[k * inputs][0] + panels.shape[1] / 2 - 0.5 for k in range(outputs)]
-    axes.set_xticks(across[:: _every(inputs)], range(inputs)[:: _every(inputs)])
-    axes.set_yticks(down[:: _every(outputs)], range(outputs)[:: _every(outputs)])
+    axes.set_xticks(across[:: _every(inputs)], _numbers(inputs))
+    axes.set_yticks(down[:: _every(outputs)], _numbers(outputs))
     axes.tick_params(length=0, labelsize=FONT)
     axes.set_xlabel("input channel", fontsize=FONT + 1)
     axes.set_ylabel("output channel", fontsize=FONT + 1)
@@ -227,7 +228,7 @@ def _mosaic(images: Floats, columns: int, labels: list[str], note: str) -> Figur
     axes = figure.add_subplot()
     _draw_panels(axes, canvas, corners, images.shape[1:])
 
-    centred = {
+    centred: dict[str, Any] = {
         "fontsize": float(np.clip(72 * width / columns / 9, 3.5, FONT)),
         "ha": "center",
         "va": "bottom",
@@ -277,3 +278,8 @@ def _sign_bar(figure: Figure, axes: Axes, largest: float, label: str) -> None:
 def _every(count: int) -> int:
     """Label every n-th of `count` rows, so that at most about 20 are labelled."""
     return max(1, -(-count // 20))
+
+
+def _numbers(count: int) -> list[str]:
+    """The labels of the rows that are labelled."""
+    return [str(k) for k in range(0, count, _every(count))]

@@ -4,6 +4,7 @@ much of them is pruned.
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,11 +24,11 @@ from analysis.plots.style import (
     titled,
 )
 
+# Of curves, in turn. By judgement: neighbours of the list differ in lightness too.
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
-"""Of curves, in turn. By judgement: neighbours of the list differ in lightness too."""
 
+# Of criteria, in turn. By judgement: shapes that differ at 3 points.
 MARKERS = "osD^v"
-"""Of criteria, in turn. By judgement: shapes that differ at 3 points."""
 
 
 def growth_curves(
@@ -65,6 +66,7 @@ def growth_curves(
     for axes, (name, kinds) in zip(panels, measures.items(), strict=True):
         for colour, (kind, values) in zip(cycle(COLOURS), kinds.items(), strict=False):
             numbers = np.asarray(values, dtype=float)
+            # Runs that ended early hold NaN from there on, and count no more.
             low, median, high = np.nanpercentile(numbers, [25, 50, 75], axis=0)
             axes.fill_between(steps[kind], low, high, color=colour, alpha=0.2, linewidth=0)
             axes.plot(steps[kind], median, color=colour, linewidth=1.5, label=kind)
@@ -109,7 +111,13 @@ def distributions(
 
     figure = new_figure(1.2 + 0.8 * len(kinds), 3.0)
     axes = figure.subplots()
-    dots = {"linestyle": "none", "marker": "o", "markersize": 3, "color": BLUE, "alpha": 0.6}
+    dots: dict[str, Any] = {
+        "linestyle": "none",
+        "marker": "o",
+        "markersize": 3,
+        "color": BLUE,
+        "alpha": 0.6,
+    }
     for column, numbers in enumerate(kinds.values()):
         values = np.sort(np.asarray(numbers, dtype=float))
         # Dots wander aside, so that equal values do not cover each other.
@@ -188,6 +196,8 @@ def _draw_criteria(
     looks = zip(cycle(COLOURS), cycle(MARKERS), criteria.items(), strict=False)
     for colour, marker, (criterion, accuracies) in looks:
         values = np.asarray(accuracies, dtype=float)
+
+        # The band is pale: bands of several criteria lie over each other.
         axes.fill_between(
             keeps, values.min(0), values.max(0), color=colour, alpha=0.12, linewidth=0
         )

@@ -21,20 +21,20 @@ from analysis.plots.style import FONT, INK, NEGATIVE, POSITIVE, new_figure, titl
 
 Integers = NDArray[np.int64]
 
+# Opacity of a vanishing weight. By judgement: a reader sees it when it is alone.
 FAINTEST = 0.06
-"""Opacity of a vanishing weight. By judgement: a reader sees it when it is alone."""
 
+# Points of an arc. By judgement: enough for a curve that looks smooth in print.
 CURVE = np.linspace(0, 1, 24)[:, None]
-"""Points of an arc. By judgement: enough for a curve that looks smooth in print."""
 
+# Edges between two layers that fit at full ink. By judgement, on layers of 30 to 300 neurons.
 CROWD = 1000
-"""Edges between two layers that fit at full ink. By judgement, on layers of 30 to 300 neurons."""
 
+# Largest gap between neighbours of a layer, of the figure's height. By judgement.
 SPACING = 0.06
-"""Largest gap between neighbours of a layer, of the figure's height. By judgement."""
 
+# Edges above which a vector file holds them as an image. By judgement: it stays under 1 MB.
 RASTER_ABOVE = 5000
-"""Edges above which a vector file holds them as an image. By judgement: it stays under 1 MB."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,8 @@ def layered_graph(
     axes = figure.add_subplot()
     axes.add_collection(_edge_lines(all_edges.strongest(max_edges), places, column))
     area = _node_area(column)
-    axes.scatter(*places.T, s=area, c="white", edgecolors=INK, linewidths=0.6, zorder=3)
+    x, y = places.T
+    axes.scatter(x, y, s=area, c="white", edgecolors=INK, linewidths=0.6, zorder=3)
     _name_columns(axes, layers, column, names or {})
     n = len(all_edges)
     _add_legend(figure, f"strongest {max_edges} of {n} edges" if n > max_edges else f"{n} edges")

@@ -7,6 +7,7 @@ wide, named by their values; samples give a scatter plot.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -39,21 +40,21 @@ from analysis.plots.style import (
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+# Colours of kinds of networks, by frequency. By judgement: as many as a reader can tell apart.
 KINDS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, "#8C6D31")
-"""Colours of kinds of networks, by frequency. By judgement: as many as a reader can tell apart."""
 
+# Outcomes that are no kind of network, with their greys. By judgement: greys recede.
 FAILED = {"disconnected": "#B8B8B8", "nothing learned": "#A3937C", "diverged": "#6A6A6A"}
-"""Outcomes that are no kind of network, with their greys. By judgement: greys recede."""
 
+# Share of the cells that must hold a network for two strengths to count as a grid. By judgement: a
+# sweep that has only begun still shows as a grid, and a sample never does.
 FILLED = 0.25
-"""Share of the cells that must hold a network for two strengths to count as a grid. By judgement:
-a sweep that has only begun still shows as a grid, and a sample never does."""
 
+# Ratio of largest to smallest above which an axis is logarithmic. By judgement.
 DECADE = 10.0
-"""Ratio of largest to smallest above which an axis is logarithmic. By judgement."""
 
+# Values named along a side of a grid. By judgement: more of them run into each other.
 MOST_TICKS = 16
-"""Values named along a side of a grid. By judgement: more of them run into each other."""
 
 
 @dataclass(frozen=True)
@@ -140,10 +141,11 @@ def phases(
     out = []
     for column, row, networks in zip(points.column, points.row, members, strict=True):
         count = Counter(kinds[networks].tolist())
-        kind = min(count, key=lambda label, count=count: (-count[label], label))
+        most = max(count.values())
+        kind = min(label for label, n in count.items() if n == most)
         share = count[kind] / count.total()
         colour = 1 - share * (1 - np.array(to_rgb(palette.get(kind, GREY))))
-        tied = sum(n == count[kind] for n in count.values()) > 1
+        tied = sum(n == most for n in count.values()) > 1
         out.append(Phase(int(column), int(row), networks, kind, share, colour, tied))
     return points.xs, points.ys, out, points.fill_grid
 
@@ -326,12 +328,12 @@ def trade_off(
 
     front = pareto_front(np.where(np.isin(kinds, list(FAILED)), np.nan, costs), scores)
     axes.plot(costs[front], scores[front], drawstyle="steps-post", color=INK, linewidth=0.9)
-    ring = {"facecolors": "none", "edgecolors": INK, "linewidths": 0.9}
+    ring: dict[str, Any] = {"facecolors": "none", "edgecolors": INK, "linewidths": 0.9}
     axes.scatter(costs[front], scores[front], s=26, **ring, zorder=3)
     _spread_out(axes, "x", costs)
     _name_axes(axes, cost_label, score_label)
 
-    line = {"color": INK, "marker": "o", "fillstyle": "none", "linewidth": 0.9}
+    line: dict[str, Any] = {"color": INK, "marker": "o", "fillstyle": "none", "linewidth": 0.9}
     handles = [*_marks(palette, kinds.tolist()), Line2D([], [], **line, label="Pareto front")]
     _legend(figure, handles)
     return titled(figure, title)
@@ -444,7 +446,7 @@ def _draw_points(axes: Axes, points: _Points, rgb: Floats, known: Flags | None =
         _draw_cells(axes, picture, points.xs, points.ys)
         return
 
-    dots = {"s": max(14, _dot(len(rgb))), "edgecolors": GREY, "linewidths": 0.3}
+    dots: dict[str, Any] = {"s": max(14, _dot(len(rgb))), "edgecolors": GREY, "linewidths": 0.3}
     axes.scatter(points.xs[column], points.ys[row], c=rgb, **dots)
     _spread_out(axes, "x", points.xs)
     _spread_out(axes, "y", points.ys)
@@ -502,9 +504,9 @@ def _dot(n: int) -> float:
 def _marks(palette: Mapping[str, str], kinds: Sequence[str]) -> list[Line2D]:
     """A square in its colour for every kind there is, with how often it comes."""
     count = Counter(kinds)
-    look = {"marker": "s", "markersize": 7, "linewidth": 0}
+    square: dict[str, Any] = {"marker": "s", "markersize": 7, "linewidth": 0}
     return [
-        Line2D([], [], color=colour, **look, label=f"{kind} ({count[kind]:,})")
+        Line2D([], [], color=colour, **square, label=f"{kind} ({count[kind]:,})")
         for kind, colour in palette.items()
         if kind in count
     ]

@@ -18,17 +18,17 @@ from analysis.network import Floats
 from analysis.plots.ordering import Group, layer_groups, order_groups
 from analysis.plots.style import FONT, INK, MAGNITUDE, PALE, new_figure, square_matrix, titled
 
+# Of the picture's side. By judgement: over 200 to the inch in print.
 PIXELS = 1200
-"""Of the picture's side. By judgement: over 200 to the inch in print."""
 
+# Of the picture's side, about 3 points. By judgement: a lone weight that a reader still finds.
 SMALLEST_CELL = 1 / 120
-"""Of the picture's side, about 3 points. By judgement: a lone weight that a reader still finds."""
 
+# Of the picture's side. By judgement: room for the name of a layer of two neurons.
 SMALLEST_GROUP = 0.05
-"""Of the picture's side. By judgement: room for the name of a layer of two neurons."""
 
+# By judgement: weights under 1/1000 of the largest share the faintest colour.
 COLOUR_DECADES = 3
-"""By judgement: weights under 1/1000 of the largest share the faintest colour."""
 
 
 def sorted_matrix(

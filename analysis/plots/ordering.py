@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from analysis.network import Floats
 
 Neurons = NDArray[np.int64]
+# The name of a layer, and the neurons it holds, in the order they are drawn in.
 Group = tuple[str, Neurons]
-"""The name of a layer, and the neurons it holds, in the order they are drawn in."""
 
+# Barycentre sweeps. By judgement: more of them change nothing that a reader can see.
 SWEEPS = 8
-"""Barycentre sweeps. By judgement: more of them change nothing that a reader can see."""
 
+# Neurons. By judgement: eigenvectors of larger groups take longer than their picture is worth.
 SPECTRAL_LIMIT = 1500
-"""Neurons. By judgement: eigenvectors of larger groups take longer than their picture is worth."""
 
 
 def layer_groups(

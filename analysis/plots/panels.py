@@ -16,11 +16,11 @@ from analysis.plots.matrix import draw_matrix, group_edges, magnitude_norm
 from analysis.plots.ordering import layer_groups, order_groups
 from analysis.plots.style import FONT, INK, new_figure, plain_axes, short, square_matrix, titled
 
+# By judgement: a measure that moves by less than this share of its size is drawn as even.
 EVEN = 0.02
-"""By judgement: a measure that moves by less than this share of its size is drawn as even."""
 
+# Strengths that are named each on an axis. By judgement: more of them run into each other.
 NAMED = 8
-"""Strengths that are named each on an axis. By judgement: more of them run into each other."""
 
 
 def sorted_matrices(

@@ -16,23 +16,23 @@ from analysis.network import Floats
 # From Okabe & Ito (2008): readers with any common colour blindness tell these six apart, and blue
 # is also clearly darker than orange in grey.
 BLUE = "#0072B2"
-ORANGE = "#E69F00"
-GREEN = "#009E73"
-VERMILION = "#D55E00"
-PURPLE = "#CC79A7"
-SKY = "#56B4E9"
+ORANGE = "#E69F00"  # of the six
+GREEN = "#009E73"  # of the six
+VERMILION = "#D55E00"  # of the six
+PURPLE = "#CC79A7"  # of the six
+SKY = "#56B4E9"  # of the six
 
-# The two signs of a weight. Blue and vermilion differ most in lightness of the six.
+# The two signs of a weight: the eye parts blue and vermilion best of the six.
 POSITIVE = BLUE
-NEGATIVE = VERMILION
+NEGATIVE = VERMILION  # see above
 
-# By judgement: near black for text, grey for frames, a tint that white cells still stand out from.
-INK = "#222222"
-GREY = "#777777"
-PALE = "#E4EAF0"
+# By judgement.
+INK = "#222222"  # text: near black
+GREY = "#777777"  # frames
+PALE = "#E4EAF0"  # a tint that white cells still stand out from
 
+# Points. The smallest size that a journal column keeps readable.
 FONT = 8
-"""Points. The smallest size that a journal column keeps readable."""
 
 # Lightness falls steadily, and the faintest entry is already far from the white of an exact zero.
 MAGNITUDE = LinearSegmentedColormap.from_list(
@@ -70,8 +70,8 @@ def plain_axes(axes: Axes) -> None:
     """Take the top and right frame lines away and set the small type."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=FONT)
-    axes.xaxis.label.set_size(FONT + 1)
-    axes.yaxis.label.set_size(FONT + 1)
+    axes.xaxis.label.set_fontsize(FONT + 1)
+    axes.yaxis.label.set_fontsize(FONT + 1)
 
 
 def square_matrix(weights: ArrayLike, name: str = "weights") -> Floats:

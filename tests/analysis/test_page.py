@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from analysis import analyse
-from analysis.page import Level, Moment, report_page
-from analysis.page.moments import MAX_EDGES, pack_moments
+from analysis.page import Level, Snapshot, report_page
 from analysis.page.packing import packed, plain
+from analysis.page.snapshots import MAX_EDGES, pack_snapshots
 
 NASTY = "</script><script>alert(1)</script>\"'&"
 
@@ -37,12 +37,12 @@ def layered(sizes, generator, density=1.0):
     return W, np.full(n, 0.1)
 
 
-def moment(W, b, step, shape, thresholds=(0.0,), **more):
+def snapshot(W, b, step, shape, thresholds=(0.0,), **more):
     levels = []
     for threshold in thresholds:
         report = analyse(W, b, **shape, n_null=200, threshold=threshold, sweep=False)
         levels.append(Level(threshold, int((np.abs(W) > threshold).sum()), report, 0.5))
-    return Moment(step, W, b, more.get("positions"), more.get("activity"), levels)
+    return Snapshot(step, W, b, more.get("positions"), more.get("activity"), levels)
 
 
 def small_page(**changes) -> str:
@@ -55,9 +55,11 @@ def small_page(**changes) -> str:
         "facts": {"task": "none"},
         "warning": None,
     }
-    moments = [moment(W, b, 10, shape)]
+    snapshots = [snapshot(W, b, 10, shape)]
     ends = {"n_inputs": 5, "n_outputs": 3}
-    return report_page(**texts | {"moments": moments, "score_name": "accuracy", **ends} | changes)
+    return report_page(
+        **texts | {"snapshots": snapshots, "score_name": "accuracy", **ends} | changes
+    )
 
 
 def data_of(text: str) -> dict:
@@ -83,8 +85,8 @@ def test_the_weights_shown_are_those_of_the_matrix_strongest_first():
     generator = np.random.default_rng(1)
     W, b = layered([5, 7, 6, 3], generator, density=0.6)
     shape = {"n_inputs": 5, "n_outputs": 3, "n_iterations": 3}
-    data = pack_moments([moment(W, b, 10, shape)], 5, 3)
-    ids, weights = unpack(data["neurons"]["ids"]), data["moments"][0]["weights"]
+    data = pack_snapshots([snapshot(W, b, 10, shape)], 5, 3)
+    ids, weights = unpack(data["neurons"]["ids"]), data["snapshots"][0]["weights"]
     values = unpack(weights["value"])
     assert (np.diff(np.abs(values)) <= 0).all()
     rebuilt = np.zeros_like(W)
@@ -96,8 +98,8 @@ def test_the_weights_shown_are_those_of_the_matrix_strongest_first():
 def test_an_edge_over_relays_is_as_weak_as_its_weakest_weight():
     W, shape = np.zeros((6, 6)), {"n_inputs": 2, "n_outputs": 1, "n_iterations": 3}
     W[2, 0], W[2, 1], W[3, 2], W[5, 3] = 2.0, -1.0, 0.25, 3.0  # 3 only hands on what 2 computes
-    data = pack_moments([moment(W, np.zeros(6), 0, shape)], 2, 1)
-    graph = data["moments"][0]["graph"]
+    data = pack_snapshots([snapshot(W, np.zeros(6), 0, shape)], 2, 1)
+    graph = data["snapshots"][0]["graph"]
     ids = unpack(data["neurons"]["ids"])[unpack(graph["neuron"])]
     found = {
         (int(ids[s]), int(ids[t])): (weight, weakest)
@@ -117,11 +119,11 @@ def test_neurons_that_go_are_shown_while_they_are_there_and_come_before_the_outp
     later = W.copy()
     later[4:7], later[:, 4:7] = 0.0, 0.0
     shape = {"n_inputs": 4, "n_outputs": 2, "n_iterations": 2}
-    data = pack_moments([moment(W, b, 1, shape), moment(later, b, 2, shape)], 4, 2)
+    data = pack_snapshots([snapshot(W, b, 1, shape), snapshot(later, b, 2, shape)], 4, 2)
     ids, end = unpack(data["neurons"]["ids"]), unpack(data["neurons"]["layer"])
     assert set(ids[end == -1]) == {4, 5, 6}
     assert ids[-2:].tolist() == [10, 11]
-    first, last = (unpack(m["layer"]) for m in data["moments"])
+    first, last = (unpack(m["layer"]) for m in data["snapshots"])
     assert (first >= 0).all()
     assert set(ids[last < 0]) == {4, 5, 6}
 
@@ -129,11 +131,11 @@ def test_neurons_that_go_are_shown_while_they_are_there_and_come_before_the_outp
 def test_a_dense_network_keeps_its_strongest_edges_and_says_how_many_there_are():
     W, b = layered([100, 160, 60, 10], np.random.default_rng(3))
     shape = {"n_inputs": 100, "n_outputs": 10, "n_iterations": 3}
-    packed_moment = pack_moments([moment(W, b, 1, shape)], 100, 10)["moments"][0]
-    assert len(unpack(packed_moment["weights"]["value"])) == MAX_EDGES
-    assert packed_moment["weights"]["total"] == np.count_nonzero(W)
+    packed_snapshot = pack_snapshots([snapshot(W, b, 1, shape)], 100, 10)["snapshots"][0]
+    assert len(unpack(packed_snapshot["weights"]["value"])) == MAX_EDGES
+    assert packed_snapshot["weights"]["total"] == np.count_nonzero(W)
     kept = np.sort(np.abs(W[W != 0]))[-MAX_EDGES:]
-    assert np.abs(unpack(packed_moment["weights"]["value"])).min() == pytest.approx(
+    assert np.abs(unpack(packed_snapshot["weights"]["value"])).min() == pytest.approx(
         kept[0], rel=1e-6
     )
 
@@ -144,14 +146,14 @@ def test_a_network_without_paths_can_be_shown(connected_before):
     shape = {"n_inputs": 4, "n_outputs": 2, "n_iterations": 2}
     cut = W.copy()
     cut[10:] = 0.0
-    moments = [moment(W if connected_before else cut, b, 1, shape), moment(cut, b, 2, shape)]
-    data = data_of(small_page(moments=moments, n_inputs=4, n_outputs=2))
-    assert data["moments"][1]["levels"][0]["status"] == "disconnected"
-    assert data["moments"][1]["graph"] is None
-    assert len(unpack(data["moments"][1]["weights"]["value"])) == np.count_nonzero(cut)
-    nothing = [moment(np.zeros_like(W), b, 1, shape)]
+    snapshots = [snapshot(W if connected_before else cut, b, 1, shape), snapshot(cut, b, 2, shape)]
+    data = data_of(small_page(snapshots=snapshots, n_inputs=4, n_outputs=2))
+    assert data["snapshots"][1]["levels"][0]["status"] == "disconnected"
+    assert data["snapshots"][1]["graph"] is None
+    assert len(unpack(data["snapshots"][1]["weights"]["value"])) == np.count_nonzero(cut)
+    nothing = [snapshot(np.zeros_like(W), b, 1, shape)]
     assert (
-        data_of(small_page(moments=nothing, n_inputs=4, n_outputs=2))["moments"][0]["weights"][
+        data_of(small_page(snapshots=nothing, n_inputs=4, n_outputs=2))["snapshots"][0]["weights"][
             "total"
         ]
         == 0

@@ -9,7 +9,7 @@ import pytest
 from analysis import analyse
 from experiments.commands.inspect import Inspection
 from experiments.report import KEPT
-from tests.analysis.test_page import moment, small_page
+from tests.analysis.test_page import small_page, snapshot
 from urn import TrainConfig, load_run, train
 from urn.cli import main
 
@@ -93,19 +93,19 @@ def test_it_says_what_the_report_says(run, opened):
 def test_the_training_slider_changes_pictures_and_verdicts(run, opened):
     page = opened(run.folder / "report.html")
     end = [picture(page, "matrix"), picture(page, "graph"), page.locator("#now").inner_text()]
-    slide(page, "moment", ["Home"])
+    slide(page, "snapshot", ["Home"])
     start = [picture(page, "matrix"), picture(page, "graph"), page.locator("#now").inner_text()]
     assert all(a != b for a, b in zip(start, end, strict=True))
-    assert page.locator("#moment-text").inner_text().startswith(f"step {run.snapshots[0].step} ")
-    slide(page, "moment", ["End"])
+    assert page.locator("#snapshot-text").inner_text().startswith(f"step {run.snapshots[0].step} ")
+    slide(page, "snapshot", ["End"])
     assert [
         picture(page, "matrix"),
         picture(page, "graph"),
         page.locator("#now").inner_text(),
     ] == end
-    slide(page, "moment", ["Home"])
+    slide(page, "snapshot", ["Home"])
     page.locator("#play").click()
-    page.locator("#moment-text", has_text=f"step {CONFIG.steps} ").wait_for()
+    page.locator("#snapshot-text", has_text=f"step {CONFIG.steps} ").wait_for()
 
 
 def test_the_slider_of_the_strongest_weights_changes_pictures_and_verdicts(run, opened):
@@ -181,7 +181,7 @@ def test_everything_can_be_reached_with_the_keyboard(run, opened):
     for _ in range(40):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id"))
-    assert {"theme", "play", "moment", "level", "sort", "zoom-in", "matrix", "graph"} <= reached
+    assert {"theme", "play", "snapshot", "level", "sort", "zoom-in", "matrix", "graph"} <= reached
     page.focus("#graph")
     for key in ("ArrowDown", "ArrowRight", "Enter"):
         page.keyboard.press(key)
@@ -284,7 +284,7 @@ def test_every_sort_of_run_has_a_page(config, tmp_path, opened, request):
     assert main(["inspect", str(run.folder), "--html"]) == 0
     page = opened(run.folder / "report.html")
     for key in ("Home", "End"):
-        slide(page, "moment", [key])
+        slide(page, "snapshot", [key])
         slide(page, "level", ["ArrowLeft", "Home", "End"])
     page.focus("#graph")
     for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Enter"):
@@ -308,7 +308,7 @@ def test_an_interrupted_run_has_a_page_that_says_so(interrupted_run, opened):
 
 
 def test_large_networks_load_within_two_seconds_and_follow_the_mouse(tmp_path, browser, opened):
-    """500 neurons in use and 20,000 edges, at three moments and four cuts. Measured on two busy cores: 0.5 to 0.9 s."""
+    """500 neurons in use and 20,000 edges, at three snapshots and four cuts. Measured on two busy cores: 0.5 to 0.9 s."""
     generator = np.random.default_rng(0)
     sizes, shape = (110, 180, 140, 60, 10), {"n_inputs": 110, "n_outputs": 10, "n_iterations": 4}
     starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -318,15 +318,15 @@ def test_large_networks_load_within_two_seconds_and_follow_the_mouse(tmp_path, b
     left = np.flatnonzero(W)
     W.ravel()[generator.choice(left, len(left) - 20_000, replace=False)] = 0.0
     b, cuts = np.full(500, 0.1), (0.0, 0.5, 1.0, 1.5)
-    moments = [
-        moment(W * (1 + k / 10), b, k, shape, cuts, activity=generator.random((5, 500)))
+    snapshots = [
+        snapshot(W * (1 + k / 10), b, k, shape, cuts, activity=generator.random((5, 500)))
         for k in range(3)
     ]
-    report = moments[-1].report
+    report = snapshots[-1].report
     assert len(report.layer_of) == 500
     assert len(report.effective.edges) == 20_000
     path = tmp_path / "large.html"
-    path.write_text(small_page(moments=moments, n_inputs=110, n_outputs=10), encoding="utf-8")
+    path.write_text(small_page(snapshots=snapshots, n_inputs=110, n_outputs=10), encoding="utf-8")
     opening = []
     for _ in range(3):
         used, start = processor_time(browser), time.perf_counter()
@@ -346,7 +346,7 @@ def test_large_networks_load_within_two_seconds_and_follow_the_mouse(tmp_path, b
     for value in range(3):
         page.evaluate(
             """(value) => {
-            const slider = document.getElementById("moment");
+            const slider = document.getElementById("snapshot");
             slider.value = value;
             slider.dispatchEvent(new Event("input"));
             return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
