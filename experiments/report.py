@@ -172,8 +172,14 @@ def _levels(inspected: Inspected, run: Run, W: Floats, b: Floats) -> Iterator[Le
         kept = fewer
         report = None
         if kept <= MAX_JUDGED:
-            cut = {"threshold": threshold, "sweep": False}
-            report = judge(run, inspected.data, N_DRAWS, inspected.seed, **cut)
+            report = judge(
+                run,
+                inspected.data,
+                N_DRAWS,
+                inspected.seed,
+                threshold=threshold,
+                sweep=False,
+            )
         yield Level(threshold, kept, report, _score(inspected, W, b, threshold))
 
 
