@@ -86,6 +86,7 @@ def page(inspected: Inspected, structure: dict[str, Any]) -> str:
     """
     run = inspected.run
     positions = inspected.data.positions
+
     return report_page(
         name=structure["run"],
         headline=inspected.report.summary,

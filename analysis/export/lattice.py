@@ -103,6 +103,7 @@ def integer_coordinates(positions: ArrayLike, n_inputs: int) -> Floats:
     positions = np.asarray(positions, dtype=float)
     out = np.full(positions.shape, np.nan)
     for axis in range(positions.shape[1]):
+        # Inputs stand on the sites, so that their smallest distance is the lattice's.
         values = np.unique(positions[:n_inputs, axis].round(9))
         step = np.diff(values).min() if len(values) > 1 else 1.0
         steps = (positions[:, axis] - values[0]) / step
@@ -243,6 +244,7 @@ def _window(
 def _read_kernels(blocks: Floats, offsets: Integers, low: Integers, extent: Integers) -> _Kernels:
     """The kernel of each target, its weights (T, C_in, sites) by offset within the window."""
     inside = ((offsets >= low) & (offsets <= low + extent - 1)).all(axis=2)
+    # A lattice that ends has fewer sites inside the window at its border: those taps stay unknown.
     target, site = np.nonzero(inside)
     tap = np.ravel_multi_index(tuple((offsets[target, site] - low).T), tuple(extent))
 

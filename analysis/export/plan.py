@@ -212,6 +212,7 @@ def _convolution(
         if candidate is None:
             continue
 
+        # What a convolution leaves is written as receptive fields of the largest size.
         left = len(candidate.order) * np.count_nonzero(candidate.rest, axis=1).max()
         if candidate.kernel.size + left >= np.count_nonzero(matrix[candidate.order]):
             continue
@@ -273,6 +274,7 @@ def _matrix(graph: ExactGraph, sources: Integers, targets: Integers) -> Floats:
     i = row[graph.target]
     j = column[graph.source]
 
+    # Edges from or to nodes of neither list have row or column -1.
     here = (i >= 0) & (j >= 0)
     matrix = np.zeros((len(targets), len(sources)))
     matrix[i[here], j[here]] = graph.weight[here]
@@ -285,5 +287,6 @@ def _block(source: int, matrix: Floats, wanted_local: bool) -> Block:
     full = np.count_nonzero(matrix) > MOSTLY * matrix.size or size == matrix.shape[1]
     if not wanted_local or full:
         return Block(source, "linear", matrix)
+    # Non-zero weights come first in each row; shorter fields are filled up with zeros.
     index = np.argsort(matrix == 0, axis=1, kind="stable")[:, :size]
     return Block(source, "local", np.take_along_axis(matrix, index, axis=1), index)

@@ -174,6 +174,7 @@ class _Writer:
         if key in self.submodules:
             return self.submodules[key]
 
+        # A convolution has a bias for each channel, not for each node.
         layer = self.plan.layers[k]
         own_bias = self.biases[key] == {layer.bias.tobytes()}
         if block.kind == "conv":

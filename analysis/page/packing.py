@@ -32,6 +32,7 @@ def packed(array: ArrayLike, dtype: str) -> dict[str, str]:
         if values.min() < limits.min or values.max() > limits.max:
             raise ValueError(f"values from {values.min()} to {values.max()} do not fit {dtype}")
 
+    # float32 has no room for the largest float64: infinity would not draw.
     if dtype[0] == "f":
         values = np.clip(values, np.finfo(dtype).min, np.finfo(dtype).max)
     return {"type": dtype, "data": base64.b64encode(values.astype(f"<{dtype}").tobytes()).decode()}

@@ -40,6 +40,7 @@ def render(
     """
     files = [_static(name) for name in ("shell.js", *scripts)]
     code = "\n".join(["(() => {", '"use strict";', *files, "})();"])
+    # The policy names the script by the hash of its text, to the last character.
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     shell = {"css": Markup(_static("page.css")), "script": Markup(code), "digest": digest}
     return _environment(package).get_template(template).render(**shell, **values)

@@ -198,6 +198,7 @@ def _pack_weights(snapshot: Snapshot, ids: Integers, shown: NDArray[np.bool_]) -
     i = i[order]
     j = j[order]
 
+    # A weight is used if it carries an edge of the unrolled graph at any iteration.
     used = np.zeros(len(i), dtype=bool)
     if snapshot.structure:
         edges = snapshot.structure.effective.unrolled
@@ -225,6 +226,7 @@ def _pack_graph(snapshot: Snapshot, report: StructureReport, ids: Integers) -> d
     order = np.argsort(-weakest, kind="stable")[:MAX_EDGES]
 
     nodes = np.unique(np.concatenate([edges.source[order], edges.target[order]]))
+    # The page knows neurons by their index in `ids`. Nodes on paths are all shown, so each has one.
     index = np.empty(n, dtype=int)
     index[ids] = np.arange(len(ids))
     return {
@@ -243,6 +245,7 @@ def _weakest(graph: EffectiveGraph, size: Floats) -> Floats:
     """The smallest |W| on the chain of relays that each contracted edge stands for, (M,)."""
     n = graph.n_neurons
     into = graph.unrolled.where(graph.relay.ravel()[graph.unrolled.target])
+    # A relay's source comes an iteration earlier, so its chain is known by the relay's turn.
     chain = np.full(graph.relay.size, np.inf)
     for l in np.unique(into.target // n):
         step = into.where(into.target // n == l)

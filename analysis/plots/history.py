@@ -122,6 +122,7 @@ def _draw_matrices(
     """Up to `MATRICES` snapshots, evenly over training, below the counts."""
     order = np.concatenate([members for _, members in groups])
     norm = magnitude_norm(np.stack([weights[np.ix_(order, order)] for weights in matrices]))
+
     even = np.linspace(0, len(steps) - 1, min(MATRICES, len(steps)))
     for panel, number in enumerate(np.unique(np.round(even).astype(int))):
         row, column = divmod(panel, 3)

@@ -102,6 +102,7 @@ def order_groups(
     magnitudes = np.abs(weights)
     ordered: list[Group] = []
     movable = []
+
     for number, (name, neurons) in enumerate(groups):
         members = np.asarray(neurons)
         if positions is not None and np.isfinite(positions[members]).all():
@@ -112,6 +113,7 @@ def order_groups(
             else:
                 movable.append(number)
         ordered.append((name, members))
+
     return _fewest_crossings(weights, ordered, movable) if movable else ordered
 
 

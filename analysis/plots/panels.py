@@ -113,6 +113,8 @@ def _draw_panel(
 ) -> None:
     """A sorted matrix, its groups named on the left; `ends` holds n_inputs and n_outputs."""
     groups = order_groups(weights, layer_groups(layer_of, len(weights), *ends), positions)
+
+    # Where no neuron is used the panel stays empty.
     if groups:
         used = np.concatenate([members for _, members in groups])
         draw_matrix(axes, weights, groups, magnitude_norm(weights[np.ix_(used, used)]))
