@@ -60,7 +60,6 @@ class Inspected(Protocol):
     data: Dataset
     inputs: Floats | None
     targets: np.ndarray | None
-    sizes: dict[str, int]
     report: StructureReport
     seed: int
 
