@@ -110,7 +110,7 @@ def plan(graph: ExactGraph, *, local: ArrayLike = (), coordinates: Floats | None
         Neurons whose incoming weights are to be written as receptive fields.
     coordinates : (S, dim) array or None
         Whole coordinates of neurons on a lattice, NaN where there is none. With them, blocks that
-        are convolutions become such.
+        are convolutions are written as such.
 
     Returns
     -------
