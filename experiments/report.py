@@ -1,239 +1,304 @@
-"""The report page of a run: its snapshots judged one by one, each cut down to its strongest weights. Draws nothing itself."""
+"""The report page of a run: its snapshots judged in turn, each cut down to its strongest weights.
+
+Draws nothing itself.
+"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from analysis import StructureReport
 from analysis.causal import score
 from analysis.forward import forward
-from analysis.network import flat_network
-from analysis.page import Level, Moment, report_page
-from analysis.threshold import cut
+from analysis.network import Floats, flat_network
+from analysis.page import Level, Snapshot, report_page
+from analysis.threshold import cut as cut_off
 from experiments.commands.judging import arrays, judge
 from urn import Run
+from urn.data.tasks import Dataset
+from urn.settings.schedules import Schedule
 
-if TYPE_CHECKING:
-    from experiments.commands.inspect import Inspection
+# On the training slider. By judgement: judging as many takes about as long as training did.
+MAX_SNAPSHOTS = 16
 
-MAX_MOMENTS = 16  # on the training slider
-KEPT = (0.8, 0.6, 0.4, 0.3, 0.2, 0.1, 0.05)  # shares of the weights on the slider of the strongest
-MAX_JUDGED = 30_000  # weights: a network that holds more is drawn but not judged while it trains
-DRAWS = 200  # from each null model, for all but the network of the end
-SILENT = "No path of weights that carries anything leads from an input to an output in the iterations there are."
+# Shares of the weights on the slider of the strongest. By judgement: finer where structure goes.
+KEPT = (0.8, 0.6, 0.4, 0.3, 0.2, 0.1, 0.05)
+
+# Weights. By judgement: a network that holds more is drawn but not judged while it trains.
+MAX_JUDGED = 30_000
+
+# From each null model, for all but the network of the end: the fewest that give p < 0.01.
+N_DRAWS = 200
+
+# The warning of a run that went well and has no structure.
+NO_PATH = (
+    "No path of weights that carries anything leads from an input to an output in the iterations "
+    "there are."
+)
+
+# The warning of a run that learned nothing.
 AT_CHANCE = "No better than chance on the validation data: what shape the network has says nothing."
+
+# The warning of a run that did not end as it should, by its status.
 STATUS = {
-    "disconnected": "No path of weights leads from an input to an output: the strengths were too high.",
-    "diverged": "Training diverged (NaN or Inf came up). The last moment holds the last good weights.",
-    "interrupted": "Training was interrupted. The last moment is where it stopped.",
+    "disconnected": "No path of weights leads from an input to an output: the strengths were too "
+    "high.",
+    "diverged": "Training diverged (NaN or Inf came up). The last snapshot holds the last good "
+    "weights.",
+    "interrupted": "Training was interrupted. The last snapshot is where it stopped.",
 }
 
 
-def page(seen: "Inspection", found: dict) -> str:
-    """The page, as the text of one HTML file. `found` is what `urn inspect` wrote to structure.json."""
-    run, report = seen.run, seen.report
-    places = seen.data.positions
+class Inspected(Protocol):
+    """What the page shows of a run: see `experiments.commands.inspect.Inspection`."""
+
+    run: Run
+    data: Dataset
+    inputs: Floats | None
+    targets: np.ndarray | None
+    report: StructureReport
+    seed: int
+
+    @property
+    def learned(self) -> bool:
+        """Whether the run ended better than chance."""
+        ...
+
+    @property
+    def score_name(self) -> str:
+        """What the task is scored by."""
+        ...
+
+
+def page(inspected: Inspected, structure: dict[str, Any]) -> str:
+    """The page, as the text of one HTML file.
+
+    Parameters
+    ----------
+    inspected : Inspection
+    structure : dict
+        What `urn inspect` wrote to structure.json.
+    """
+    run = inspected.run
+    positions = inspected.data.positions
+
     return report_page(
-        name=found["run"],
-        headline=report.summary,
-        lead=_lead(seen),
-        facts=_facts(seen),
-        warning=_warning(seen),
-        moments=_moments(seen),
-        **seen.sizes,
-        score_name=f"validation {seen.score_name}",
-        input_positions=None if places is None else places.numpy(),
+        name=structure["run"],
+        headline=inspected.report.summary,
+        lead=_lead(inspected),
+        facts=_facts(inspected),
+        warning=_warning(inspected),
+        snapshots=_snapshots(inspected),
+        n_inputs=inspected.data.n_inputs,
+        n_outputs=inspected.data.n_outputs,
+        score_name=f"validation {inspected.score_name}",
+        input_positions=None if positions is None else positions.numpy(),
         history=run.history,
         strengths=_strengths(run),
-        tables=list(_tables(seen, found)),
-        measures=_measures(seen, found),
+        tables=list(_tables(inspected, structure)),
+        measures=_measures(inspected, structure),
         configuration=_configuration(run),
     )
 
 
-def _warning(seen: "Inspection") -> str | None:
+def _warning(inspected: Inspected) -> str | None:
     """What to know before any number on the page."""
-    if seen.run.status in STATUS:
-        return STATUS[seen.run.status]
-    if seen.report.status != "ok":
-        return SILENT
-    return None if seen.learned else AT_CHANCE
+    if inspected.run.status in STATUS:
+        return STATUS[inspected.run.status]
+    if inspected.report.status != "ok":
+        return NO_PATH
+    return None if inspected.learned else AT_CHANCE
 
 
-def _moments(seen: "Inspection") -> list[Moment]:
+def _snapshots(inspected: Inspected) -> list[Snapshot]:
     """Snapshots evenly over training, and the end."""
-    run = seen.run
-    before = [moment for moment in run.snapshots if moment.step < run.steps_done]
-    chosen = np.unique(
-        np.linspace(0, len(before) - 1, min(len(before), MAX_MOMENTS - 1)).round().astype(int)
-    )
+    run = inspected.run
+    before = [snapshot for snapshot in run.snapshots if snapshot.step < run.steps_done]
+    even = np.linspace(0, len(before) - 1, min(len(before), MAX_SNAPSHOTS - 1))
     runs = [
         replace(
             run,
-            weights=moment.weights,
-            biases=moment.biases,
-            positions=moment.positions,
-            steps_done=moment.step,
+            weights=before[k].weights,
+            biases=before[k].biases,
+            positions=before[k].positions,
+            steps_done=before[k].step,
         )
-        for moment in (before[k] for k in chosen)
+        for k in np.unique(even.round().astype(int))
     ]
+
     console = Console(stderr=True)
-    steps = track(
-        runs, "judging snapshots", console=console, transient=True, disable=not console.is_terminal
+    hidden = not console.is_terminal
+    steps: Sequence[Run] | Any = track(
+        runs, "judging snapshots", console=console, transient=True, disable=hidden
     )
-    return [*(_moment(seen, then) for then in steps), _moment(seen, run)]
+    return [*(_snapshot(inspected, earlier) for earlier in steps), _snapshot(inspected, run)]
 
 
-def _moment(seen: "Inspection", run: Run) -> Moment:
+def _snapshot(inspected: Inspected, run: Run) -> Snapshot:
+    """The run at a snapshot, or at its end."""
     W, b, positions = arrays(run)
     activity = None
-    if seen.inputs is not None:
-        activity = np.abs(
-            forward(flat_network(W, b, **_modes(seen)), seen.inputs).activity
-        ).mean(axis=1)
-    return Moment(run.steps_done, W, b, positions, activity, list(_levels(seen, run, W, b)))
+    if inspected.inputs is not None:
+        trace = forward(flat_network(W, b, **_modes(inspected)), inspected.inputs)
+        activity = np.abs(trace.activity).mean(axis=1)
+    levels = list(_levels(inspected, run, W, b))
+    return Snapshot(run.steps_done, W, b, positions, activity, levels)
 
 
-def _levels(seen: "Inspection", run: Run, W: np.ndarray, b: np.ndarray) -> Iterator[Level]:
+def _levels(inspected: Inspected, run: Run, W: Floats, b: Floats) -> Iterator[Level]:
     """All weights, then ever fewer of the strongest."""
     size = np.sort(np.abs(W[W != 0]))[::-1]
-    judged = len(size) <= MAX_JUDGED or run is seen.run
-    whole = (
-        seen.report
-        if run is seen.run
-        else judge(run, seen.data, DRAWS, seen.seed, sweep=False)
-        if judged
-        else None
-    )
+    whole = inspected.report if run is inspected.run else None
+    if whole is None and len(size) <= MAX_JUDGED:
+        whole = judge(run, inspected.data, N_DRAWS, inspected.seed, sweep=False)
     threshold = whole.threshold.value if whole else 0.0
-    total = kept = int((size > threshold).sum())
-    yield Level(threshold, kept, whole, _score(seen, W, b, threshold))
+    total = int((size > threshold).sum())
+    yield Level(threshold, total, whole, _score(inspected, W, b, threshold))
+
+    kept = total
     for share in KEPT:
-        place = int(np.ceil(share * total))
-        if not 0 < place < len(size):
+        rank = int(np.ceil(share * total))
+        if not 0 < rank < len(size):
             continue
-        threshold = float(size[place])
-        fewer = int((size > threshold).sum())  # weights of one size go together
-        if 0 < fewer < kept:
-            kept = fewer
-            judged = kept <= MAX_JUDGED
-            report = (
-                judge(run, seen.data, DRAWS, seen.seed, threshold=threshold, sweep=False)
-                if judged
-                else None
+        threshold = float(size[rank])
+        fewer = int((size > threshold).sum())  # weights of the same size go together
+        if not 0 < fewer < kept:
+            continue
+
+        kept = fewer
+        report = None
+        if kept <= MAX_JUDGED:
+            report = judge(
+                run,
+                inspected.data,
+                N_DRAWS,
+                inspected.seed,
+                threshold=threshold,
+                sweep=False,
             )
-            yield Level(threshold, kept, report, _score(seen, W, b, threshold))
+        yield Level(threshold, kept, report, _score(inspected, W, b, threshold))
 
 
-def _score(seen: "Inspection", W: np.ndarray, b: np.ndarray, threshold: float) -> float | None:
-    if seen.inputs is None:
+def _score(inspected: Inspected, W: Floats, b: Floats, threshold: float) -> float | None:
+    """The score with the weights above a threshold; None for symbol streams."""
+    if inspected.inputs is None:
         return None
-    net = flat_network(cut(W, threshold), b, **_modes(seen))
-    return score(forward(net, seen.inputs).outputs, seen.targets)
+    net = flat_network(cut_off(W, threshold), b, **_modes(inspected))
+    return score(forward(net, inspected.inputs).outputs, inspected.targets)
 
 
-def _modes(seen: "Inspection") -> dict:
-    config = seen.run.config
+def _modes(inspected: Inspected) -> dict[str, Any]:
+    """How the matrix is applied, as `flat_network` takes it."""
+    config = inspected.run.config
     return {
-        "n_inputs": seen.data.n_inputs,
-        "n_outputs": seen.data.n_outputs,
+        "n_inputs": inspected.data.n_inputs,
+        "n_outputs": inspected.data.n_outputs,
         "n_iterations": config.n_iterations,
         "input_mode": config.input_mode,
         "activation": config.activation,
     }
 
 
-def _lead(seen: "Inspection") -> str:
-    run, report = seen.run, seen.report
-    began = f"One flat matrix of {run.config.n_neurons:,} neurons, applied {run.config.n_iterations} times"
+def _lead(inspected: Inspected) -> str:
+    """The network in a sentence, and what of it is used."""
+    config = inspected.run.config
+    report = inspected.report
+    matrix = f"One flat matrix of {config.n_neurons:,} neurons, applied {config.n_iterations} times"
     if report.status != "ok":
-        return f"{began}: nothing that enters it comes out."
+        return f"{matrix}: nothing that enters it comes out."
+
     n_hidden = len(report.layer_of) - report.n_inputs - report.n_outputs
     layers = f"{report.depth} layer{'s' if report.depth != 1 else ''}"
-    return f"{began}. What is in use now: {n_hidden} hidden neurons in {layers}, {report.n_used_weights:,} weights."
+    return (
+        f"{matrix}. Used at the end: {n_hidden} hidden neurons in {layers}, "
+        f"{report.n_used_weights:,} weights."
+    )
 
 
-def _facts(seen: "Inspection") -> dict[str, str]:
-    run, report = seen.run, seen.report
+def _facts(inspected: Inspected) -> dict[str, str]:
+    """The key figures."""
+    run = inspected.run
+    report = inspected.report
+    accuracy = "none" if np.isnan(run.test_accuracy) else f"{run.test_accuracy:.4f}"
     facts = {
         "task": run.config.task,
-        f"test {seen.score_name}": "none"
-        if np.isnan(run.test_accuracy)
-        else f"{run.test_accuracy:.4f}",
+        f"test {inspected.score_name}": accuracy,
         "steps": f"{run.steps_done:,} of {run.config.steps:,}",
         "iterations": str(run.config.n_iterations),
         "depth": str(report.depth),
-        "weights in use": f"{report.n_used_weights:,}",
+        "used weights": f"{report.n_used_weights:,}",
     }
-    if report.threshold.dropped:
-        facts["weights cut as noise"] = (
-            f"{report.threshold.dropped:,} ({report.threshold.dropped_mass:.0%} of sum |W|)"
-        )
+
+    noise = report.threshold
+    if noise.dropped:
+        share = f"{noise.dropped_mass:.0%} of sum |W|"
+        facts["weights cut as noise"] = f"{noise.dropped:,} ({share})"
     return facts
 
 
-def _strengths(run: Run) -> list[dict]:
-    steps, n_steps = [row["step"] for row in run.history], run.config.steps
+def _strengths(run: Run) -> list[dict[str, Any]]:
+    """The strength of each term, in words and at every row of the history."""
+    n_steps = run.config.steps
     return [
         {
             "name": name,
             "text": _schedule(schedule),
-            "values": [schedule.at(step - 1, n_steps) for step in steps],
+            "values": [schedule.at(row["step"] - 1, n_steps) for row in run.history],
         }
         for name, schedule in run.config.strengths.items()
     ]
 
 
-def _schedule(schedule) -> str:
+def _schedule(schedule: Schedule) -> str:
+    """A strength over time, in words."""
     text = f"{schedule.value:g}"
     if schedule.warmup:
         text += f", rising over {schedule.warmup:,} steps"
     if schedule.milestones:
-        text += f", × {schedule.factor:g} at " + ", ".join(
-            f"{milestone:.0%}" for milestone in schedule.milestones
-        )
+        shares = ", ".join(f"{milestone:.0%}" for milestone in schedule.milestones)
+        text += f", × {schedule.factor:g} at {shares}"
     return text
 
 
-def _tables(seen: "Inspection", found: dict) -> Iterator[dict]:
+def _tables(inspected: Inspected, structure: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """What the lesions of `urn inspect` cost."""
-    cuts = found.get("lesions", {}).get("cuts", [])
-    if cuts:
-        whole = found["lesions"]["score"]
-        rows = [
-            [
-                cut["name"],
-                f"{cut['count']:,} {cut['kind']}",
-                f"{cut['lost']:.3f}",
-                f"{whole - np.median(cut['random_scores']):.3f}" if cut["random_scores"] else "",
-            ]
-            for cut in cuts
-        ]
-        note = f"Validation {seen.score_name} lost when a structure is cut ({whole:.3f} before), next to random cuts of its size."
-        yield {
-            "title": "What the task needs, at the end",
-            "note": note,
-            "columns": ["cut", "size", "lost", "random"],
-            "rows": rows,
-        }
+    lesions = structure.get("lesions", {})
+    if not lesions.get("cuts"):
+        return
 
-
-def _measures(seen: "Inspection", found: dict) -> dict[str, str]:
-    measures = {
-        name.replace("_", " "): f"{value:.3f}" for name, value in found.get("measures", {}).items()
+    whole = lesions["score"]
+    rows = []
+    for cut in lesions["cuts"]:
+        scores = cut["random_scores"]
+        random = f"{whole - np.median(scores):.3f}" if scores else ""
+        size = f"{cut['count']:,} {cut['kind']}"
+        rows.append([cut["name"], size, f"{cut['lost']:.3f}", random])
+    yield {
+        "title": "What the task needs, at the end",
+        "note": f"Validation {inspected.score_name} lost when a structure is cut ({whole:.3f} "
+        "before), next to random cuts of its size.",
+        "columns": ["cut", "size", "lost", "random"],
+        "rows": rows,
     }
-    if "random_mask" in found:
-        measures[f"random mask, test {seen.score_name}"] = (
-            f"{found['random_mask']['test_accuracy']:.4f}"
-        )
+
+
+def _measures(inspected: Inspected, structure: dict[str, Any]) -> dict[str, str]:
+    """Measures that no verdict rests on."""
+    numbers = structure.get("measures", {})
+    measures = {name.replace("_", " "): f"{value:.3f}" for name, value in numbers.items()}
+    if "random_mask" in structure:
+        accuracy = structure["random_mask"]["test_accuracy"]
+        measures[f"random mask, test {inspected.score_name}"] = f"{accuracy:.4f}"
     return measures
 
 
 def _configuration(run: Run) -> list[tuple[str, str]]:
+    """Fields and values of the run, strengths aside: they have a table of their own."""
     config = run.config.to_dict() | {"learning_rate": _schedule(run.config.learning_rate)}
     return [
         (key, value if isinstance(value, str) else json.dumps(value))

@@ -1,5 +1,9 @@
-"""Small runs of every kind of structure, three seeds each, trained in seconds as one population, for the tests of exports."""
+"""Small runs of every kind of structure, for the tests of exports.
 
+Three seeds of each, trained in seconds as one population.
+"""
+
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -8,10 +12,13 @@ from urn import Dataset, Run, TrainConfig, train_population
 from urn.data.tasks import task_options
 from urn.loss.geometry import line
 
+# Of every kind.
 SEEDS = (0, 1, 2)
 
 
-def along_a_line(n_sites: int, n_outputs: int, target, seed: int = 0) -> Dataset:
+def along_a_line(
+    n_sites: int, n_outputs: int, target: Callable[[torch.Tensor], torch.Tensor], seed: int = 0
+) -> Dataset:
     """Regression of `target(x)` from noise on a line of sites."""
     x = torch.randn(2400, n_sites, generator=torch.Generator().manual_seed(seed))
     y = target(x)
@@ -31,6 +38,7 @@ def rises(x: torch.Tensor) -> torch.Tensor:
     return torch.stack([step.relu().sum(1), (step - 1).relu().sum(1)], 1)
 
 
+# Small enough to train in seconds.
 SHELLS = {"dimension": 4, "n_train": 3000, "n_validation": 200, "n_test": 200}
 KINDS = {
     "layered": (

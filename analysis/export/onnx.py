@@ -1,46 +1,63 @@
-"""A network as an ONNX model, node by node: one MatMul, Conv or gather-and-sum for each block of weights. Needs the extra onnx.
+"""A network as an ONNX model, node by node. Needs the extra onnx.
 
-Numbers are float32: for the operators used here, onnxruntime has no other.
+Each block of weights is a MatMul, a Conv or a gather-and-sum. Numbers are float32: for the
+operators used here, onnxruntime has no other.
 """
 
-import numpy as np
-from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-OPSET, IR_VERSION = 19, 9
-"""The first in which a padding can wrap around; both are read by every onnxruntime since 1.17 (2024)."""
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
+
+from analysis.export.plan import Block, Plan
+
+# The first operator set in which a padding can wrap around, and its file format. Both are read by
+# every onnxruntime since 1.17 (2024).
+OPSET = 19
+IR_VERSION = 9  # of the same age
+
+# {name: shape} of inputs or outputs; a text names a size that is free.
+Shapes = Mapping[str, Sequence[int | str]]
 
 
 class _Graph:
     """Nodes and constants in the making; equal constants are held once."""
 
-    def __init__(self):
-        self.nodes, self.constants = [], {}
+    def __init__(self) -> None:
+        self.nodes: list[NodeProto] = []
+        self.constants: dict[tuple, TensorProto] = {}
 
-    def constant(self, array):
+    def constant(self, array: np.ndarray) -> str:
         """The name of a constant: floats as float32, whole numbers as int64."""
         array = np.ascontiguousarray(array, np.float32 if array.dtype.kind == "f" else np.int64)
         key = (array.dtype.str, array.shape, array.tobytes())
-        return self.constants.setdefault(
-            key, numpy_helper.from_array(array, f"constant{len(self.constants)}")
-        ).name
+        name = f"constant{len(self.constants)}"
+        return self.constants.setdefault(key, numpy_helper.from_array(array, name)).name
 
-    def add(self, operator, *inputs, name=None, **attributes):
-        """Append a node and return the name of its output; arrays among its inputs become constants."""
-        inputs = [value if isinstance(value, str) else self.constant(value) for value in inputs]
+    def add(
+        self,
+        operator: str,
+        *inputs: str | np.ndarray,
+        name: str | None = None,
+        **attributes: Any,
+    ) -> str:
+        """Append a node and return the name of its output; arrays become constants."""
+        names = [value if isinstance(value, str) else self.constant(value) for value in inputs]
         name = name or f"{operator.lower()}{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [name], **attributes))
+        self.nodes.append(helper.make_node(operator, names, [name], **attributes))
         return name
 
-    def model(self, inputs, outputs, title):
-        """The checked model; inputs and outputs as {name: shape}."""
+    def model(self, inputs: Shapes, outputs: Shapes, title: str) -> ModelProto:
+        """The checked model."""
         kind = TensorProto.FLOAT
-        ends = [
+        begins, ends = (
             [helper.make_tensor_value_info(name, kind, shape) for name, shape in shapes.items()]
             for shapes in (inputs, outputs)
-        ]
-        graph = helper.make_graph(
-            self.nodes, "network", *ends, list(self.constants.values()), doc_string=title
         )
+        constants = list(self.constants.values())
+        graph = helper.make_graph(self.nodes, "network", begins, ends, constants, doc_string=title)
+
         model = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid("", OPSET)],
@@ -51,63 +68,76 @@ class _Graph:
         return model
 
 
-def layered_onnx(plan, title) -> ModelProto:
-    """A Plan as a model of x (batch, d_in) -> y (batch, d_out)."""
-    graph, values, last = _Graph(), ["x"], len(plan.layers) - 1
+def layered_onnx(plan: Plan, title: str) -> ModelProto:
+    """A plan as a model of x (batch, d_in) -> y (batch, d_out)."""
+    graph = _Graph()
+    values = ["x"]
+    last = len(plan.layers) - 1
     phi = {"relu": "Relu", "tanh": "Tanh"}[plan.activation]
     for k, layer in enumerate(plan.layers[1:], start=1):
-        total = None
-        for block in layer.blocks:
+        first, *others = layer.blocks
+        total = _block(graph, first, values[first.source], len(layer.nodes))
+        for block in others:
             term = _block(graph, block, values[block.source], len(layer.nodes))
-            total = term if total is None else graph.add("Add", total, term)
+            total = graph.add("Add", total, term)
+
         total = graph.add("Add", total, layer.bias, name="y" if k == last else None)
         values.append(total if k == last else graph.add(phi, total))
     return graph.model({"x": ("batch", plan.widths[0])}, {"y": ("batch", plan.widths[-1])}, title)
 
 
-def _block(graph, block, value, n_targets):
+def _block(graph: _Graph, block: Block, value: str, n_targets: int) -> str:
     """What a block adds to its layer, (batch, T), without the bias."""
     if block.kind == "linear":
         return graph.add("MatMul", value, block.weight.T)
-    if block.kind == "local":
-        seen = graph.add("Gather", value, block.index, axis=1)
-        return graph.add(
-            "ReduceSum", graph.add("Mul", seen, block.weight), np.array([2]), keepdims=0
-        )
+    if block.index is not None:
+        gathered = graph.add("Gather", value, block.index, axis=1)
+        products = graph.add("Mul", gathered, block.weight)
+        return graph.add("ReduceSum", products, np.array([2]), keepdims=0)
+
+    assert block.lattice is not None  # a block of kind "conv"
+    assert block.convolution is not None
     if block.order is not None:
         value = graph.add("Gather", value, block.order, axis=1)
-    value = graph.add(
-        "Reshape", value, np.array([-1, block.lattice.channels, *block.lattice.sites])
-    )
+    shape = np.array([-1, block.lattice.channels, *block.lattice.sites])
+    value = graph.add("Reshape", value, shape)
+
     before, after = zip(*block.convolution.pad, strict=True)
     if any(before) or any(after):
         pads = np.array([0, 0, *before, 0, 0, *after])
-        value = graph.add(
-            "Pad", value, pads, mode="wrap" if block.convolution.circular else "constant"
-        )
+        mode = "wrap" if block.convolution.circular else "constant"
+        value = graph.add("Pad", value, pads, mode=mode)
     return graph.add("Reshape", graph.add("Conv", value, block.weight), np.array([-1, n_targets]))
 
 
-def recurrent_onnx(tensors, input_mode, activation, title) -> ModelProto:
-    """The arrays of `recurrent_source` as a model of x (batch, time, d_in), state (1, batch, n) -> y (batch, time, d_out)."""
+def recurrent_onnx(
+    tensors: Mapping[str, np.ndarray], input_mode: str, activation: str, title: str
+) -> ModelProto:
+    """The arrays of `recurrent_source` as a model.
+
+    x (batch, time, d_in), state (1, batch, n) -> y (batch, time, d_out), next_state (1, batch, n).
+    """
     graph = _Graph()
-    W, R = (tensors[f"cell.weight_{part}_l0"][None] for part in ("ih", "hh"))
+    W = tensors["cell.weight_ih_l0"][None]
+    R = tensors["cell.weight_hh_l0"][None]
     bias = np.concatenate([tensors["cell.bias_ih_l0"], tensors["cell.bias_hh_l0"]])[None]
-    n, n_inputs, n_outputs = R.shape[1], W.shape[2], len(tensors["readout.bias"])
+    n = R.shape[1]
+
     steps = graph.add("Transpose", "x", perm=[1, 0, 2])
-    states = graph.add(
-        "RNN", steps, W, R, bias, "", "state", hidden_size=n, activations=[activation.capitalize()]
-    )
+    phi = [activation.capitalize()]
+    states = graph.add("RNN", steps, W, R, bias, "", "state", hidden_size=n, activations=phi)
     states = graph.add("Squeeze", states, np.array([1]))
     earlier = graph.add("Slice", states, np.array([0]), np.array([-1]), np.array([0]))
     before = graph.add("Concat", "state", earlier, axis=0)
-    seen = states if input_mode == "elman" else graph.add("Concat", steps, before, axis=2)
-    y = graph.add(
-        "Add", graph.add("MatMul", seen, tensors["readout.weight"].T), tensors["readout.bias"]
-    )
+
+    # The read-out of an Elman network reads the new state, that of a stream the state before it.
+    read = states if input_mode == "elman" else graph.add("Concat", steps, before, axis=2)
+    products = graph.add("MatMul", read, tensors["readout.weight"].T)
+    y = graph.add("Add", products, tensors["readout.bias"])
     graph.add("Transpose", y, perm=[1, 0, 2], name="y")
     graph.add("Slice", states, np.array([-1]), np.array([2**31]), np.array([0]), name="next_state")
-    inputs = {"x": ("batch", "time", n_inputs), "state": (1, "batch", n)}
-    return graph.model(
-        inputs, {"y": ("batch", "time", n_outputs), "next_state": (1, "batch", n)}, title
-    )
+
+    n_outputs = len(tensors["readout.bias"])
+    inputs: Shapes = {"x": ("batch", "time", W.shape[2]), "state": (1, "batch", n)}
+    outputs: Shapes = {"y": ("batch", "time", n_outputs), "next_state": (1, "batch", n)}
+    return graph.model(inputs, outputs, title)

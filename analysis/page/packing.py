@@ -3,18 +3,39 @@
 import base64
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def packed(array, dtype: str) -> dict:
-    """A flat array as {"type", "data"}: little-endian `dtype` ("f4", "u2", ...) in base64, for a JavaScript typed array."""
-    array = np.ascontiguousarray(array)
-    if dtype[0] in "ui" and array.size:
+def packed(array: ArrayLike, dtype: str) -> dict[str, str]:
+    """A flat array for a JavaScript typed array.
+
+    Parameters
+    ----------
+    array : array
+        Of any shape.
+    dtype : str
+        "f4", "u1", "u2", "u4" or "i2", little-endian. Floats beyond its range become its largest.
+
+    Returns
+    -------
+    dict
+        {"type": dtype, "data": base64}.
+
+    Raises
+    ------
+    ValueError
+        For whole numbers beyond the range of `dtype`.
+    """
+    values = np.ascontiguousarray(array)
+    if dtype[0] in "ui" and values.size:
         limits = np.iinfo(dtype)
-        if array.min() < limits.min or array.max() > limits.max:
-            raise ValueError(f"values from {array.min()} to {array.max()} do not fit {dtype}")
+        if values.min() < limits.min or values.max() > limits.max:
+            raise ValueError(f"values from {values.min()} to {values.max()} do not fit {dtype}")
+
+    # float32 has no room for the largest float64: infinity would not draw.
     if dtype[0] == "f":
-        array = np.clip(array, np.finfo(dtype).min, np.finfo(dtype).max)
-    return {"type": dtype, "data": base64.b64encode(array.astype(f"<{dtype}").tobytes()).decode()}
+        values = np.clip(values, np.finfo(dtype).min, np.finfo(dtype).max)
+    return {"type": dtype, "data": base64.b64encode(values.astype(f"<{dtype}").tobytes()).decode()}
 
 
 def plain(value: object) -> object:

@@ -1,7 +1,7 @@
-"""The shell of every page: one template, one style sheet, scripts inlined, all values escaped. Knows no networks.
+"""The shell of every page: one template, one style sheet, scripts inlined, all values escaped.
 
-Scripts are named in the page's content security policy by their hash, so that nothing but our own code can run and nothing
-can be loaded, whatever a user's texts hold.
+Knows no networks. Scripts are named in the page's content security policy by their hash, so that
+nothing but our own code can run and nothing can be loaded, whatever a user's texts hold.
 """
 
 import base64
@@ -14,22 +14,33 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
+# The package whose templates every page extends, and whose static files it holds.
+HOME = "analysis.page"
+
 
 def render(
     template: str,
     *,
     scripts: tuple[str, ...] = (),
-    package: str = "analysis.page",
+    package: str = HOME,
     **values: object,
 ) -> str:
-    """The page that a template gives, as the text of one HTML file. It lies in templates/ of `package`, or of this one.
+    """The page that a template gives, as the text of one HTML file.
 
-    `scripts` are names in static/, run in that order as one script after the shell's own; `values` fill the template and are
-    escaped. `{{ embed(x) }}` writes plain values as JSON for scripts.
+    Parameters
+    ----------
+    template : str
+        Name of a file in templates/ of `package`, or of this package. In it `{{ embed(x) }}` writes
+        plain values as JSON for scripts.
+    scripts : tuple of str
+        Names of files in static/, run in that order as one script after the shell's own.
+    package : str
+    **values
+        Fill the template, escaped.
     """
-    code = "\n".join(
-        ["(() => {", '"use strict";', *(_static(name) for name in ("shell.js", *scripts)), "})();"]
-    )
+    files = [_static(name) for name in ("shell.js", *scripts)]
+    code = "\n".join(["(() => {", '"use strict";', *files, "})();"])
+    # The policy names the script by the hash of its text, to the last character.
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     shell = {"css": Markup(_static("page.css")), "script": Markup(code), "digest": digest}
     return _environment(package).get_template(template).render(**shell, **values)
@@ -37,11 +48,10 @@ def render(
 
 @cache
 def _environment(package: str) -> Environment:
-    loader = ChoiceLoader(
-        [PackageLoader(name) for name in dict.fromkeys((package, "analysis.page"))]
-    )
+    """Templates of `package` and of this package, with every value escaped."""
+    packages = dict.fromkeys((package, HOME))  # each once, in this order
     environment = Environment(
-        loader=loader,
+        loader=ChoiceLoader([PackageLoader(name) for name in packages]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -53,4 +63,5 @@ def _environment(package: str) -> Environment:
 
 
 def _static(name: str) -> str:
-    return resources.files("analysis.page").joinpath("static", name).read_text(encoding="utf-8")
+    """The text of a script or style sheet."""
+    return resources.files(HOME).joinpath("static", name).read_text(encoding="utf-8")

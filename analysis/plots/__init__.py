@@ -1,4 +1,7 @@
-"""Figures of networks. Every function takes arrays and returns a `matplotlib.figure.Figure`; none writes or shows."""
+"""Figures of networks.
+
+Every function takes arrays and returns a `matplotlib.figure.Figure`; none writes or shows.
+"""
 
 from analysis.plots.charts import activity, block_density, null_distributions, path_depths
 from analysis.plots.fields import kernels, receptive_fields

@@ -3,102 +3,126 @@
 Draws nothing and decides nothing about structure: the layers come from the caller.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
-SWEEPS = 8  # barycentre sweeps; more change nothing that can be seen
-SPECTRAL_LIMIT = (
-    1500  # neurons; eigenvectors of larger groups take too long for what can still be seen
-)
+from analysis.network import Floats
+
+Neurons = NDArray[np.int64]
+# The name of a layer, and the neurons it holds, in the order they are drawn in.
+Group = tuple[str, Neurons]
+
+# Barycentre sweeps. By judgement: more of them change nothing that a reader can see.
+SWEEPS = 8
+
+# Neurons. By judgement: eigenvectors of larger groups take longer than their picture is worth.
+SPECTRAL_LIMIT = 1500
 
 
 def layer_groups(
     layer_of: Mapping[int, int], n_neurons: int, n_inputs: int, n_outputs: int
-) -> list[tuple[str, np.ndarray]]:
-    """Split the living neurons into inputs, hidden layers and outputs.
+) -> list[Group]:
+    """Split the used neurons into inputs, hidden layers and outputs.
 
     Parameters
     ----------
-    layer_of : {neuron: layer}. Neurons that are missing are dead and left out. Inputs and outputs are told by their
-        place in the vector, so their layer numbers are not looked at.
-    n_neurons, n_inputs, n_outputs : sizes of the vector and of its two ends.
+    layer_of : dict of int to int
+        {neuron: layer}. Neurons that are missing are unused and left out. Inputs and outputs are
+        known by their index in the vector, so their layer numbers do not matter.
+    n_neurons, n_inputs, n_outputs : int
+        Sizes of the vector and of its two ends.
 
     Returns
     -------
-    List of (name, neurons), in the order inputs, hidden layers by number, outputs. Empty groups are left out.
-    A single hidden group is called "hidden", since a recurrent network has no layers to count.
+    list of (str, (n,) int array)
+        Name and neurons of each group, in the order inputs, hidden layers by number, outputs. Empty
+        groups are left out. A single hidden group is called "hidden", since a recurrent network has
+        no layers to count.
 
     Raises
     ------
-    ValueError : a neuron outside 0..n_neurons-1, or sizes that do not fit.
+    ValueError
+        For a neuron outside 0 .. n_neurons - 1, or sizes that do not fit.
     """
     if n_inputs < 0 or n_outputs < 0 or n_inputs + n_outputs > n_neurons:
         raise ValueError(
-            f"n_inputs and n_outputs must fit into {n_neurons} neurons, got {n_inputs} and {n_outputs}"
+            f"n_inputs and n_outputs must fit into {n_neurons} neurons,"
+            f" got {n_inputs} and {n_outputs}"
         )
+
     neurons = np.array(sorted(int(neuron) for neuron in layer_of), dtype=int)
     if neurons.size and (neurons[0] < 0 or neurons[-1] >= n_neurons):
         raise ValueError(f"layer_of must name neurons between 0 and {n_neurons - 1}")
+
     first_output = n_neurons - n_outputs
     hidden = neurons[(neurons >= n_inputs) & (neurons < first_output)]
     layers = np.array([int(layer_of[neuron]) for neuron in hidden.tolist()], dtype=int)
     numbers = np.unique(layers)
+
     groups = [("inputs", neurons[neurons < n_inputs])]
     for number, layer in enumerate(numbers, start=1):
-        groups.append(
-            ("hidden" if len(numbers) == 1 else f"layer {number}", hidden[layers == layer])
-        )
+        name = "hidden" if len(numbers) == 1 else f"layer {number}"
+        groups.append((name, hidden[layers == layer]))
     groups.append(("outputs", neurons[neurons >= first_output]))
     return [(name, members) for name, members in groups if members.size]
 
 
 def order_groups(
-    weights: np.ndarray, groups: list, positions: np.ndarray | None = None
-) -> list[tuple[str, np.ndarray]]:
+    weights: Floats, groups: Sequence[Group], positions: Floats | None = None
+) -> list[Group]:
     """Order the neurons within each group so that neighbours in the drawing are alike.
 
-    With finite positions a group is ordered by them. Inputs and outputs without positions keep their own order, which
-    means something to the reader. A hidden group that mostly feeds itself is ordered by the Fiedler vector of its
-    symmetrised |W|. The rest are ordered by the mean place of what they are joined to (barycentre method of Sugiyama,
-    Tagawa & Toda 1981: sweeps down and up, the order with the fewest crossings is kept), which also turns one-to-one
-    wiring into diagonals.
+    With finite positions a group is ordered by them. Inputs and outputs without positions keep
+    their own order, which means something to the reader. A hidden group that mostly feeds itself is
+    ordered by the Fiedler vector of its symmetrised |W|. The rest are ordered by the mean height of
+    what they are joined to, which also turns one-to-one wiring into diagonals.
 
-    `weights` has shape `(S, S)`, `positions` `(S, dim)`, x before y, with NaN where a neuron has none. Returns the
-    groups anew.
+    Parameters
+    ----------
+    weights : (S, S) array
+        `weights[i, j]` from neuron j to neuron i.
+    groups : list of (str, (n,) int array)
+        As `layer_groups` gives them.
+    positions : (S, dim) array or None
+        x before y; NaN where a neuron has no position.
+
+    Returns
+    -------
+    list of (str, (n,) int array)
+        The same groups, ordered.
+
+    References
+    ----------
+    Sugiyama, Tagawa & Toda (1981): the barycentre method, with sweeps down and up. The order with
+    the fewest crossings is kept.
     """
     magnitudes = np.abs(weights)
-    ordered, movable = [], []
-    for number, (name, members) in enumerate(groups):
-        members = np.asarray(members)
+    ordered: list[Group] = []
+    movable = []
+
+    for number, (name, neurons) in enumerate(groups):
+        members = np.asarray(neurons)
         if positions is not None and np.isfinite(positions[members]).all():
             members = members[_raster(positions[members])]
         elif name not in ("inputs", "outputs") and members.size > 2:
-            inner = magnitudes[np.ix_(members, members)]
-            touching = magnitudes[members].sum() + magnitudes[:, members].sum() - inner.sum()
-            if inner.sum() - np.trace(inner) > 0.5 * touching and members.size <= SPECTRAL_LIMIT:
-                members = members[_spectral(inner)]
+            if _feeds_itself(magnitudes, members) and members.size <= SPECTRAL_LIMIT:
+                members = members[_spectral(magnitudes[np.ix_(members, members)])]
             else:
                 movable.append(number)
         ordered.append((name, members))
-    best, fewest = ordered, None
-    for sweep in range(SWEEPS if movable else 0):
-        down = sweep % 2 == 0
-        for number in movable if down else reversed(movable):
-            others = ordered[:number] if down else ordered[number + 1 :]
-            ordered[number] = _by_barycentre(magnitudes, ordered[number], others)
-        found = sum(crossings(weights, lower[1], upper[1]) for lower, upper in pairwise(ordered))
-        if fewest is None or found < fewest:
-            best, fewest = list(ordered), found
-    return best
+
+    return _fewest_crossings(weights, ordered, movable) if movable else ordered
 
 
-def crossings(weights: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> int:
-    """Number of crossing pairs of edges between two ordered groups, both drawn as straight rows of points."""
+def crossings(weights: Floats, lower: Neurons, upper: Neurons) -> int:
+    """Number of crossing pairs of edges between two ordered groups, both drawn as straight rows."""
     target, source = np.nonzero(weights[np.ix_(upper, lower)])
     counts = np.zeros((len(upper), len(lower)), dtype=np.int64)
     counts[target, source] = 1
+
     # An edge (i, j) crosses every edge (i' > i, j' < j).
     before = np.zeros_like(counts)
     before[:, 1:] = np.cumsum(counts, axis=1)[:, :-1]
@@ -107,8 +131,41 @@ def crossings(weights: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> int:
     return int((counts * after).sum())
 
 
-def _raster(positions: np.ndarray) -> np.ndarray:
-    """Order of points along a line, or row by row where they are (x, y) in a plane; ties keep their order."""
+def _feeds_itself(magnitudes: Floats, members: Neurons) -> bool:
+    """Whether over half the |weight| that touches a group runs within it, self-loops left out."""
+    inner = magnitudes[np.ix_(members, members)]
+    touching = magnitudes[members].sum() + magnitudes[:, members].sum() - inner.sum()
+    return bool(inner.sum() - np.trace(inner) > 0.5 * touching)
+
+
+def _fewest_crossings(
+    weights: Floats, groups: Sequence[Group], movable: Sequence[int]
+) -> list[Group]:
+    """The groups, those numbered `movable` ordered by barycentre sweeps; the best sweep is kept."""
+    magnitudes = np.abs(weights)
+    ordered = list(groups)
+    best = list(groups)
+    fewest = None
+    for sweep in range(SWEEPS):
+        down = sweep % 2 == 0
+        for number in movable if down else reversed(movable):
+            others = ordered[:number] if down else ordered[number + 1 :]
+            ordered[number] = _by_barycentre(magnitudes, ordered[number], others)
+
+        n_crossings = sum(
+            crossings(weights, lower[1], upper[1]) for lower, upper in pairwise(ordered)
+        )
+        if fewest is None or n_crossings < fewest:
+            best = list(ordered)
+            fewest = n_crossings
+    return best
+
+
+def _raster(positions: Floats) -> Neurons:
+    """Order of points along a line, or row by row where they are (x, y) in a plane.
+
+    Ties keep their order.
+    """
     keys = [positions[:, 0]]
     rows = max(round(len(positions) ** (1 / positions.shape[1])), 2)
     for coordinate in positions.T[1:]:
@@ -121,30 +178,38 @@ def _raster(positions: np.ndarray) -> np.ndarray:
     return np.lexsort(keys)
 
 
-def _spectral(inner: np.ndarray) -> np.ndarray:
-    """Order by the second eigenvector of the normalised Laplacian: what is strongly joined lies close together."""
+def _spectral(inner: Floats) -> Neurons:
+    """Order by the second eigenvector of the normalised Laplacian of `inner` (n, n).
+
+    Neurons that are strongly joined lie close together.
+    """
     joined = inner + inner.T
     np.fill_diagonal(joined, 0.0)
     degree = joined.sum(axis=0)
+
     scale = 1.0 / np.sqrt(np.where(degree > 0, degree, 1.0))
     laplacian = np.diag((degree > 0).astype(float)) - scale[:, None] * joined * scale
     _, vectors = np.linalg.eigh(laplacian)
     fiedler = vectors[:, 1] * scale
-    # An eigenvector's sign is arbitrary; fix it so that the same matrix is always drawn the same way.
-    return np.argsort(
-        fiedler * (1.0 if fiedler[np.argmax(np.abs(fiedler))] > 0 else -1.0), kind="stable"
-    )
+
+    # The sign of an eigenvector is arbitrary. Fix it, so that the same matrix gives the same
+    # picture.
+    sign = 1.0 if fiedler[np.argmax(np.abs(fiedler))] > 0 else -1.0
+    return np.argsort(fiedler * sign, kind="stable")
 
 
-def _by_barycentre(magnitudes: np.ndarray, group: tuple, others: list) -> tuple[str, np.ndarray]:
-    """`group`, sorted by the mean place (0 to 1) of its neurons' neighbours in the groups `others`."""
+def _by_barycentre(magnitudes: Floats, group: Group, others: Sequence[Group]) -> Group:
+    """`group`, sorted by the mean height (0 to 1) of its neurons' neighbours in `others`."""
     name, members = group
-    mass, moment = np.zeros(len(members)), np.zeros(len(members))
+    mass = np.zeros(len(members))
+    moment = np.zeros(len(members))
     for _, neighbours in others:
-        place = (np.arange(len(neighbours)) + 0.5) / len(neighbours)
+        height = (np.arange(len(neighbours)) + 0.5) / len(neighbours)
         joined = magnitudes[np.ix_(members, neighbours)] + magnitudes[np.ix_(neighbours, members)].T
         mass += joined.sum(axis=1)
-        moment += joined @ place
+        moment += joined @ height
+
+    # A neuron without neighbours there stays where it is.
     own = (np.arange(len(members)) + 0.5) / len(members)
     barycentre = np.divide(moment, mass, out=own, where=mass > 0)
     return name, members[np.argsort(barycentre, kind="stable")]

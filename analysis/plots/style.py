@@ -1,32 +1,45 @@
-"""The look the figures share: sizes, colours that survive colour blindness and grey printing, and argument checks.
+"""The look the figures share: sizes, colours that survive colour blindness and grey printing, and
+argument checks.
 
-Draws nothing itself. Figures are made without pyplot, so no display, no global state and nothing to close.
+Draws nothing itself. Figures are made without pyplot, so no display, no global state and nothing to
+close.
 """
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
-# Okabe & Ito (2008): told apart with every common colour blindness; blue is also clearly darker than orange in grey.
-BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#D55E00",
-    "#CC79A7",
-    "#56B4E9",
-)
-POSITIVE, NEGATIVE = BLUE, VERMILION
-INK, GREY, PALE = "#222222", "#777777", "#E4EAF0"
+from analysis.network import Floats
 
-FONT = 8  # points: the smallest that a journal column keeps readable
+# From Okabe & Ito (2008): readers with any common colour blindness tell these six apart, and blue
+# is also clearly darker than orange in grey.
+BLUE = "#0072B2"
+ORANGE = "#E69F00"  # of the six
+GREEN = "#009E73"  # of the six
+VERMILION = "#D55E00"  # of the six
+PURPLE = "#CC79A7"  # of the six
+SKY = "#56B4E9"  # of the six
 
-# Lightness falls steadily, and the faintest entry is already far from the white that stands for "exactly zero".
+# The two signs of a weight: the eye parts blue and vermilion best of the six.
+POSITIVE = BLUE
+NEGATIVE = VERMILION  # see above
+
+# By judgement.
+INK = "#222222"  # text: near black
+GREY = "#777777"  # frames
+PALE = "#E4EAF0"  # a tint that white cells still stand out from
+
+# Points. The smallest size that a journal column keeps readable.
+FONT = 8
+
+# Lightness falls steadily, and the faintest entry is already far from the white of an exact zero.
 MAGNITUDE = LinearSegmentedColormap.from_list(
     "magnitude", ["#F2A65A", "#D1495B", "#6A2C70", "#16122B"]
 )
-# White at zero (hence an odd number of colours), blue for positive, vermilion for negative, equally dark at both ends.
+# White at zero (hence an odd number of colours), blue for positive, vermilion for negative, and
+# both ends equally dark.
 SIGNED = LinearSegmentedColormap.from_list(
     "signed", ["#7A2E00", VERMILION, "#FFFFFF", BLUE, "#003A5C"], N=257
 )
@@ -35,6 +48,13 @@ SIGNED = LinearSegmentedColormap.from_list(
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of `width` x `height` inches, laid out so that no label is cut off."""
     return Figure(figsize=(width, height), dpi=200, layout="constrained")
+
+
+def titled(figure: Figure, title: str | None, size: float = FONT + 3) -> Figure:
+    """Write `title` above the figure, unless it is None or empty, and return the figure."""
+    if title:
+        figure.suptitle(title, fontsize=size, color=INK)
+    return figure
 
 
 def short(value: object) -> str:
@@ -50,12 +70,18 @@ def plain_axes(axes: Axes) -> None:
     """Take the top and right frame lines away and set the small type."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=FONT)
-    axes.xaxis.label.set_size(FONT + 1)
-    axes.yaxis.label.set_size(FONT + 1)
+    axes.xaxis.label.set_fontsize(FONT + 1)
+    axes.yaxis.label.set_fontsize(FONT + 1)
 
 
-def square_matrix(weights, name: str = "weights") -> np.ndarray:
-    """`weights` as a finite float array of shape `(S, S)`; ValueError naming the argument otherwise."""
+def square_matrix(weights: ArrayLike, name: str = "weights") -> Floats:
+    """`weights` as a finite float array of shape `(S, S)`.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument as `name`, for another shape and for NaN or infinity.
+    """
     array = np.asarray(weights, dtype=float)
     if array.ndim != 2 or array.shape[0] != array.shape[1]:
         raise ValueError(f"{name} must be a square matrix, got shape {array.shape}")

@@ -25,14 +25,15 @@ from analysis.export import (
 )
 from analysis.export.lattice import integer_coordinates
 from analysis.export.portable import SETTINGS
-from analysis.network import flat_network
+from analysis.network import FlatNetwork
 from experiments.commands import judging
 from urn import InputError, Run, load_run
 from urn.data.tasks import Dataset
 from urn.population.minimal import SYMBOL_MODES, network_of
 from urn.runs.folders import RunFolder
 
-TARGETS = ("torch", "onnx", *FORMATS)
+LAYERED = ("torch", "onnx")
+"""Formats that need the layers; the others are those of `analysis.export.FORMATS`."""
 SUFFIXES = {"torch": ".py"}
 NEEDED = ("torch", "safetensors")
 """Modules that the exported source imports: a file of that name beside it would stand in their place."""
@@ -46,7 +47,10 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_export)
     parser.add_argument("folder", type=Path, metavar="RUN", help="run folder")
     parser.add_argument(
-        "--to", choices=TARGETS, required=True, help="torch writes source code and .safetensors"
+        "--to",
+        choices=(*LAYERED, *FORMATS),
+        required=True,
+        help="torch writes source code and .safetensors",
     )
     parser.add_argument(
         "--out",
@@ -103,14 +107,10 @@ def export(
         raise InputError(f"{run.folder or 'run'}: holds no network to export (status {run.status})")
     report = judging.judge(run, data, n_null=200)
     if to in FORMATS:
-        content = portable(run, data, report).write(to)
+        content = FORMATS[to].write(portable(run, data, report))
         files = {f"{name}.{to}": content}
-        settings = (
-            {key: value for key, value in run.form.items() if key in SETTINGS}
-            if to == "gexf"
-            else {}
-        )
-        back = Portable.read(content, to, **settings)
+        settings = {key: value for key, value in run.form.items() if key in SETTINGS}
+        back = FORMATS[to].read(content, **{} if FORMATS[to].keeps_settings else settings).network
         W, b = (torch.tensor(T, dtype=run.weights.dtype) for T in (back.weights, back.biases))
         answer = network_of(W, b, **{key: getattr(back, key) for key in run.form})
     elif to == "onnx":
@@ -166,9 +166,7 @@ def module_source(
     """The living network as source code and arrays: layers as they emerged, of the kinds that were found."""
     about = {"title": report.summary, "dtype": run.config.dtype, "name": name}
     if run.input_mode in SYMBOL_MODES:
-        living, form = _living(run), run.form
-        sizes = {key: form[key] for key in ("n_inputs", "n_outputs", "input_mode", "activation")}
-        return recurrent_source(*living, **sizes, **about)
+        return recurrent_source(_flat(run), **about)
     return layered_source(layers(run, data, report, on_data=on_data), **about)
 
 
@@ -194,7 +192,7 @@ def layers(run: Run, data: Dataset, report: StructureReport, *, on_data: bool = 
     """The layers of a run's living network; receptive fields and kernels where the verdicts say that there are some."""
     ids = run.compact().ids.numpy()
     inputs = data.train[0].numpy().astype(float) if on_data else None
-    graph = exact_graph(flat_network(*_living(run), **run.form), inputs)
+    graph = exact_graph(_flat(run), inputs)
     local_layers = report.verdicts["locally_connected"].evidence["local_layers"]
     local = [
         place for place, i in enumerate(ids.tolist()) if report.layer_of.get(i) in local_layers
@@ -207,26 +205,25 @@ def layers(run: Run, data: Dataset, report: StructureReport, *, on_data: bool = 
     return plan(graph, local=local, coordinates=None if coordinates is None else coordinates[ids])
 
 
-def _living(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    living = run.compact()
-    return living.weights.numpy().astype(float), living.biases.numpy().astype(float)
+def _flat(run: Run, positions: np.ndarray | None = None) -> FlatNetwork:
+    """The part of a run's network that matters, as arrays; also of a stream, which is not judged."""
+    part = run.compact()
+    arrays = (part.weights.numpy().astype(float), part.biases.numpy().astype(float))
+    return FlatNetwork(*arrays, positions=positions, **part.form)
 
 
 def portable(run: Run, data: Dataset, report: StructureReport) -> Portable:
     """The living network with the layer, the position and the mean activity of each neuron."""
-    living = run.compact()
-    ids = living.ids.numpy()
+    ids = run.compact().ids.numpy()
     activity = None
     if run.input_mode not in SYMBOL_MODES:
         activity = np.abs(judging.activity(run, data)).mean(axis=(0, 1))[ids]
+    positions = None if run.positions is None else run.positions.numpy().astype(float)[ids]
     return Portable(
-        living.weights.numpy().astype(float),
-        living.biases.numpy().astype(float),
-        **living.form,
+        _flat(run, positions),
         ids=ids,
         layer=np.array([report.layer_of.get(i, -1) for i in ids.tolist()]),
         activity=activity,
-        positions=None if run.positions is None else run.positions.numpy().astype(float)[ids],
     )
 
 

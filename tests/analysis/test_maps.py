@@ -16,10 +16,11 @@ from analysis.plots import (
 from analysis.plots.maps import KINDS
 from analysis.plots.style import BLUE, GREY, ORANGE
 
+# The strengths of most maps here.
 NAMES = {"x_label": "c_depth", "y_label": "c_n"}
 
 
-def grid(seeds=4):
+def grid(seeds: int = 4) -> tuple[np.ndarray, np.ndarray]:
     """x, y of a 3 x 2 grid with seeds, in no order."""
     x, y, _ = (
         axis.ravel()
@@ -29,17 +30,20 @@ def grid(seeds=4):
     return x[order], y[order]
 
 
-def test_the_dominating_kind_is_the_colour_and_its_share_the_saturation():
+def test_the_dominating_kind_is_the_colour_and_its_share_the_saturation() -> None:
     x, y = grid()
     labels = np.where(x < 5e-2, "MLP", "recurrent").astype(object)
-    some = np.flatnonzero((x == 1e-3) & (y == 1))
-    labels[some[0]] = "recurrent"
+    point = np.flatnonzero((x == 1e-3) & (y == 1))
+    labels[point[0]] = "recurrent"
+
     figure = phase_map(x, y, labels.tolist(), **NAMES)
     picture = np.asarray(figure.axes[0].images[0].get_array())
-    mlp, recurrent = np.array(to_rgb(BLUE)), np.array(to_rgb(ORANGE))
+    mlp = np.array(to_rgb(BLUE))
+    recurrent = np.array(to_rgb(ORANGE))
     np.testing.assert_allclose(picture[0, 0, :3], mlp)
     np.testing.assert_allclose(picture[1, 0, :3], 1 - 0.75 * (1 - mlp))
     np.testing.assert_allclose(picture[0, 2, :3], recurrent)
+
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "MLP (4)",
         "recurrent (2)",
@@ -51,26 +55,21 @@ def test_the_dominating_kind_is_the_colour_and_its_share_the_saturation():
     ]
 
 
-def test_points_not_done_stay_empty_and_samples_are_dots_on_logarithmic_axes():
+def test_points_not_done_stay_empty_and_samples_are_dots_on_logarithmic_axes() -> None:
     x, y = grid()
     left_out = ~((x == 1e-1) & (y == 0))
-    picture = (
-        phase_map(x[left_out], y[left_out], ["MLP"] * left_out.sum(), **NAMES)
-        .axes[0]
-        .images[0]
-        .get_array()
-    )
-    assert picture[0, 2, 3] == 0
+    figure = phase_map(x[left_out], y[left_out], ["MLP"] * left_out.sum(), **NAMES)
+    assert figure.axes[0].images[0].get_array()[0, 2, 3] == 0
+
     rng = np.random.default_rng(0)
-    axes = phase_map(
-        10 ** rng.uniform(-4, 0, 50), rng.uniform(1, 2, 50), ["MLP"] * 50, **NAMES
-    ).axes[0]
+    x = 10 ** rng.uniform(-4, 0, 50)
+    axes = phase_map(x, rng.uniform(1, 2, 50), ["MLP"] * 50, **NAMES).axes[0]
     assert not axes.images
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
     assert len(axes.collections[0].get_offsets()) == 50
 
 
-def test_heat_maps_show_medians_and_ranges_of_what_was_measured():
+def test_heat_maps_show_medians_and_ranges_of_what_was_measured() -> None:
     x, y = grid(3)
     values = x + np.where(y == 1, 10.0, 0.0)
     values[np.flatnonzero((x == 1e-3) & (y == 0))] = [1.0, 5.0, 2.0]
@@ -86,25 +85,23 @@ def test_heat_maps_show_medians_and_ranges_of_what_was_measured():
         heat_map(x, y, np.full(len(x), np.nan), name="v", **NAMES)
 
 
-def test_the_front_holds_what_nothing_beats():
-    costs, scores = (
-        np.array([10, 20, 20, 30, 40, 5, np.nan]),
-        np.array([0.5, 0.9, 0.8, 0.9, 1.0, np.nan, 2.0]),
-    )
+def test_the_front_holds_what_nothing_beats() -> None:
+    costs = np.array([10, 20, 20, 30, 40, 5, np.nan])
+    scores = np.array([0.5, 0.9, 0.8, 0.9, 1.0, np.nan, 2.0])
     assert pareto_front(costs, scores).tolist() == [0, 1, 4]
     assert pareto_front([], []).tolist() == []
     figure = trade_off(costs, scores, ["MLP"] * 7, cost_label="connections", score_label="accuracy")
     assert figure.axes[0].lines[0].get_xdata().tolist() == [10, 20, 40]
 
 
-def test_the_plane_draws_the_highest_on_top():
+def test_the_plane_draws_the_highest_on_top() -> None:
     figure = measure_plane(
         [1, 2, 3], [1, np.nan, 3], [0.9, 0.5, 0.1], x_label="x", y_label="y", name="accuracy"
     )
     assert figure.axes[0].collections[0].get_array().tolist() == [0.1, 0.9]
 
 
-def test_kinds_keep_their_colours_and_the_rare_share_one():
+def test_kinds_keep_their_colours_and_the_rare_share_one() -> None:
     labels = [f"kind {k}" for k in range(9) for _ in range(10 - k)] + ["diverged"] * 50
     chosen = colours(labels)
     assert chosen["kind 0"] == BLUE
@@ -114,7 +111,7 @@ def test_kinds_keep_their_colours_and_the_rare_share_one():
         phase_map([1, 2], [1], ["MLP"], **NAMES)
 
 
-def test_networks_that_are_none_are_grey_and_on_no_front():
+def test_networks_that_are_none_are_grey_and_on_no_front() -> None:
     labels = ["MLP", "nothing learned", "disconnected"]
     assert set(colours(labels)) == set(labels)
     assert colours(labels)["nothing learned"] not in KINDS
@@ -129,12 +126,14 @@ def test_networks_that_are_none_are_grey_and_on_no_front():
     np.testing.assert_array_equal(front, [[5, 0.8], [10, 0.9]])
 
 
-def test_ties_are_said():
+def test_ties_are_said() -> None:
     _, _, points, _ = phases([1, 1, 2, 2], [1, 1, 1, 1], ["a", "b", "b", "b"])
     assert [point.tied for point in points] == [True, False]
 
 
-def test_a_heat_map_keeps_the_rows_of_points_that_have_no_measure_and_draws_no_range_of_one():
+def test_a_heat_map_keeps_the_rows_of_points_that_have_no_measure_and_draws_no_range_of_one() -> (
+    None
+):
     x, y = np.meshgrid([1.0, 2.0], [1.0, 2.0, 3.0])
     values = np.array([1.0, 2, 3, 4, np.nan, np.nan])
     figure = heat_map(x.ravel(), y.ravel(), values, x_label="x", y_label="y", name="depth")

@@ -1,6 +1,7 @@
 """`urn export`: what is read back from every format gives the run's outputs; the code says what was found; bad input."""
 
 import argparse
+import importlib
 import io
 
 import networkx as nx
@@ -12,7 +13,7 @@ from safetensors.numpy import load, save
 from analysis.export import FORMATS
 from experiments.commands import export as exports
 from experiments.commands import judging
-from experiments.commands.export import TARGETS, add_export, export
+from experiments.commands.export import LAYERED, add_export, export
 from tests.exported import KINDS, SEEDS, trained
 from urn import InputError, load_run
 
@@ -23,7 +24,7 @@ def test_every_format_gives_the_outputs_of_the_run(kind, seed):
     runs, data = trained(kind)
     run = runs[seed]
     assert judging.judge(run, data, 200).verdicts[KINDS[kind][0]].present
-    for to in TARGETS:
+    for to in (*LAYERED, *FORMATS):
         files, differs = export(run, data, to)
         assert differs["validation"] <= 1e-5
         assert all(files.values())
@@ -211,3 +212,51 @@ def test_sizes_of_a_run_that_was_written_before_they_were_kept(finished_run):
     about = {"status": before.status, "test_accuracy": "1.0", "steps_done": str(before.steps_done)}
     path.write_bytes(save(tensors, about))
     assert load_run(finished_run).form == before.form
+
+
+EDGE_LIST = """
+import numpy as np
+
+from analysis import FlatNetwork
+from analysis.export import Portable, register_format
+
+
+def write(portable):
+    network = portable.network
+    i, j = np.nonzero(network.weights)
+    lines = [f"{n} {bias!r}" for n, bias in zip(portable.ids.tolist(), network.biases.tolist())]
+    edges = zip(j.tolist(), i.tolist(), network.weights[i, j].tolist())
+    lines += [f"{source} {target} {weight!r}" for source, target, weight in edges]
+    return chr(10).join([f"{network.n_inputs} {network.n_outputs} {len(lines)}", *lines]).encode()
+
+
+def read(content, **settings):
+    (n_inputs, n_outputs, _), *rows = [line.split() for line in content.decode().splitlines()]
+    neurons = [row for row in rows if len(row) == 2]
+    weights = np.zeros((len(neurons), len(neurons)))
+    for source, target, weight in (row for row in rows if len(row) == 3):
+        weights[int(target), int(source)] = float(weight)
+    biases = np.array([float(bias) for _, bias in neurons])
+    network = FlatNetwork(weights, biases, int(n_inputs), int(n_outputs), **settings)
+    ids = np.array([int(n) for n, _ in neurons])
+    return Portable(network, ids, np.zeros(len(ids), dtype=int))
+
+
+register_format("edges", write, read, keeps_settings=False)
+"""
+
+
+def test_a_format_from_outside_is_offered_and_checked_by_reading_it_back(
+    finished_run, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "edge_list.py").write_text(EDGE_LIST)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SystemExit):
+        command(finished_run, "--to", "edges")
+    importlib.import_module("edge_list")
+    try:
+        assert command(finished_run, "--to", "edges") == 0
+        assert "read back" in capsys.readouterr().out
+        assert (finished_run / "export" / "network.edges").is_file()
+    finally:
+        del FORMATS["edges"]

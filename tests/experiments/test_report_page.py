@@ -1,7 +1,13 @@
-"""The report page in headless Chromium: it opens from disk, loads nothing, makes no complaint, follows mouse and keys."""
+"""The report page in headless Chromium.
+
+It opens from disk, loads nothing, makes no complaint, and follows mouse and keys.
+"""
 
 import re
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -9,10 +15,17 @@ import pytest
 from analysis import analyse
 from experiments.commands.inspect import Inspection
 from experiments.report import KEPT
-from tests.analysis.test_page import moment, small_page
-from urn import TrainConfig, load_run, train
+from tests.analysis.test_page import small_page, snapshot
+from urn import Run, TrainConfig, load_run, train
 from urn.cli import main
 
+if TYPE_CHECKING:  # a machine without playwright skips these tests
+    from playwright.sync_api import Browser, Page
+
+Opened = Callable[..., "Page"]
+"""Opens a page file, see the fixture `opened`."""
+
+# Strengths under which a layered network emerges in seconds.
 LAYERED = {
     "weight": 5e-4,
     "activity": 1e-3,
@@ -20,8 +33,11 @@ LAYERED = {
     "self": 1.0,
     "depth": {"value": 2e-2, "warmup": 300},
 }
+# A network that learns digits.
 CONFIG = TrainConfig(n_neurons=130, steps=600, snapshots=4, strengths=LAYERED)
+# As little data and training as make a run.
 SHELLS = {"dimension": 3, "n_train": 64, "n_validation": 16, "n_test": 16}
+# A network that learns little.
 TINY = TrainConfig(
     task="shells",
     task_options=SHELLS,
@@ -37,94 +53,99 @@ TINY = TrainConfig(
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A small layered network on digits, with its page."""
     run = train(CONFIG, tmp_path_factory.mktemp("runs") / "digits")
     assert main(["inspect", str(run.folder), "--html"]) == 0
     return run
 
 
-def picture(page, host: str) -> str:
+def picture(page: "Page", host: str) -> str:
     """What is drawn in a picture, its highlights left out."""
     return page.evaluate(f"document.querySelector('#{host} canvas').toDataURL()")
 
 
-def highlights(page, host: str) -> str:
+def highlights(page: "Page", host: str) -> str:
+    """What lies over a picture."""
     return page.evaluate(f"document.querySelectorAll('#{host} canvas')[1].toDataURL()")
 
 
-def slide(page, slider: str, keys: list[str]) -> None:
+def slide(page: "Page", slider: str, keys: list[str]) -> None:
     page.focus(f"#{slider}")
     for key in keys:
         page.keyboard.press(key)
 
 
-def find_with_mouse(page, host: str, x: float) -> None:
+def find_with_mouse(page: "Page", host: str, x: float) -> None:
     """Move the mouse down along x (0 to 1 of the width) until something is said under it."""
     box = page.locator(f"#{host}").bounding_box()
     for y in np.arange(10, box["height"], 2.0):
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y)
         if page.locator("#tip").is_visible():
             return
-    raise AssertionError(f"nothing was found in {host}")
+    raise AssertionError(f"nothing lies under the mouse in {host}")
 
 
-def test_it_says_what_the_report_says(run, opened):
-    page, seen = opened(run.folder / "report.html"), Inspection(load_run(run.folder))
-    assert page.locator("h1").inner_text() == seen.report.summary
-    assert page.locator("#now").inner_text() == seen.report.summary
+def test_it_says_what_the_report_says(run: Run, opened: Opened) -> None:
+    page = opened(run.folder / "report.html")
+    report = Inspection(load_run(run.folder)).report
+    assert page.locator("h1").inner_text() == report.summary
+    assert page.locator("#now").inner_text() == report.summary
     rows = page.locator("#verdicts > tbody > tr")
-    assert rows.count() == len(seen.report.verdicts)
-    for k, (name, verdict) in enumerate(seen.report.verdicts.items()):
+    assert rows.count() == len(report.verdicts)
+    for k, (name, verdict) in enumerate(report.verdicts.items()):
         text = rows.nth(k).inner_text()
         assert name.replace("_", " ") in text
         assert ("✓ present" in text) == verdict.present
+
     page.locator("#verdicts summary").first.click()
-    assert (
-        seen.report.verdicts["fully_connected"].evidence["effect_is"]
-        in page.locator("#verdicts").inner_text()
-    )
-    assert page.locator("#depths .fill").count() == len(seen.report.path_depths)
+    effect = report.verdicts["fully_connected"].evidence["effect_is"]
+    assert effect in page.locator("#verdicts").inner_text()
+    assert page.locator("#depths .fill").count() == len(report.path_depths)
+
     strengths = page.locator("#strengths").inner_text()
     assert all(name in strengths for name in CONFIG.strengths)
     assert page.locator("#history svg").count() == 4
 
 
-def test_the_training_slider_changes_pictures_and_verdicts(run, opened):
+def shown(page: "Page") -> list[str]:
+    """Both pictures and the summary."""
+    return [picture(page, "matrix"), picture(page, "graph"), page.locator("#now").inner_text()]
+
+
+def test_the_training_slider_changes_pictures_and_verdicts(run: Run, opened: Opened) -> None:
     page = opened(run.folder / "report.html")
-    end = [picture(page, "matrix"), picture(page, "graph"), page.locator("#now").inner_text()]
-    slide(page, "moment", ["Home"])
-    start = [picture(page, "matrix"), picture(page, "graph"), page.locator("#now").inner_text()]
-    assert all(a != b for a, b in zip(start, end, strict=True))
-    assert page.locator("#moment-text").inner_text().startswith(f"step {run.snapshots[0].step} ")
-    slide(page, "moment", ["End"])
-    assert [
-        picture(page, "matrix"),
-        picture(page, "graph"),
-        page.locator("#now").inner_text(),
-    ] == end
-    slide(page, "moment", ["Home"])
+    end = shown(page)
+    slide(page, "snapshot", ["Home"])
+    assert all(a != b for a, b in zip(shown(page), end, strict=True))
+    text = page.locator("#snapshot-text").inner_text()
+    assert text.startswith(f"step {run.snapshots[0].step} ")
+
+    slide(page, "snapshot", ["End"])
+    assert shown(page) == end
+    slide(page, "snapshot", ["Home"])
     page.locator("#play").click()
-    page.locator("#moment-text", has_text=f"step {CONFIG.steps} ").wait_for()
+    page.locator("#snapshot-text", has_text=f"step {CONFIG.steps} ").wait_for()
 
 
-def test_the_slider_of_the_strongest_weights_changes_pictures_and_verdicts(run, opened):
-    page, seen = opened(run.folder / "report.html"), Inspection(load_run(run.folder))
-    whole = [picture(page, "matrix"), picture(page, "graph")]
+def test_the_slider_of_the_strongest_weights_changes_pictures_and_verdicts(
+    run: Run, opened: Opened
+) -> None:
+    page = opened(run.folder / "report.html")
+    inspected = Inspection(load_run(run.folder))
+    whole = shown(page)[:2]
     slide(page, "level", ["ArrowLeft", "ArrowLeft", "ArrowLeft"])
-    assert all(
-        a != b
-        for a, b in zip(whole, [picture(page, "matrix"), picture(page, "graph")], strict=True)
-    )
-    size = np.sort(np.abs(seen.W[seen.W != 0]))[::-1]
+    assert all(a != b for a, b in zip(whole, shown(page)[:2], strict=True))
+
+    size = np.sort(np.abs(inspected.W[inspected.W != 0]))[::-1]
     kept = int(np.ceil(KEPT[2] * len(size)))
     assert page.locator("#level-text").inner_text() == f"{kept:,} of {len(size):,}"
     judged = analyse(
-        seen.W,
-        seen.b,
-        **seen.sizes,
+        inspected.W,
+        inspected.b,
+        **inspected.sizes,
         n_iterations=4,
-        inputs=seen.inputs,
+        inputs=inspected.inputs,
         threshold=float(size[kept]),
         n_null=200,
         sweep=False,
@@ -132,14 +153,15 @@ def test_the_slider_of_the_strongest_weights_changes_pictures_and_verdicts(run, 
     assert page.locator("#now").inner_text() == judged.summary
 
 
-def test_the_mouse_finds_weights_and_zooms(run, opened):
+def test_the_mouse_finds_weights_and_zooms(run: Run, opened: Opened) -> None:
     page = opened(run.folder / "report.html")
     find_with_mouse(page, "matrix", 0.3)
-    told = page.locator("#tip").inner_text().replace("−", "-")
+    tip = page.locator("#tip").inner_text().replace("−", "-")
     origin, to, weight = re.search(
-        r"from (\d+) .* to (\d+) .*\nweight ([+-]?[\d.]+(?:e-?\d+)?)", told
+        r"from (\d+) .* to (\d+) .*\nweight ([+-]?[\d.]+(?:e-?\d+)?)", tip
     ).groups()
     assert float(weight) == pytest.approx(float(run.weights[int(to), int(origin)]), rel=5e-3)
+
     before = picture(page, "matrix")
     page.locator("#zoom-in").click()
     assert picture(page, "matrix") != before
@@ -148,7 +170,7 @@ def test_the_mouse_finds_weights_and_zooms(run, opened):
     page.locator("#sort").select_option("own")
 
 
-def test_hover_lights_paths_and_a_click_shows_the_neuron(run, opened):
+def test_hover_lights_paths_and_a_click_shows_the_neuron(run: Run, opened: Opened) -> None:
     page = opened(run.folder / "report.html")
     dark = highlights(page, "graph")
     page.locator("#graph").scroll_into_view_if_needed()
@@ -156,10 +178,12 @@ def test_hover_lights_paths_and_a_click_shows_the_neuron(run, opened):
     depth = Inspection(load_run(run.folder)).report.depth
     column = (26 + (width - 52) / (depth + 1)) / width  # layer 1
     find_with_mouse(page, "graph", column)
+
     assert highlights(page, "graph") != dark
-    told = page.locator("#tip").inner_text()
-    assert "layer 1" in told
-    neuron = int(told.split()[1])
+    tip = page.locator("#tip").inner_text()
+    assert "layer 1" in tip
+    neuron = int(tip.split()[1])
+
     page.mouse.down()
     page.mouse.up()
     panel = page.locator("#neuron")
@@ -167,6 +191,7 @@ def test_hover_lights_paths_and_a_click_shows_the_neuron(run, opened):
     text = panel.inner_text()
     for part in ("Receptive field", "Mean |activity| at each iteration", "comes from", "goes to"):
         assert part in text
+
     strongest = panel.locator(".links").first.locator("li").first
     source = int(strongest.locator("button").inner_text().split()[0])
     value = float(strongest.locator(".value").inner_text().replace("−", "-"))
@@ -175,28 +200,31 @@ def test_hover_lights_paths_and_a_click_shows_the_neuron(run, opened):
     assert panel.locator("h3").first.inner_text() == f"Neuron {source}"
 
 
-def test_everything_can_be_reached_with_the_keyboard(run, opened):
+def test_everything_can_be_reached_with_the_keyboard(run: Run, opened: Opened) -> None:
     page = opened(run.folder / "report.html")
     reached = set()
     for _ in range(40):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id"))
-    assert {"theme", "play", "moment", "level", "sort", "zoom-in", "matrix", "graph"} <= reached
+    assert {"theme", "play", "snapshot", "level"} <= reached
+    assert {"sort", "zoom-in", "matrix", "graph"} <= reached
+
     page.focus("#graph")
     for key in ("ArrowDown", "ArrowRight", "Enter"):
         page.keyboard.press(key)
     assert page.locator("#neuron h3").first.inner_text().startswith("Neuron ")
     page.keyboard.press("Escape")
     assert page.locator("#neuron h3").count() == 0
+
     page.focus("#matrix")
     page.keyboard.press("ArrowRight")
-    told = page.locator("#tip").inner_text()
-    assert "weight" in told
+    tip = page.locator("#tip").inner_text()
+    assert "weight" in tip
     page.keyboard.press("ArrowDown")
-    assert page.locator("#tip").inner_text() != told
+    assert page.locator("#tip").inner_text() != tip
 
 
-def test_dark_light_and_print(run, opened):
+def test_dark_light_and_print(run: Run, opened: Opened) -> None:
     path = run.folder / "report.html"
     shades = {}
     for scheme in ("light", "dark"):
@@ -210,6 +238,7 @@ def test_dark_light_and_print(run, opened):
     page.locator("#theme").click()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == shades["light"][0]
     page.locator("#theme").click()
+
     page.emulate_media(media="print")
     page.locator("html[data-theme=light]").wait_for(state="attached")
     assert not page.locator("#play").is_visible()
@@ -218,19 +247,24 @@ def test_dark_light_and_print(run, opened):
 
 
 @pytest.mark.parametrize("width", [1400, 390])
-def test_no_text_lies_over_another(run, opened, width):
+def test_no_text_lies_over_another(run: Run, opened: Opened, width: int) -> None:
     """Nothing is wider than its box, on a desk or on a telephone, except what can be scrolled."""
     page = opened(run.folder / "report.html")
     page.set_viewport_size({"width": width, "height": 900})
     page.locator("#verdicts summary").first.click()
-    spilled = page.evaluate("""[...document.querySelectorAll("body, body *:not(.sr, svg *, .scroll *)")].filter((one) => {
-        const { display, overflowX } = getComputedStyle(one);
-        return display !== "inline" && overflowX === "visible" && one.clientWidth && one.scrollWidth > one.clientWidth + 1;
-    }).map((one) => one.outerHTML.slice(0, 100))""")
+    spilled = page.evaluate("""() => {
+        const all = document.querySelectorAll("body, body *:not(.sr, svg *, .scroll *)");
+        const spills = (element) => {
+            const { display, overflowX } = getComputedStyle(element); if (display === "inline" ||
+            overflowX !== "visible" || !element.clientWidth) return false; return
+            element.scrollWidth > element.clientWidth + 1;
+        };
+        return [...all].filter(spills).map((element) => element.outerHTML.slice(0, 100));
+    }""")
     assert not spilled
 
 
-def test_names_are_text(tmp_path, opened):
+def test_names_are_text(tmp_path: Path, opened: Opened) -> None:
     run = train(TINY, tmp_path / "<script>alert(1)<" / "script>")
     assert main(["inspect", str(run.folder), "--html"]) == 0
     page = opened(run.folder / "report.html")
@@ -238,6 +272,7 @@ def test_names_are_text(tmp_path, opened):
     assert page.locator("script").count() == 2
 
 
+# Runs that differ in what their pages can show.
 SORTS = {
     "regression": TINY.replace(
         task="carry",
@@ -279,16 +314,19 @@ SORTS = {
 
 
 @pytest.mark.parametrize("config", SORTS.values(), ids=SORTS.keys())
-def test_every_sort_of_run_has_a_page(config, tmp_path, opened, request):
+def test_every_sort_of_run_has_a_page(
+    config: TrainConfig, tmp_path: Path, opened: Opened, request: pytest.FixtureRequest
+) -> None:
     run = train(config, tmp_path / "run")
     assert main(["inspect", str(run.folder), "--html"]) == 0
     page = opened(run.folder / "report.html")
     for key in ("Home", "End"):
-        slide(page, "moment", [key])
+        slide(page, "snapshot", [key])
         slide(page, "level", ["ArrowLeft", "Home", "End"])
     page.focus("#graph")
     for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Enter"):
         page.keyboard.press(key)
+
     kind = request.node.callspec.id
     if run.status != "ok":
         assert run.status == kind
@@ -301,83 +339,106 @@ def test_every_sort_of_run_has_a_page(config, tmp_path, opened, request):
     assert page.locator("#history svg").count() == (4 if run.history else 0)
 
 
-def test_an_interrupted_run_has_a_page_that_says_so(interrupted_run, opened):
+def test_an_interrupted_run_has_a_page_that_says_so(interrupted_run: Path, opened: Opened) -> None:
     assert main(["inspect", str(interrupted_run), "--html"]) == 0
     page = opened(interrupted_run / "report.html")
     assert "interrupted" in page.locator(".warning").inner_text()
 
 
-def test_large_networks_load_within_two_seconds_and_follow_the_mouse(tmp_path, browser, opened):
-    """500 neurons in use and 20,000 edges, at three moments and four cuts. Measured on two busy cores: 0.5 to 0.9 s."""
-    generator = np.random.default_rng(0)
-    sizes, shape = (110, 180, 140, 60, 10), {"n_inputs": 110, "n_outputs": 10, "n_iterations": 4}
-    starts = np.concatenate([[0], np.cumsum(sizes)])
+# Resolves when what was asked for is on the screen.
+ON_SCREEN = """new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"""
+
+
+def large_page() -> str:
+    """500 used neurons and 20,000 edges, at three snapshots and four levels."""
+    rng = np.random.default_rng(0)
+    shape = {"n_inputs": 110, "n_outputs": 10, "n_iterations": 4}
+    starts = np.concatenate([[0], np.cumsum((110, 180, 140, 60, 10))])
     W = np.zeros((500, 500))
     for low, mid, high in zip(starts, starts[1:], starts[2:], strict=False):
-        W[mid:high, low:mid] = generator.normal(size=(high - mid, mid - low))
+        W[mid:high, low:mid] = rng.normal(size=(high - mid, mid - low))
     left = np.flatnonzero(W)
-    W.ravel()[generator.choice(left, len(left) - 20_000, replace=False)] = 0.0
-    b, cuts = np.full(500, 0.1), (0.0, 0.5, 1.0, 1.5)
-    moments = [
-        moment(W * (1 + k / 10), b, k, shape, cuts, activity=generator.random((5, 500)))
+    W.ravel()[rng.choice(left, len(left) - 20_000, replace=False)] = 0.0
+
+    b = np.full(500, 0.1)
+    thresholds = (0.0, 0.5, 1.0, 1.5)
+    snapshots = [
+        snapshot(W * (1 + k / 10), b, k, shape, thresholds, activity=rng.random((5, 500)))
         for k in range(3)
     ]
-    report = moments[-1].report
+    report = snapshots[-1].report
     assert len(report.layer_of) == 500
     assert len(report.effective.edges) == 20_000
+    return small_page(snapshots=snapshots, n_inputs=110, n_outputs=10)
+
+
+def show_snapshot(page: "Page", k: int) -> None:
+    """Move the slider to a snapshot and wait for its pictures."""
+    script = f"""(k) => {{
+        const slider = document.getElementById("snapshot");
+        slider.value = k;
+        slider.dispatchEvent(new Event("input"));
+        return {ON_SCREEN};
+    }}"""
+    page.evaluate(script, k)
+
+
+def hover(page: "Page", k: int) -> None:
+    """Move the mouse over the graph, back and forth between two columns, and wait for the paths."""
+    script = f"""(k) => {{
+        const host = document.getElementById("graph");
+        const box = host.getBoundingClientRect();
+        const clientX = box.left + 26 + (k % 2) * 0.25 * (box.width - 52);
+        const clientY = box.top + 20 + 45 * k;
+        host.dispatchEvent(new PointerEvent("pointermove", {{ clientX, clientY }}));
+        return {ON_SCREEN};
+    }}"""
+    page.evaluate(script, k)
+
+
+def mean_time(browser: "Browser", page: "Page", act: Callable[..., None], times: int) -> float:
+    """Mean seconds of processor time that `act(page, k)` takes."""
+    before = processor_time(browser)
+    for k in range(times):
+        act(page, k)
+    return (processor_time(browser) - before) / times
+
+
+def test_large_networks_load_within_two_seconds_and_follow_the_mouse(
+    tmp_path: Path, browser: "Browser", opened: Opened
+) -> None:
+    """Measured on two busy cores: 0.5 to 0.9 s."""
     path = tmp_path / "large.html"
-    path.write_text(small_page(moments=moments, n_inputs=110, n_outputs=10), encoding="utf-8")
-    opening = []
+    path.write_text(large_page(), encoding="utf-8")
+    walls = []
+    processors = []
     for _ in range(3):
-        used, start = processor_time(browser), time.perf_counter()
+        used = processor_time(browser)
+        start = time.perf_counter()
         page = opened(path)
         assert "20,000 edges" in page.locator("#graph-note").inner_text()
-        page.evaluate(
-            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-        )  # it is on the screen
-        opening.append((time.perf_counter() - start, processor_time(browser) - used))
-    wall, used = map(
-        min, zip(*opening, strict=True)
-    )  # the least disturbed by what else the machine does
-    assert wall < 2.0
-    assert used < 2.0
+        page.evaluate(ON_SCREEN)
+        walls.append(time.perf_counter() - start)
+        processors.append(processor_time(browser) - used)
+
+    # The smallest is the least disturbed by what else the machine does.
+    assert min(walls) < 2.0
+    assert min(processors) < 2.0
+
     page.locator("#graph").scroll_into_view_if_needed()
-    before = processor_time(browser)
-    for value in range(3):
-        page.evaluate(
-            """(value) => {
-            const slider = document.getElementById("moment");
-            slider.value = value;
-            slider.dispatchEvent(new Event("input"));
-            return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-        }""",
-            value,
-        )
-    moved = (processor_time(browser) - before) / 3
-    before = processor_time(browser)
-    for k in range(10):
-        page.evaluate(
-            """(k) => {
-            const host = document.getElementById("graph"), box = host.getBoundingClientRect();
-            const x = box.left + 26 + (k % 2) * 0.25 * (box.width - 52);
-            host.dispatchEvent(new PointerEvent("pointermove", { clientX: x, clientY: box.top + 20 + 45 * k }));
-            return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-        }""",
-            k,
-        )
-    hovered = (processor_time(browser) - before) / 10
-    print(
-        f"load {wall:.2f} s, {used:.2f} s of processor time, slider {moved:.2f} s, hover {hovered:.2f} s"
-    )
+    moved = mean_time(browser, page, show_snapshot, 3)
+    hovered = mean_time(browser, page, hover, 10)
+    load = f"load {min(walls):.2f} s, {min(processors):.2f} s of processor time"
+    print(f"{load}, slider {moved:.2f} s, hover {hovered:.2f} s")
     assert moved < 0.5
     assert hovered < 0.25
 
 
-def processor_time(browser) -> float:
-    """Seconds that all processes of the browser have used: what an idle core would have needed, however busy this one is."""
-    return sum(
-        process["cpuTime"]
-        for process in browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")[
-            "processInfo"
-        ]
-    )
+def processor_time(browser: "Browser") -> float:
+    """Seconds that all processes of the browser have used.
+
+    An idle core would have needed as many, however busy this one is.
+    """
+    session = browser.new_browser_cdp_session()
+    processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    return sum(process["cpuTime"] for process in processes)

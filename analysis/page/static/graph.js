@@ -1,76 +1,133 @@
-// The effective graph in layers. Hover or arrow keys light a neuron's paths, a click or Enter holds them.
+// The effective graph in layers. Hover or arrow keys light a neuron's paths, a click or Enter
+// selects it.
 const graph = (() => {
   const host = $("graph");
-  const base = layerOf(host), over = layerOf(host);
+  const base = layerOf(host);
+  const over = layerOf(host);
   const MANY = 1500; // edges from which on they are poured, not stroked
-  const CROWD = 300; // edges between two layers from which on each gets less ink, or they would make a solid bar
-  let now = null; // arrays of the present moment and level, see `prepare`
-  let hovered = -1;
+  const CROWD = 300; // edges between two layers from which on each gets less ink, else they blot
+  const MOST_NAMES = 9; // layers that are named in full
+  const MARGIN = { left: 26, right: 26, top: 16, bottom: 44 }; // around the neurons, in pixels
+  let now = null; // what is drawn of the snapshot and level that are shown, see `prepare`
+  let hovered = -1; // a node, or -1
+
+  // ---- what is drawn
 
   function prepare() {
-    const g = moment().graph;
+    const g = snapshot().graph;
     hovered = -1;
-    if (!g || level().status !== "ok") return (now = null);
-    const n = g.neuron.length, m = countAbove(g.weakest, level().threshold);
-    const into = adjacency(g.target, n, m), out = adjacency(g.source, n, m);
+    now = null;
+    if (!g || level().status !== "ok") return;
+
+    const m = countAbove(g.weakest, level().threshold);
+    const into = adjacency(g.target, g.neuron.length, m);
+    const out = adjacency(g.source, g.neuron.length, m);
     const last = Math.max(...g.layer);
-    const fed = new Uint8Array(n), heard = new Uint8Array(n); // nodes come by iteration, so one pass each way is enough
-    for (let v = 0; v < n; v++) fed[v] = g.layer[v] === 0 || into.of(v).some((e) => fed[g.source[e]]) ? 1 : 0;
-    for (let v = n - 1; v >= 0; v--) heard[v] = g.layer[v] === last || out.of(v).some((e) => heard[g.target[e]]) ? 1 : 0;
-    const alive = fed.map((x, v) => (x && heard[v] && (into.of(v).length || out.of(v).length) ? 1 : 0));
+    const used = usedNodes(g, into, out, last);
     const edges = [];
     let squares = 0;
     for (let e = 0; e < m; e++) {
-      if (!alive[g.source[e]] || !alive[g.target[e]]) continue;
+      if (!used[g.source[e]] || !used[g.target[e]]) continue;
       edges.push(e);
       squares += g.weight[e] ** 2;
     }
-    const times = new Map();
-    for (let v = 0; v < n; v++) {
-      if (alive[v] && g.layer[v] > 0 && g.layer[v] < last) times.set(g.neuron[v], (times.get(g.neuron[v]) || 0) + 1);
-    }
-    now = { g, into, out, alive, edges, last, times, scale: 2 * Math.sqrt(squares / Math.max(1, edges.length)) || 1 };
-    place();
+
+    const scale = 2 * Math.sqrt(squares / Math.max(1, edges.length)) || 1;
+    const isEnd = (v) => g.layer[v] === 0 || g.layer[v] === last;
+    const nameOf = (v) => {
+      if (!isEnd(v)) return `layer ${g.layer[v]}`;
+      return g.layer[v] === 0 ? "input" : "output";
+    };
+    now = { g, into, out, used, edges, last, scale, isEnd, nameOf };
+    now.times = timesUsed();
+    layOut();
   }
 
-  /** Lists of the first m edges at every node. */
+  /** Lists of the first m edges at every one of n nodes. */
   function adjacency(ends, n, m) {
-    const first = new Uint32Array(n + 1), list = new Uint32Array(m);
+    const first = new Uint32Array(n + 1);
     for (let e = 0; e < m; e++) first[ends[e] + 1]++;
     for (let v = 0; v < n; v++) first[v + 1] += first[v];
+
+    const list = new Uint32Array(m);
     const next = first.slice();
     for (let e = 0; e < m; e++) list[next[ends[e]]++] = e;
     return { of: (v) => list.subarray(first[v], first[v + 1]) };
   }
 
-  function place() {
-    const { g, alive, last } = now, width = host.clientWidth, height = host.clientHeight;
+  /** 1 for every node on a path from an input to an output. */
+  function usedNodes(g, into, out, last) {
+    const n = g.neuron.length;
+    const fed = new Uint8Array(n);
+    const heard = new Uint8Array(n);
+    // Nodes come by iteration, so each direction takes a single pass.
+    for (let v = 0; v < n; v++) {
+      fed[v] = g.layer[v] === 0 || into.of(v).some((e) => fed[g.source[e]]) ? 1 : 0;
+    }
+    for (let v = n - 1; v >= 0; v--) {
+      heard[v] = g.layer[v] === last || out.of(v).some((e) => heard[g.target[e]]) ? 1 : 0;
+    }
+    const joined = (v) => into.of(v).length || out.of(v).length;
+    return fed.map((isFed, v) => (isFed && heard[v] && joined(v) ? 1 : 0));
+  }
+
+  /** At how many iterations each neuron is used as a hidden one. */
+  function timesUsed() {
+    const { g, used, isEnd } = now;
+    const times = new Map();
+    for (let v = 0; v < used.length; v++) {
+      if (used[v] && !isEnd(v)) times.set(g.neuron[v], (times.get(g.neuron[v]) || 0) + 1);
+    }
+    return times;
+  }
+
+  /** Columns of nodes and the point of each, for the present size of the picture. */
+  function layOut() {
+    const { g, used, last } = now;
+    const width = host.clientWidth;
+    const height = host.clientHeight;
     const columns = Array.from({ length: last + 1 }, () => []);
-    for (let v = 0; v < alive.length; v++) if (alive[v]) columns[g.layer[v]].push(v);
-    const x = new Float32Array(alive.length), y = new Float32Array(alive.length);
-    const left = 26, right = 26, top = 16, bottom = 44, room = height - top - bottom;
-    const fullest = Math.max(...columns.map((column) => column.length), 2);
+    for (let v = 0; v < used.length; v++) if (used[v]) columns[g.layer[v]].push(v);
+
+    const x = new Float32Array(used.length);
+    const y = new Float32Array(used.length);
+    const across = width - MARGIN.left - MARGIN.right;
+    const room = height - MARGIN.top - MARGIN.bottom;
     columns.forEach((column, k) => {
       // Neurons lie in the common order, so that a neuron stays about where it is over training.
       column.sort((a, b) => g.neuron[a] - g.neuron[b] || g.iteration[a] - g.iteration[b]);
       const gap = column.length > 1 ? Math.min(room / (column.length - 1), 30) : 0;
       column.forEach((v, i) => {
-        x[v] = left + ((width - left - right) * k) / Math.max(last, 1);
-        y[v] = top + room / 2 + (i - (column.length - 1) / 2) * gap;
+        x[v] = MARGIN.left + (across * k) / Math.max(last, 1);
+        y[v] = MARGIN.top + room / 2 + (i - (column.length - 1) / 2) * gap;
       });
     });
-    Object.assign(now, { columns, x, y, radius: Math.min(6, Math.max(1.6, (0.42 * room) / fullest)), width, height, room, top });
+
+    const fullest = Math.max(...columns.map((column) => column.length), 2);
+    const radius = Math.min(6, Math.max(1.6, (0.42 * room) / fullest));
+    Object.assign(now, { columns, x, y, radius, height, room });
   }
+
+  // ---- edges
 
   /** How far a skip bows out, round the layers between. */
   function bow(e) {
-    const { g, y, top, room } = now, s = g.source[e], t = g.target[e], span = g.layer[t] - g.layer[s];
-    return span <= 1 ? 0 : (y[s] + y[t] < 2 * top + room ? -1 : 1) * (24 + 14 * span);
+    const { g, y, room } = now;
+    const s = g.source[e];
+    const t = g.target[e];
+    const span = g.layer[t] - g.layer[s];
+    if (span <= 1) return 0;
+    const up = y[s] + y[t] < 2 * MARGIN.top + room;
+    return (up ? -1 : 1) * (24 + 14 * span);
   }
 
-  /** One edge as part of the current path: a soft curve. */
+  /** An edge as part of the current path: a soft curve. */
   function trace(c, e) {
-    const { g, x, y } = now, s = g.source[e], t = g.target[e], third = (x[t] - x[s]) / 3, out = bow(e);
+    const { g, x, y } = now;
+    const s = g.source[e];
+    const t = g.target[e];
+    const third = (x[t] - x[s]) / 3;
+    const out = bow(e);
     c.moveTo(x[s], y[s]);
     c.bezierCurveTo(x[s] + third, y[s] + out, x[t] - third, y[t] + out, x[t], y[t]);
   }
@@ -78,49 +135,81 @@ const graph = (() => {
   const strength = (e) => Math.tanh(Math.abs(now.g.weight[e]) / now.scale);
 
   /** Edges drawn, weak ones down to the share `floor` of the ink of strong ones. */
-  function drawEdges({ context, width, height, ratio }, edges, floor) {
-    if (edges.length > MANY) pour(context, Math.round(width * ratio), Math.round(height * ratio), ratio, edges, floor);
-    else stroke(context, edges, floor);
+  function drawEdges(surface, edges, floor) {
+    if (edges.length > MANY) pour(surface, edges, floor);
+    else stroke(surface.context, edges, floor);
   }
 
-  /** Many edges: ink is added up pixel by pixel, some ten times as fast as strokes, and no order hides one sign under another. */
-  function pour(c, W, H, ratio, edges, floor) {
-    const { g, x, y } = now, density = [new Float32Array(W * H), new Float32Array(W * H)];
-    const between = (e) => g.layer[g.source[e]] * (now.last + 1) + g.layer[g.target[e]];
-    const ink = new Float64Array((now.last + 1) ** 2);
+  /** Many edges: ink is added up pixel by pixel, some ten times as fast as strokes, and no order
+   *  hides one sign under another. */
+  function pour({ context, width, height, ratio }, edges, floor) {
+    const columns = Math.round(width * ratio);
+    const rows = Math.round(height * ratio);
+    const positive = new Float32Array(columns * rows);
+    const negative = new Float32Array(columns * rows);
+    const share = shareOfInk(edges);
+    for (const e of edges) {
+      const ink = share(e) * (floor + (1 - floor) * strength(e));
+      pourEdge(now.g.weight[e] > 0 ? positive : negative, columns, rows, ratio, e, ink);
+    }
+
+    const image = new ImageData(columns, rows);
+    const P = rgb(colour("positive"));
+    const N = rgb(colour("negative"));
+    for (let k = 0; k < columns * rows; k++) {
+      const sum = positive[k] + negative[k];
+      if (!sum) continue;
+      const mix = positive[k] / sum;
+      for (let i = 0; i < 3; i++) image.data[4 * k + i] = N[i] + (P[i] - N[i]) * mix;
+      image.data[4 * k + 3] = 255 * (1 - Math.exp(-sum));
+    }
+    context.putImageData(image, 0, 0);
+  }
+
+  /** The share of full ink that each edge gets, less in crowds. */
+  function shareOfInk(edges) {
+    const { g, last } = now;
+    const between = (e) => g.layer[g.source[e]] * (last + 1) + g.layer[g.target[e]];
+    const ink = new Float64Array((last + 1) ** 2);
     for (const e of edges) ink[between(e)]++;
     ink.forEach((n, k) => (ink[k] = Math.min(1, (CROWD / n) ** 0.75)));
-    for (const e of edges) {
-      const s = g.source[e], t = g.target[e], w = ink[between(e)] * (floor + (1 - floor) * strength(e)), buffer = density[g.weight[e] > 0 ? 0 : 1];
-      const first = Math.round(x[s] * ratio), n = Math.max(1, Math.round(x[t] * ratio) - first);
-      const from = y[s] * ratio - 0.5, rise = (y[t] - y[s]) * ratio, out = 3 * bow(e) * ratio;
-      let before = from;
-      for (let k = 1; k <= n; k++) {
-        const u = k / n, at = from + rise * u * u * (3 - 2 * u) + out * u * (1 - u); // the same curve as `trace`
-        const a = Math.max(0, before < at ? before : at), b = Math.min(H - 1, (before < at ? at : before) + 1);
-        let place = Math.floor(a) * W + first + k - 1;
-        for (let row = Math.floor(a); row < b; row++, place += W) {
-          buffer[place] += w * ((row + 1 < b ? row + 1 : b) - (row > a ? row : a));
-        }
-        before = at;
+    return (e) => ink[between(e)];
+  }
+
+  /** Add the ink of an edge to a buffer of pixels, column by column along its curve. */
+  function pourEdge(buffer, columns, rows, ratio, e, ink) {
+    const { g, x, y } = now;
+    const s = g.source[e];
+    const t = g.target[e];
+    const first = Math.round(x[s] * ratio);
+    const n = Math.max(1, Math.round(x[t] * ratio) - first);
+    const from = y[s] * ratio - 0.5;
+    const rise = (y[t] - y[s]) * ratio;
+    const out = 3 * bow(e) * ratio;
+
+    let before = from;
+    for (let k = 1; k <= n; k++) {
+      const u = k / n;
+      const at = from + rise * u * u * (3 - 2 * u) + out * u * (1 - u); // the curve of `trace`
+      const a = Math.max(0, before < at ? before : at);
+      const b = Math.min(rows - 1, (before < at ? at : before) + 1);
+      let pixel = Math.floor(a) * columns + first + k - 1;
+      for (let row = Math.floor(a); row < b; row++, pixel += columns) {
+        buffer[pixel] += ink * ((row + 1 < b ? row + 1 : b) - (row > a ? row : a));
       }
+      before = at;
     }
-    const image = new ImageData(W, H), pixels = image.data;
-    const [P, N] = ["positive", "negative"].map((name) => [1, 3, 5].map((k) => parseInt(colour(name).slice(k, k + 2), 16)));
-    for (let k = 0; k < W * H; k++) {
-      const sum = density[0][k] + density[1][k];
-      if (!sum) continue;
-      const share = density[0][k] / sum;
-      for (let i = 0; i < 3; i++) pixels[4 * k + i] = N[i] + (P[i] - N[i]) * share;
-      pixels[4 * k + 3] = 255 * (1 - Math.exp(-sum));
-    }
-    c.putImageData(image, 0, 0);
   }
 
   /** Few edges: by sign and strength, weak ones first. */
   function stroke(c, edges, floor) {
-    const BINS = 7, bins = Array.from({ length: 2 * BINS }, () => []);
-    for (const e of edges) bins[2 * Math.min(BINS - 1, Math.floor(strength(e) * BINS)) + (now.g.weight[e] > 0 ? 1 : 0)].push(e);
+    const BINS = 7;
+    const bins = Array.from({ length: 2 * BINS }, () => []);
+    for (const e of edges) {
+      const bin = Math.min(BINS - 1, Math.floor(strength(e) * BINS));
+      bins[2 * bin + (now.g.weight[e] > 0 ? 1 : 0)].push(e);
+    }
+
     const hues = [colour("negative"), colour("positive")];
     bins.forEach((bin, k) => {
       if (!bin.length) return;
@@ -135,176 +224,248 @@ const graph = (() => {
     c.globalAlpha = 1;
   }
 
-  function dots(c, nodes) {
-    const { g, x, y, radius, last, times } = now;
-    const fills = { end: colour("accent"), hidden: colour("node"), again: colour("again"), card: colour("card") };
+  // ---- nodes and names
+
+  function circle(c, v, radius) {
+    c.beginPath();
+    c.arc(now.x[v], now.y[v], radius, 0, 7);
+  }
+
+  function drawDots(c, nodes) {
+    const { g, radius, times, isEnd } = now;
+    const end = colour("accent");
+    const hidden = colour("node");
+    const again = colour("again");
+    const card = colour("card");
     for (const v of nodes) {
-      const end = g.layer[v] === 0 || g.layer[v] === last;
-      c.beginPath();
-      c.arc(x[v], y[v], radius, 0, 7);
-      c.fillStyle = end ? fills.end : fills.hidden;
+      circle(c, v, radius);
+      c.fillStyle = isEnd(v) ? end : hidden;
       c.fill();
-      c.strokeStyle = fills.card;
+      c.strokeStyle = card;
       c.lineWidth = 1;
       c.stroke();
-      if (times.get(g.neuron[v]) > 1 && !end) {
-        c.beginPath();
-        c.arc(x[v], y[v], radius * 1.3, 0, 7);
-        c.strokeStyle = fills.again;
-        c.lineWidth = Math.min(2, radius * 0.6);
-        c.stroke();
-      }
+      if (isEnd(v) || !(times.get(g.neuron[v]) > 1)) continue;
+
+      circle(c, v, radius * 1.3);
+      c.strokeStyle = again;
+      c.lineWidth = Math.min(2, radius * 0.6);
+      c.stroke();
     }
   }
 
-  function draw() {
-    if (now) place();
-    const surface = base.begin(), { context: c, width, height } = surface;
-    const status = level().status;
-    if (!now) {
-      c.fillStyle = colour("muted");
-      c.textAlign = "center";
-      c.font = "15px system-ui, sans-serif";
-      const why = status === undefined ? "Too many weights at this step to be judged." : "No path leads from an input to an output here.";
-      c.fillText(why, width / 2, height / 2);
-      c.textAlign = "left";
-      $("graph-note").textContent = "";
-      return drawOver();
-    }
-    drawEdges(surface, now.edges, 0.08);
-    dots(c, now.columns.flat());
-    const total = now.g.total, drawn = now.g.weight.length;
-    const cut = total > drawn ? `, from the ${count(drawn)} strongest of ${count(total)}` : "";
-    $("graph-note").textContent = `${count(now.edges.length)} edges drawn${cut}`;
-    drawOver();
-  }
-
+  /** Names and sizes of the layers below their columns; not of all where there are many. */
   function drawNames(c) {
-    const height = now.height, crowded = now.last > 9;
+    const { columns, last, x, height } = now;
+    const crowded = last > MOST_NAMES;
+    const every = Math.ceil(last / MOST_NAMES);
     c.fillStyle = colour("muted");
-    now.columns.forEach((column, k) => {
-      if (!column.length || (crowded && k % Math.ceil(now.last / 9) && k !== now.last)) return;
-      const name = k === 0 ? "inputs" : k === now.last ? "outputs" : crowded ? `${k}` : `layer ${k}`;
-      const x = now.x[column[0]];
-      c.textAlign = k === 0 ? "left" : k === now.last ? "right" : "center";
-      const shift = k === 0 ? -22 : k === now.last ? 22 : 0;
-      c.fillText(name, x + shift, height - 22);
-      c.fillText(count(column.length), x + shift, height - 7);
+    columns.forEach((column, k) => {
+      if (!column.length || (crowded && k % every && k !== last)) return;
+
+      let name = crowded ? `${k}` : `layer ${k}`;
+      let at = x[column[0]];
+      c.textAlign = "center";
+      if (k === 0) {
+        name = "inputs";
+        at -= 22;
+        c.textAlign = "left";
+      } else if (k === last) {
+        name = "outputs";
+        at += 22;
+        c.textAlign = "right";
+      }
+      c.fillText(name, at, height - 22);
+      c.fillText(count(column.length), at, height - 7);
     });
     c.textAlign = "left";
   }
 
-  /** The nodes and edges on the paths through a node. */
-  function paths(v) {
-    const { g, into, out, alive } = now, seen = new Set([v]), edges = [];
-    for (const [lists, far] of [[into, g.source], [out, g.target]]) {
-      const queue = [v];
-      const met = new Set(queue);
-      while (queue.length) {
-        for (const e of lists.of(queue.pop())) {
-          if (!alive[far[e]]) continue;
-          edges.push(e);
-          if (!met.has(far[e])) met.add(far[e]), queue.push(far[e]);
-        }
-      }
-      for (const u of met) seen.add(u);
+  function draw() {
+    if (now) layOut();
+    const surface = base.begin();
+    if (!now) {
+      drawNothing(surface);
+    } else {
+      drawEdges(surface, now.edges, 0.08);
+      drawDots(surface.context, now.columns.flat());
+      const { total } = now.g;
+      const n = now.g.weight.length;
+      const cut = total > n ? `, from the ${count(n)} strongest of ${count(total)}` : "";
+      $("graph-note").textContent = `${count(now.edges.length)} edges drawn${cut}`;
     }
-    return { nodes: seen, edges };
+    drawOver();
   }
 
-  /** The node that stands for the selection at this moment, or -1. */
-  function selectedNode() {
-    if (!now || !looking.selected) return -1;
-    const { neuron, iteration } = looking.selected, { g, alive } = now;
-    let found = -1;
-    for (let v = 0; v < alive.length; v++) {
-      if (alive[v] && g.neuron[v] === neuron && (found < 0 || g.iteration[v] === iteration)) found = v;
+  /** The reason why there is no graph. */
+  function drawNothing({ context, width, height }) {
+    const notJudged = level().status === undefined;
+    const words = notJudged
+      ? "Too many weights at this step to be judged."
+      : "No path leads from an input to an output here.";
+    context.fillStyle = colour("muted");
+    context.textAlign = "center";
+    context.font = "15px system-ui, sans-serif";
+    context.fillText(words, width / 2, height / 2);
+    context.textAlign = "left";
+    $("graph-note").textContent = "";
+  }
+
+  // ---- highlights
+
+  /** The nodes and edges on the paths through a node. */
+  function paths(v) {
+    const { g, into, out, used } = now;
+    const nodes = new Set([v]);
+    const edges = [];
+    for (const [lists, far] of [
+      [into, g.source],
+      [out, g.target],
+    ]) {
+      const queue = [v];
+      const reached = new Set(queue);
+      while (queue.length) {
+        for (const e of lists.of(queue.pop())) {
+          const u = far[e];
+          if (!used[u]) continue;
+          edges.push(e);
+          if (reached.has(u)) continue;
+          reached.add(u);
+          queue.push(u);
+        }
+      }
+      for (const u of reached) nodes.add(u);
     }
-    return found;
+    return { nodes, edges };
+  }
+
+  /** The node that stands for the selection at this snapshot, or -1. */
+  function selectedNode() {
+    if (!now || !state.selected) return -1;
+
+    const { g, used } = now;
+    const { neuron, iteration } = state.selected;
+    let node = -1;
+    for (let v = 0; v < used.length; v++) {
+      if (!used[v] || g.neuron[v] !== neuron) continue;
+      if (node < 0 || g.iteration[v] === iteration) node = v;
+    }
+    return node;
   }
 
   function drawOver() {
-    const surface = over.begin(), c = surface.context;
+    const surface = over.begin();
+    const c = surface.context;
     const lit = hovered >= 0 ? hovered : selectedNode();
     base.canvas.style.opacity = lit >= 0 ? 0.16 : 1;
-    if (lit < 0) return now && drawNames(c);
+    if (lit < 0) {
+      if (now) drawNames(c);
+      return;
+    }
+
     const { nodes, edges } = paths(lit);
     drawEdges(surface, edges, 0.25);
     drawNames(c);
-    dots(c, nodes);
-    const { g, x, y, radius, alive } = now;
+    drawDots(c, nodes);
+
+    // Rings around the same neuron at all its iterations.
+    const { g, radius, used } = now;
     c.lineWidth = 2;
-    for (let v = 0; v < alive.length; v++) { // the same neuron at other iterations
-      if (!alive[v] || g.neuron[v] !== g.neuron[lit]) continue;
+    for (let v = 0; v < used.length; v++) {
+      if (!used[v] || g.neuron[v] !== g.neuron[lit]) continue;
       c.strokeStyle = colour(v === lit ? "ink" : "again");
-      c.beginPath();
-      c.arc(x[v], y[v], radius + 3.5, 0, 7);
+      circle(c, v, radius + 3.5);
       c.stroke();
     }
   }
 
+  /** The node under a point, within some pixels; or -1. */
   function nearest(x, y) {
     if (!now) return -1;
-    let best = -1, least = Math.max(9, 2 * now.radius) ** 2;
-    for (let v = 0; v < now.alive.length; v++) {
+
+    let best = -1;
+    let least = Math.max(9, 2 * now.radius) ** 2;
+    for (let v = 0; v < now.used.length; v++) {
       const distance = (now.x[v] - x) ** 2 + (now.y[v] - y) ** 2;
-      if (now.alive[v] && distance < least) [best, least] = [v, distance];
+      if (!now.used[v] || distance >= least) continue;
+      best = v;
+      least = distance;
     }
     return best;
   }
 
   function describe(v) {
-    const { g, into, out, alive, last } = now;
-    const into_n = into.of(v).filter((e) => alive[g.source[e]]).length, out_n = out.of(v).filter((e) => alive[g.target[e]]).length;
-    const where = g.layer[v] === 0 ? "input" : g.layer[v] === last ? "output" : `layer ${g.layer[v]}`;
-    return `neuron ${neurons.ids[g.neuron[v]]} · ${where} · iteration ${g.iteration[v]}\n${count(into_n)} in, ${count(out_n)} out`;
+    const { g, into, out, used, nameOf } = now;
+    const nIn = into.of(v).filter((e) => used[g.source[e]]).length;
+    const nOut = out.of(v).filter((e) => used[g.target[e]]).length;
+    const name = `neuron ${neurons.ids[g.neuron[v]]} · ${nameOf(v)} · iteration ${g.iteration[v]}`;
+    return `${name}\n${count(nIn)} in, ${count(nOut)} out`;
   }
 
   function light(v) {
     if (v === hovered) return;
+
     hovered = v;
     drawOver();
     if (v < 0) return hideTip();
+
     const box = host.getBoundingClientRect();
     showTip(describe(v), box.left + now.x[v], box.top + now.y[v]);
   }
 
-  function step(key) {
+  /** The node that an arrow key leads to: along its column, or to the nearest of the next one. */
+  function neighbour(key) {
     const from = hovered >= 0 ? hovered : selectedNode();
-    if (from < 0) return now.columns.flat()[0] ?? -1;
-    const k = now.g.layer[from], column = now.columns[k], i = column.indexOf(from);
+    const { columns, g, y } = now;
+    if (from < 0) return columns.flat()[0] ?? -1;
+
+    const k = g.layer[from];
+    const column = columns[k];
+    const i = column.indexOf(from);
     if (key === "ArrowUp") return column[Math.max(0, i - 1)];
     if (key === "ArrowDown") return column[Math.min(column.length - 1, i + 1)];
-    let next = k;
-    do next += key === "ArrowRight" ? 1 : -1;
-    while (now.columns[next] && !now.columns[next].length);
-    if (!now.columns[next]) return from;
-    const apart = (v) => Math.abs(now.y[v] - now.y[from]);
-    return now.columns[next].reduce((best, v) => (apart(v) < apart(best) ? v : best));
+
+    const step = key === "ArrowRight" ? 1 : -1;
+    let next = k + step;
+    while (columns[next] && !columns[next].length) next += step;
+    if (!columns[next]) return from;
+    const apart = (v) => Math.abs(y[v] - y[from]);
+    return columns[next].reduce((best, v) => (apart(v) < apart(best) ? v : best));
   }
+
+  // ---- events
+
+  const selectNode = (v) => select(now.g.neuron[v], now.g.iteration[v]);
 
   host.addEventListener("pointermove", (event) => light(nearest(...within(event, host))));
   host.addEventListener("pointerleave", () => light(-1));
   host.addEventListener("click", (event) => {
     const v = nearest(...within(event, host));
     if (v < 0) select(null);
-    else select(now.g.neuron[v], now.g.iteration[v]);
+    else selectNode(v);
   });
+
   host.addEventListener("keydown", (event) => {
-    if (event.key.startsWith("Arrow") && now) light(step(event.key));
-    else if (event.key === "Enter" && hovered >= 0) select(now.g.neuron[hovered], now.g.iteration[hovered]);
-    else if (event.key === "Escape") light(-1), select(null);
-    else return;
+    if (event.key.startsWith("Arrow") && now) {
+      light(neighbour(event.key));
+    } else if (event.key === "Enter" && hovered >= 0) {
+      selectNode(hovered);
+    } else if (event.key === "Escape") {
+      light(-1);
+      select(null);
+    } else {
+      return;
+    }
     event.preventDefault();
   });
   host.addEventListener("blur", () => light(-1));
-  const renew = () => {
+
+  function renew() {
     prepare();
     draw();
-  };
-  watchers.moment.push(renew);
-  watchers.level.push(renew);
-  watchers.selected.push(drawOver);
+  }
+  observers.snapshot.push(renew);
+  observers.level.push(renew);
+  observers.selected.push(drawOver);
   redraws.push(draw);
-  return { selectedNode, present: () => now };
+  return { selectedNode, current: () => now };
 })();

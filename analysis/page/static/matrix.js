@@ -1,43 +1,51 @@
-// |W| of the neurons in use, sorted by layer: zoom with the wheel, drag to move, values under the mouse or the arrow keys.
-const matrix = (() => {
+// |W| of the used neurons, sorted by layer: zoom with the wheel, drag to move, values under the
+// mouse or the arrow keys.
+(() => {
   const host = $("matrix");
-  const base = layerOf(host), over = layerOf(host);
-  const TOP = 66; // room for names
-  let LEFT = 92, EDGE = 52;
+  const base = layerOf(host);
+  const over = layerOf(host);
+  const TOP = 66; // room for names above
   const SMALLEST_GROUP = 0.045; // of the side: room for the name of a layer of two neurons
   const SMALLEST_CELL = 2.6; // pixels: a lone weight that a reader still finds
-  let groups = [], start, cell, order; // by neuron: where its row begins and how wide it is, on a side of length 1
+  const SHADES = 48; // of the ramp of colours
+  const DECADES = 3; // weights under 1/1000 of the largest share the faintest colour
+  const MOST_ZOOM = 60;
+
+  // The groups of neurons, and by neuron where its row begins and how wide it is, on a side of
+  // length 1.
+  let groups = [];
+  let start = [];
+  let cell = [];
+  let order = []; // neurons from top to bottom
+
+  // The part of the side that is in view, and the square that it fills, in pixels.
   let view = { x: 0, y: 0, zoom: 1 };
-  let side = 0, index = null, cursor = -1, ramp = [];
+  let left = 92; // room for names
+  let side = 0;
+
+  let index = null; // see `lookup`
+  let cursor = -1; // the weight under the mouse or the arrow keys, or -1
+  let ramp = []; // colours from weak to strong
+
+  // ---- what is drawn
 
   function arrange() {
-    const now = moment(), N = neurons.ids.length;
-    const own = looking.sort === "own" && now.graph;
-    const depth = (own ? now.levels[0].depth : Math.max(0, ...hiddenLayers(neurons.layer))) || 0;
-    const found = new Map();
-    for (let n = 0; n < N; n++) {
-      if (now.layer[n] < 0) continue;
-      const role = neurons.role[n];
-      const layer = role === 1 ? (own ? now.layer[n] : neurons.layer[n]) : 0;
-      const key = role === INPUT ? -1e6 : role === OUTPUT ? 1e7 : layer < 0 ? 1e6 : layer;
-      if (!found.has(key)) found.set(key, { key, name: groupName(role, layer, depth), members: [] });
-      found.get(key).members.push(n);
-    }
-    groups = [...found.values()].sort((a, b) => a.key - b.key);
+    groups = sortedGroups();
     const total = groups.reduce((sum, group) => sum + group.members.length, 0);
-    const widths = groups.map((group) => Math.max(group.members.length / total, Math.min(SMALLEST_GROUP, 0.5 / groups.length)));
+    const least = Math.min(SMALLEST_GROUP, 0.5 / groups.length);
+    const widths = groups.map((group) => Math.max(group.members.length / total, least));
     const scale = 1 / widths.reduce((sum, width) => sum + width, 0);
-    start = new Float64Array(N).fill(-1);
-    cell = new Float64Array(N);
-    order = [];
+
+    start = new Float64Array(neurons.ids.length).fill(-1);
+    cell = new Float64Array(neurons.ids.length);
+    order = groups.flatMap((group) => group.members);
     let at = 0;
     groups.forEach((group, k) => {
-      group.from = at;
       const step = (widths[k] * scale) / group.members.length;
+      group.from = at;
       for (const n of group.members) {
         start[n] = at;
         cell[n] = step;
-        order.push(n);
         at += step;
       }
       group.to = at;
@@ -46,103 +54,194 @@ const matrix = (() => {
     cursor = -1;
   }
 
-  const hiddenLayers = (layers) => Array.from(layers).filter((layer, n) => neurons.role[n] === 1);
+  /** The neurons that are shown, by role and by layer at the end (or of this snapshot). */
+  function sortedGroups() {
+    const now = snapshot();
+    const own = state.sort === "own" && now.graph;
+    const isHidden = (_, n) => neurons.role[n] === HIDDEN;
+    const layers = Array.from(neurons.layer).filter(isHidden);
+    const depth = (own ? now.levels[0].depth : Math.max(0, ...layers)) || 0;
 
-  /** Which weight lies between two neurons, by row * N + column. */
-  function lookup() {
-    if (!index) {
-      index = new Map();
-      const { to, from } = moment().weights;
-      for (let e = 0; e < shown(); e++) index.set(to[e] * neurons.ids.length + from[e], e);
+    const byKey = new Map();
+    for (let n = 0; n < neurons.ids.length; n++) {
+      if (now.layer[n] < 0) continue;
+      const role = neurons.role[n];
+      const hidden = own ? now.layer[n] : neurons.layer[n];
+      const layer = role === HIDDEN ? hidden : 0;
+      const key = sortKey(role, layer);
+      if (!byKey.has(key))
+        byKey.set(key, { key, name: groupName(role, layer, depth), members: [] });
+      byKey.get(key).members.push(n);
     }
-    return index;
+    return [...byKey.values()].sort((a, b) => a.key - b.key);
   }
 
-  const shown = () => countAbove(moment().weights.value, level().threshold);
-  const toX = (u) => LEFT + (u - view.x) * view.zoom * side;
-  const toY = (u) => TOP + (u - view.y) * view.zoom * side;
+  /** Inputs first, then layers, then neurons that are unused later, then outputs. */
+  function sortKey(role, layer) {
+    if (role === INPUT) return -1e6;
+    if (role === OUTPUT) return 1e7;
+    return layer < 0 ? 1e6 : layer;
+  }
 
-  const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.trim().slice(k, k + 2), 16));
+  /** How many weights are drawn. */
+  const nShown = () => countAbove(snapshot().weights.value, level().threshold);
+
+  const toX = (u) => left + (u - view.x) * view.zoom * side;
+  const toY = (v) => TOP + (v - view.y) * view.zoom * side;
+
+  /** The point of the side that a pixel shows. */
+  const toSide = (x, y) => {
+    const scale = view.zoom * side;
+    return [(x - left) / scale + view.x, (y - TOP) / scale + view.y];
+  };
+
+  // ---- the picture
+
   const mix = (a, b, t) => a.map((x, i) => Math.round(x + (b[i] - x) * t));
 
   function shades() {
     const stops = colour("ramp").split(",").map(rgb);
-    return Array.from({ length: 48 }, (_, k) => {
-      const t = (k / 47) * (stops.length - 1), low = Math.min(Math.floor(t), stops.length - 2);
+    return Array.from({ length: SHADES }, (_, k) => {
+      const t = (k / (SHADES - 1)) * (stops.length - 1);
+      const low = Math.min(Math.floor(t), stops.length - 2);
       return mix(stops[low], stops[low + 1], t - low);
     });
   }
 
-  /** Shade of a weight: logarithmic over three decades below the largest of all moments. */
-  const shade = (size) => Math.max(0, Math.min(47, Math.round(47 * (1 + Math.log10(size / data.largest) / 3))));
+  /** Shade of a weight: logarithmic below the largest of all snapshots. */
+  function shade(size) {
+    const share = 1 + Math.log10(size / data.largest) / DECADES;
+    return Math.max(0, Math.min(SHADES - 1, Math.round((SHADES - 1) * share)));
+  }
 
-  /** The blocks and weights as pixels: twenty thousand rectangles of a canvas would take ten times as long. */
+  /** The blocks and the first n weights as pixels: twenty thousand rectangles of a canvas would
+   *  take ten times as long. */
   function paint(ratio, n) {
-    const P = Math.max(1, Math.round(side * ratio)), image = new ImageData(P, P), pixels = new Uint32Array(image.data.buffer);
-    const { to, from, value, used } = moment().weights, scale = view.zoom * P, graph = moment().graph;
-    const packed = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
-    const fill = (x0, y0, x1, y1, shade) => {
-      const left = Math.max(0, Math.round(x0)), right = Math.min(P, Math.max(Math.round(x1), Math.round(x0) + 1));
-      const bottom = Math.min(P, Math.max(Math.round(y1), Math.round(y0) + 1));
-      if (left >= right) return;
-      for (let y = Math.max(0, Math.round(y0)); y < bottom; y++) pixels.fill(shade, y * P + left, y * P + right);
-    };
-    const x = (u) => (u - view.x) * scale, y = (u) => (u - view.y) * scale;
-    const groupOf = new Map(groups.flatMap((group) => group.members.map((member) => [member, group])));
-    const blocks = new Map();
-    for (let e = 0; e < n; e++) {
-      if (graph && !used[e]) continue;
-      const row = groupOf.get(to[e]), column = groupOf.get(from[e]);
-      blocks.set(row.key * 1e8 + column.key, [row, column]);
+    const { to, from, value, used } = snapshot().weights;
+    const hasGraph = snapshot().graph !== null;
+    const size = Math.max(1, Math.round(side * ratio));
+    const image = new ImageData(size, size);
+    const fill = filler(image);
+    const scale = view.zoom * size;
+    const x = (u) => (u - view.x) * scale;
+    const y = (v) => (v - view.y) * scale;
+
+    const tint = packedColour(rgb(colour("tint")));
+    for (const [row, column] of filledBlocks(n)) {
+      fill(x(column.from), y(row.from), x(column.to), y(row.to), tint);
     }
-    const tint = packed(rgb(colour("tint"))), card = rgb(colour("card"));
-    for (const [row, column] of blocks.values()) fill(x(column.from), y(row.from), x(column.to), y(row.to), tint);
-    const mean = scale / Math.max(1, order.length), least = n > 0.3 * order.length ** 2 ? mean : SMALLEST_CELL * ratio;
-    for (const pass of [0, 1]) { // weights that no path uses lie below, paler
-      const inks = ramp.map((ink) => packed(pass || !graph ? ink : mix(card, ink, 0.28)));
+
+    // Weights that no path uses lie below the others, and are paler.
+    const card = rgb(colour("card"));
+    const dense = n > 0.3 * order.length ** 2;
+    const least = dense ? scale / Math.max(1, order.length) : SMALLEST_CELL * ratio;
+    for (const pass of [0, 1]) {
+      const pale = !pass && hasGraph;
+      const inks = ramp.map((ink) => packedColour(pale ? mix(card, ink, 0.28) : ink));
       for (let e = n - 1; e >= 0; e--) {
         if (used[e] !== pass) continue;
-        const w = cell[from[e]] * scale, h = cell[to[e]] * scale;
-        const X = x(start[from[e]]) - Math.max(0, least - w) / 2, Y = y(start[to[e]]) - Math.max(0, least - h) / 2;
+        const w = cell[from[e]] * scale;
+        const h = cell[to[e]] * scale;
+        const X = x(start[from[e]]) - Math.max(0, least - w) / 2;
+        const Y = y(start[to[e]]) - Math.max(0, least - h) / 2;
         fill(X, Y, X + Math.max(w, least), Y + Math.max(h, least), inks[shade(Math.abs(value[e]))]);
       }
     }
     return image;
   }
 
+  /** Red, green and blue as the number that a pixel is, opaque. */
+  const packedColour = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+
+  /** A function that fills a rectangle of a square image, at least a pixel wide and high. */
+  function filler(image) {
+    const size = image.width;
+    const pixels = new Uint32Array(image.data.buffer);
+    return (x0, y0, x1, y1, ink) => {
+      const first = Math.max(0, Math.round(x0));
+      const last = Math.min(size, Math.max(Math.round(x1), Math.round(x0) + 1));
+      const bottom = Math.min(size, Math.max(Math.round(y1), Math.round(y0) + 1));
+      if (first >= last) return;
+      for (let y = Math.max(0, Math.round(y0)); y < bottom; y++) {
+        pixels.fill(ink, y * size + first, y * size + last);
+      }
+    };
+  }
+
+  /** Pairs of groups (to, from) between which a path uses a weight, or any weight is. */
+  function filledBlocks(n) {
+    const { to, from, used } = snapshot().weights;
+    const hasGraph = snapshot().graph !== null;
+    const groupOf = new Map();
+    for (const group of groups) for (const member of group.members) groupOf.set(member, group);
+
+    const blocks = new Map();
+    for (let e = 0; e < n; e++) {
+      if (hasGraph && !used[e]) continue;
+      const row = groupOf.get(to[e]);
+      const column = groupOf.get(from[e]);
+      blocks.set(row.key * 1e8 + column.key, [row, column]);
+    }
+    return blocks.values();
+  }
+
   function draw() {
     const { context: c, width, height, ratio } = base.begin();
-    [LEFT, EDGE] = width < 420 ? [76, 34] : [92, 52];
-    side = Math.max(40, Math.min(width - LEFT - EDGE, height - TOP - 4));
+    const narrow = width < 420;
+    left = narrow ? 76 : 92;
+    side = Math.max(40, Math.min(width - left - (narrow ? 34 : 52), height - TOP - 4));
     ramp = shades();
     drawRamp();
-    const n = shown();
-    c.putImageData(paint(ratio, n), Math.round(LEFT * ratio), Math.round(TOP * ratio));
-    c.save();
-    c.beginPath();
-    c.rect(LEFT - 1, TOP - 1, side + 2, side + 2);
-    c.clip();
-    c.strokeStyle = colour("grid");
-    c.lineWidth = 1;
-    c.beginPath();
-    for (const u of groups.length ? [0, ...groups.map((group) => group.to)] : []) {
-      const x = Math.round(toX(u)) + 0.5, y = Math.round(toY(u)) + 0.5;
-      c.moveTo(x, TOP), c.lineTo(x, TOP + side), c.moveTo(LEFT, y), c.lineTo(LEFT + side, y);
-    }
-    c.stroke();
-    c.restore();
+    const n = nShown();
+    c.putImageData(paint(ratio, n), Math.round(left * ratio), Math.round(TOP * ratio));
+    drawBorders(c);
     drawNames(c);
     drawOver();
     $("matrix-note").textContent = note(n);
   }
 
+  /** Draw within the square only. */
+  function clipped(c, x, y, size, drawInside) {
+    c.save();
+    c.beginPath();
+    c.rect(x, y, size, size);
+    c.clip();
+    drawInside();
+    c.restore();
+  }
+
+  /** A line down and a line across the whole square. */
+  function cross(c, x, y) {
+    c.moveTo(x, TOP);
+    c.lineTo(x, TOP + side);
+    c.moveTo(left, y);
+    c.lineTo(left + side, y);
+  }
+
+  function drawBorders(c) {
+    const borders = groups.length ? [0, ...groups.map((group) => group.to)] : [];
+    clipped(c, left - 1, TOP - 1, side + 2, () => {
+      c.strokeStyle = colour("grid");
+      c.lineWidth = 1;
+      c.beginPath();
+      for (const u of borders) cross(c, Math.round(toX(u)) + 0.5, Math.round(toY(u)) + 0.5);
+      c.stroke();
+    });
+  }
+
   function note(n) {
-    const now = moment(), total = now.weights.total;
+    const now = snapshot();
+    const { total, value } = now.weights;
     if (!order.length) return "No weights are left.";
+
     const parts = [`${count(order.length)} neurons; row: to, column: from.`];
-    if (n === now.weights.value.length && total > n) parts.push(`The ${count(n)} strongest of ${count(total)} weights are drawn.`);
+    if (n === value.length && total > n) {
+      parts.push(`The ${count(n)} strongest of ${count(total)} weights are drawn.`);
+    }
     if (now.graph) parts.push("Pale: weights that no path from an input to an output uses.");
-    else if (looking.moment < data.moments.length - 1) parts.push("Neurons that are in use at the end.");
+    else if (state.snapshot < data.snapshots.length - 1) {
+      parts.push("Neurons that are used at the end.");
+    }
     return parts.join(" ");
   }
 
@@ -155,66 +254,101 @@ const matrix = (() => {
     $("ramp-text").textContent = `|weight| ${number(data.largest, 2)}`;
   }
 
+  /** Names of the groups above and on the left, as far as they do not run into each other. */
   function drawNames(c) {
+    const span = 1 / view.zoom;
+    const middle = (group, from) => {
+      const low = Math.max(group.from, from);
+      const high = Math.min(group.to, from + span);
+      return high > low ? (low + high) / 2 : null; // null: out of view
+    };
+    let lastX = -1e9;
+    let lastY = -1e9;
     c.fillStyle = colour("muted");
-    let lastX = -1e9, lastY = -1e9;
     for (const group of groups) {
       const name = `${group.name} ${group.members.length}`;
-      const low = Math.max(group.from, view.x), high = Math.min(group.to, view.x + 1 / view.zoom);
-      const x = toX((low + high) / 2);
-      if (high > low && x - lastX > 20) {
-        c.save();
-        c.translate(x, TOP - 7);
-        c.rotate(-0.6);
-        c.textAlign = "left";
-        c.fillText(name, 0, 0);
-        c.restore();
-        lastX = x;
+      const u = middle(group, view.x);
+      if (u !== null && toX(u) - lastX > 20) {
+        lastX = toX(u);
+        drawSlanted(c, name, lastX, TOP - 7);
       }
-      const top = Math.max(group.from, view.y), bottom = Math.min(group.to, view.y + 1 / view.zoom);
-      const y = toY((top + bottom) / 2);
-      if (bottom > top && y - lastY > 12) {
+
+      const v = middle(group, view.y);
+      if (v !== null && toY(v) - lastY > 12) {
+        lastY = toY(v);
         c.textAlign = "right";
-        c.fillText(name, LEFT - 7, y + 4, LEFT - 10);
-        lastY = y;
+        c.fillText(name, left - 7, lastY + 4, left - 10);
       }
     }
     c.textAlign = "left";
   }
 
-  function drawOver() {
-    const { context: c } = over.begin();
+  function drawSlanted(c, text, x, y) {
     c.save();
-    c.beginPath();
-    c.rect(LEFT, TOP, side, side);
-    c.clip();
-    const scale = view.zoom * side;
-    if (looking.selected && start[looking.selected.neuron] >= 0) {
-      const n = looking.selected.neuron, thick = Math.max(cell[n] * scale, 2);
-      c.fillStyle = colour("accent");
-      c.globalAlpha = 0.22;
-      c.fillRect(LEFT, toY(start[n]), side, thick);
-      c.fillRect(toX(start[n]), TOP, thick, side);
-      c.globalAlpha = 1;
-    }
-    if (cursor >= 0) {
-      const { to, from } = moment().weights, w = cell[from[cursor]] * scale, h = cell[to[cursor]] * scale;
-      const x = toX(start[from[cursor]]) + w / 2, y = toY(start[to[cursor]]) + h / 2;
-      c.strokeStyle = colour("accent");
-      c.lineWidth = 1;
-      c.beginPath();
-      c.moveTo(LEFT, y), c.lineTo(LEFT + side, y), c.moveTo(x, TOP), c.lineTo(x, TOP + side);
-      c.stroke();
-      c.lineWidth = 2;
-      c.strokeRect(x - Math.max(w, 7) / 2, y - Math.max(h, 7) / 2, Math.max(w, 7), Math.max(h, 7));
-    }
+    c.translate(x, y);
+    c.rotate(-0.6);
+    c.textAlign = "left";
+    c.fillText(text, 0, 0);
     c.restore();
   }
 
-  /** The neuron at a place on the side, by bisection of `order`. */
-  function neuronAt(u) {
+  function drawOver() {
+    const { context: c } = over.begin();
+    clipped(c, left, TOP, side, () => {
+      if (state.selected && start[state.selected.neuron] >= 0) drawSelected(c);
+      if (cursor >= 0) drawCursor(c);
+    });
+  }
+
+  /** The row and the column of the selected neuron. */
+  function drawSelected(c) {
+    const n = state.selected.neuron;
+    const thick = Math.max(cell[n] * view.zoom * side, 2);
+    c.fillStyle = colour("accent");
+    c.globalAlpha = 0.22;
+    c.fillRect(left, toY(start[n]), side, thick);
+    c.fillRect(toX(start[n]), TOP, thick, side);
+    c.globalAlpha = 1;
+  }
+
+  /** A frame around the weight under the cursor, and lines that lead to it. */
+  function drawCursor(c) {
+    const { to, from } = snapshot().weights;
+    const scale = view.zoom * side;
+    const w = cell[from[cursor]] * scale;
+    const h = cell[to[cursor]] * scale;
+    const x = toX(start[from[cursor]]) + w / 2;
+    const y = toY(start[to[cursor]]) + h / 2;
+    c.strokeStyle = colour("accent");
+    c.lineWidth = 1;
+    c.beginPath();
+    cross(c, x, y);
+    c.stroke();
+
+    const frame = [Math.max(w, 7), Math.max(h, 7)];
+    c.lineWidth = 2;
+    c.strokeRect(x - frame[0] / 2, y - frame[1] / 2, ...frame);
+  }
+
+  // ---- weights under the mouse and the arrow keys
+
+  /** {row * N + column: weight} of all weights that are drawn. */
+  function lookup() {
+    if (!index) {
+      const { to, from } = snapshot().weights;
+      const n = nShown();
+      index = new Map();
+      for (let e = 0; e < n; e++) index.set(to[e] * neurons.ids.length + from[e], e);
+    }
+    return index;
+  }
+
+  /** The row at a point of the side, by bisection of `order`. */
+  function rowAt(u) {
     if (u < 0 || u >= 1 || !order.length) return -1;
-    let low = 0, high = order.length - 1;
+
+    let low = 0;
+    let high = order.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
       if (start[order[middle]] <= u) low = middle;
@@ -223,15 +357,19 @@ const matrix = (() => {
     return low;
   }
 
-  /** The strongest weight within two pixels of a place, or -1. */
+  /** The strongest weight within two pixels of a point, or -1. */
   function find(x, y) {
-    if (x < LEFT || y < TOP || x > LEFT + side || y > TOP + side) return -1;
-    const scale = view.zoom * side, reach = 2 / scale;
-    const u = (x - LEFT) / scale + view.x, v = (y - TOP) / scale + view.y;
+    if (x < left || y < TOP || x > left + side || y > TOP + side) return -1;
+
+    const reach = 2 / (view.zoom * side);
     const clamp = (t) => Math.min(Math.max(t, 0), 1 - 1e-9);
+    const rows = (t) => [rowAt(clamp(t - reach)), rowAt(clamp(t + reach))];
+    const [u, v] = toSide(x, y);
+    const [firstRow, lastRow] = rows(v);
+    const [firstColumn, lastColumn] = rows(u);
     let best = -1;
-    for (let r = neuronAt(clamp(v - reach)); r <= neuronAt(clamp(v + reach)); r++) {
-      for (let k = neuronAt(clamp(u - reach)); k <= neuronAt(clamp(u + reach)); k++) {
+    for (let r = firstRow; r <= lastRow; r++) {
+      for (let k = firstColumn; k <= lastColumn; k++) {
         const e = lookup().get(order[r] * neurons.ids.length + order[k]);
         if (e !== undefined && (best < 0 || e < best)) best = e; // strongest first
       }
@@ -240,23 +378,52 @@ const matrix = (() => {
   }
 
   function describe(e) {
-    const { to, from, value, used } = moment().weights;
-    const named = (n) => `${neurons.ids[n]} (${groups.find((group) => group.members.includes(n)).name})`;
-    const unused = moment().graph && !used[e] ? "\nnot on any path from an input to an output" : "";
-    return `from ${named(from[e])} to ${named(to[e])}\nweight ${signed(value[e])}${unused}`;
+    const { to, from, value, used } = snapshot().weights;
+    const groupOf = (n) => groups.find((group) => group.members.includes(n));
+    const named = (n) => `${neurons.ids[n]} (${groupOf(n).name})`;
+    const unused = snapshot().graph && !used[e];
+    const words = unused ? "\nnot on any path from an input to an output" : "";
+    return `from ${named(from[e])} to ${named(to[e])}\nweight ${signed(value[e])}${words}`;
   }
 
   function point(e) {
     cursor = e;
     drawOver();
     if (e < 0) return hideTip();
-    const { to, from } = moment().weights, box = host.getBoundingClientRect();
+
+    const { to, from } = snapshot().weights;
+    const box = host.getBoundingClientRect();
     showTip(describe(e), box.left + toX(start[from[e]]), box.top + toY(start[to[e]]));
   }
 
+  /** The nearest weight in a direction, straight ahead before aside. */
+  function neighbour(dx, dy) {
+    const { to, from } = snapshot().weights;
+    const n = nShown();
+    if (cursor < 0) return n ? 0 : -1;
+
+    let best = cursor;
+    let least = Infinity;
+    for (let e = 0; e < n; e++) {
+      const x = start[from[e]] - start[from[cursor]];
+      const y = start[to[e]] - start[to[cursor]];
+      const ahead = x * dx + y * dy;
+      const distance = ahead + 4 * (Math.abs(x * dy) + Math.abs(y * dx));
+      if (ahead <= 1e-9 || distance >= least) continue;
+      best = e;
+      least = distance;
+    }
+    return best;
+  }
+
+  // ---- the part in view
+
+  /** Zoom about a point of the side, its middle unless given. */
   function zoom(factor, u = view.x + 0.5 / view.zoom, v = view.y + 0.5 / view.zoom) {
-    const next = Math.min(60, Math.max(1, view.zoom * factor));
-    view = { x: u - ((u - view.x) * view.zoom) / next, y: v - ((v - view.y) * view.zoom) / next, zoom: next };
+    const next = Math.min(MOST_ZOOM, Math.max(1, view.zoom * factor));
+    const x = u - ((u - view.x) * view.zoom) / next;
+    const y = v - ((v - view.y) * view.zoom) / next;
+    view = { x, y, zoom: next };
     keepInside();
     draw();
   }
@@ -272,92 +439,109 @@ const matrix = (() => {
     draw();
   }
 
-  /** The nearest weight in a direction, straight ahead before aside. */
-  function neighbour(dx, dy) {
-    const { to, from } = moment().weights, n = shown();
-    if (cursor < 0) return n ? 0 : -1;
-    let best = cursor, least = Infinity;
-    for (let e = 0; e < n; e++) {
-      const x = start[from[e]] - start[from[cursor]], y = start[to[e]] - start[to[cursor]];
-      const ahead = x * dx + y * dy, aside = Math.abs(x * dy) + Math.abs(y * dx);
-      if (ahead > 1e-9 && ahead + 4 * aside < least) [best, least] = [e, ahead + 4 * aside];
-    }
-    return best;
-  }
-
   function bringIntoView(e) {
-    const { to, from } = moment().weights, seen = 1 / view.zoom, x = start[from[e]], y = start[to[e]];
-    if (x >= view.x && x <= view.x + seen && y >= view.y && y <= view.y + seen) return;
-    view.x = x - seen / 2;
-    view.y = y - seen / 2;
+    const { to, from } = snapshot().weights;
+    const span = 1 / view.zoom;
+    const x = start[from[e]];
+    const y = start[to[e]];
+    if (x >= view.x && x <= view.x + span && y >= view.y && y <= view.y + span) return;
+
+    view.x = x - span / 2;
+    view.y = y - span / 2;
     keepInside();
     draw();
   }
 
-  let dragged = null;
-  host.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && document.activeElement !== host && view.zoom === 1 && event.deltaY > 0) return; // let the page scroll
+  // ---- events
+
+  let drag = null; // from where the mouse drags, while it does
+
+  function onWheel(event) {
+    const leaves = !event.ctrlKey && document.activeElement !== host;
+    if (leaves && view.zoom === 1 && event.deltaY > 0) return; // let the page scroll
+
     event.preventDefault();
-    const [x, y] = within(event, host), scale = view.zoom * side;
-    zoom(Math.exp(-event.deltaY / 300), (x - LEFT) / scale + view.x, (y - TOP) / scale + view.y);
-  }, { passive: false });
+    zoom(Math.exp(-event.deltaY / 300), ...toSide(...within(event, host)));
+  }
+
+  function onMove(event) {
+    if (!drag) return point(find(...within(event, host)));
+
+    const dx = event.clientX - drag.x;
+    const dy = event.clientY - drag.y;
+    drag.far ||= Math.hypot(dx, dy) > 4;
+    if (!drag.far || view.zoom === 1) return;
+
+    view.x = drag.fromX - dx / (view.zoom * side);
+    view.y = drag.fromY - dy / (view.zoom * side);
+    keepInside();
+    draw();
+  }
+
+  function onUp(event) {
+    if (drag && !drag.far) {
+      const e = find(...within(event, host));
+      if (e >= 0) select(snapshot().weights.to[e], null);
+    }
+    drag = null;
+  }
+
+  const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  const KEYS = {
+    "+": () => zoom(1.6),
+    "=": () => zoom(1.6),
+    "-": () => zoom(1 / 1.6),
+    0: showAll,
+    Escape: () => point(-1),
+  };
+
+  function onKey(event) {
+    if (event.key in MOVES) {
+      const e = neighbour(...MOVES[event.key]);
+      if (e >= 0) {
+        bringIntoView(e);
+        point(e);
+      }
+    } else if (event.key === "Enter" && cursor >= 0) {
+      select(snapshot().weights.to[cursor], null);
+    } else if (event.key in KEYS) {
+      KEYS[event.key]();
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  host.addEventListener("wheel", onWheel, { passive: false });
   host.addEventListener("pointerdown", (event) => {
-    dragged = { x: event.clientX, y: event.clientY, far: false, fromX: view.x, fromY: view.y };
+    const { clientX: x, clientY: y } = event;
+    drag = { x, y, far: false, fromX: view.x, fromY: view.y };
     host.setPointerCapture(event.pointerId);
   });
-  host.addEventListener("pointermove", (event) => {
-    if (!dragged) return point(find(...within(event, host)));
-    const dx = event.clientX - dragged.x, dy = event.clientY - dragged.y;
-    dragged.far ||= Math.hypot(dx, dy) > 4;
-    if (!dragged.far || view.zoom === 1) return;
-    view.x = dragged.fromX - dx / (view.zoom * side);
-    view.y = dragged.fromY - dy / (view.zoom * side);
-    keepInside();
-    draw();
-  });
-  host.addEventListener("pointerup", (event) => {
-    if (dragged && !dragged.far) {
-      const e = find(...within(event, host));
-      if (e >= 0) select(moment().weights.to[e], null);
-    }
-    dragged = null;
-  });
+  host.addEventListener("pointermove", onMove);
+  host.addEventListener("pointerup", onUp);
   host.addEventListener("pointerleave", () => point(-1));
-  host.addEventListener("dblclick", (event) => {
-    const [x, y] = within(event, host), scale = view.zoom * side;
-    zoom(2.5, (x - LEFT) / scale + view.x, (y - TOP) / scale + view.y);
-  });
-  host.addEventListener("keydown", (event) => {
-    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    if (event.key in moves) {
-      const e = neighbour(...moves[event.key]);
-      if (e >= 0) bringIntoView(e), point(e);
-    } else if (event.key === "+" || event.key === "=") zoom(1.6);
-    else if (event.key === "-") zoom(1 / 1.6);
-    else if (event.key === "0") showAll();
-    else if (event.key === "Enter" && cursor >= 0) select(moment().weights.to[cursor], null);
-    else if (event.key === "Escape") point(-1);
-    else return;
-    event.preventDefault();
-  });
+  host.addEventListener("dblclick", (event) => zoom(2.5, ...toSide(...within(event, host))));
+  host.addEventListener("keydown", onKey);
   host.addEventListener("blur", () => point(-1));
   $("zoom-in").addEventListener("click", () => zoom(1.6));
   $("zoom-out").addEventListener("click", () => zoom(1 / 1.6));
   $("zoom-all").addEventListener("click", showAll);
   $("sort").addEventListener("change", (event) => {
-    looking.sort = event.target.value;
+    state.sort = event.target.value;
     arrange();
     draw();
   });
-  watchers.moment.push(() => {
+
+  observers.snapshot.push(() => {
     arrange();
     draw();
   });
-  watchers.level.push(() => {
+  observers.level.push(() => {
     index = null;
     cursor = -1;
     draw();
   });
-  watchers.selected.push(drawOver);
+  observers.selected.push(drawOver);
   redraws.push(draw);
 })();

@@ -1,7 +1,6 @@
-// What every page has: the theme, printing in light colours, and small helpers. `redraws` holds what must be drawn anew when
-// colours or sizes change.
+// What every page has: the theme, printing in light colours, and small helpers.
 const root = document.documentElement;
-const redraws = [];
+const redraws = []; // functions that draw a picture anew when colours or sizes change
 const $ = (id) => document.getElementById(id);
 
 function redrawAll() {
@@ -17,7 +16,8 @@ function colour(name) {
   return getComputedStyle(root).getPropertyValue(`--${name}`).trim();
 }
 
-/** An element with attributes and children; texts become text nodes, so nothing is ever read as HTML. */
+/** An element with attributes and children; texts become text nodes, so nothing is ever read as
+ *  HTML. */
 function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [key, value] of Object.entries(attributes)) {
@@ -36,15 +36,22 @@ function svg(tag, attributes = {}, ...children) {
   return node;
 }
 
+// ---- light and dark
+
 $("theme").addEventListener("click", () => {
   root.dataset.theme = isDark() ? "light" : "dark";
   redrawAll();
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
 
-let themeOnScreen = null;
+// ---- printing
+
+let themeOnScreen = null; // while a page is printed: the theme to go back to
+
+/** Browsers say that they print by one event, by the other, or by both. */
 function printing(on) {
   if (on === (themeOnScreen !== null)) return;
+
   if (on) {
     themeOnScreen = root.dataset.theme ?? "";
     root.dataset.theme = "light";
@@ -57,14 +64,17 @@ function printing(on) {
   if (on) document.querySelectorAll("canvas").forEach(flatten);
 }
 
-/** Make a picture of a canvas out of what was drawn: Chromium prints a canvas stroke by stroke, and drops the long ones. */
+/** Make a picture of a canvas out of what was drawn: Chromium prints a canvas stroke by stroke, and
+ *  drops the long ones. */
 function flatten(canvas) {
   if (!canvas.width || !canvas.height) return;
+
   const context = canvas.getContext("2d");
   const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
   canvas.width = canvas.width; // forgets the strokes
   context.putImageData(pixels, 0, 0);
 }
+
 addEventListener("beforeprint", () => printing(true));
 addEventListener("afterprint", () => printing(false));
 matchMedia("print").addEventListener("change", (event) => printing(event.matches));

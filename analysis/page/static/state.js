@@ -1,65 +1,79 @@
-// The data of the page, what is being looked at, and who wants to know. Draws nothing.
+// The data of the page, what is shown of it, and who observes that. Draws nothing.
 const data = JSON.parse($("data").textContent);
-const TYPES = { f4: Float32Array, u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, i2: Int16Array };
-const INPUT = 0, OUTPUT = 2; // roles of neurons
+const TYPES = {
+  f4: Float32Array,
+  u1: Uint8Array,
+  u2: Uint16Array,
+  u4: Uint32Array,
+  i2: Int16Array,
+};
+
+// Roles of neurons, as snapshots.py writes them.
+const INPUT = 0;
+const HIDDEN = 1;
+const OUTPUT = 2;
 
 function unpack(array) {
   if (!array) return null;
+
   const text = atob(array.data);
   const bytes = new Uint8Array(text.length);
   for (let k = 0; k < text.length; k++) bytes[k] = text.charCodeAt(k);
   return new TYPES[array.type](bytes.buffer);
 }
 
-const neurons = { ids: unpack(data.neurons.ids), role: unpack(data.neurons.role), layer: unpack(data.neurons.layer) };
-const inputPlaces = data.input_positions && { dim: data.input_positions.dim, at: unpack(data.input_positions) };
-
-// moment: place on the training slider; level: 0 keeps all weights; selected: a neuron's place in `neurons`, and an iteration.
-const looking = { moment: data.moments.length - 1, level: 0, sort: "end", selected: null };
-const watchers = { moment: [], level: [], selected: [] };
-
-function changed(what) {
-  for (const tell of watchers[what]) tell();
+/** The packed arrays of an object, by name, as typed arrays; other values stay as they are. */
+function unpackAll(packed) {
+  const entries = Object.entries(packed).map(([name, value]) => [
+    name,
+    value && value.data !== undefined ? unpack(value) : value,
+  ]);
+  return Object.fromEntries(entries);
 }
 
-const opened = new Map();
+const neurons = unpackAll(data.neurons);
+const inputPositions = data.input_positions && {
+  dim: data.input_positions.dim,
+  values: unpack(data.input_positions),
+};
 
-/** The moment being looked at, its arrays unpacked when first needed. */
-function moment() {
-  const place = looking.moment;
-  if (!opened.has(place)) {
-    const packed = data.moments[place];
-    const graph = packed.graph;
-    opened.set(place, {
-      step: packed.step,
-      judged: packed.judged,
-      levels: packed.levels,
-      layer: unpack(packed.layer),
-      bias: unpack(packed.bias),
-      activity: unpack(packed.activity),
-      positions: unpack(packed.positions),
-      weights: {
-        to: unpack(packed.weights.to), from: unpack(packed.weights.from), value: unpack(packed.weights.value),
-        used: unpack(packed.weights.used), total: packed.weights.total,
-      },
-      graph: graph && {
-        neuron: unpack(graph.neuron), iteration: unpack(graph.iteration), layer: unpack(graph.layer),
-        source: unpack(graph.source), target: unpack(graph.target), weight: unpack(graph.weight),
-        weakest: unpack(graph.weakest), total: graph.total,
-      },
+// snapshot: index on the training slider; level: 0 keeps all weights; sort: layers of the "end" or
+// of the snapshot's "own"; selected: a neuron's index in `neurons`, and an iteration.
+const state = { snapshot: data.snapshots.length - 1, level: 0, sort: "end", selected: null };
+
+// Functions that are called when a part of the state has changed.
+const observers = { snapshot: [], level: [], selected: [] };
+
+function changed(part) {
+  for (const observer of observers[part]) observer();
+}
+
+// Snapshots that were shown before, by index, their arrays unpacked.
+const unpacked = new Map();
+
+/** The snapshot that is shown, its arrays unpacked when first needed. */
+function snapshot() {
+  if (!unpacked.has(state.snapshot)) {
+    const packed = data.snapshots[state.snapshot];
+    unpacked.set(state.snapshot, {
+      ...unpackAll(packed),
+      weights: unpackAll(packed.weights),
+      graph: packed.graph && unpackAll(packed.graph),
     });
   }
-  return opened.get(place);
+  return unpacked.get(state.snapshot);
 }
 
+/** What is known of the snapshot with the weights that the second slider keeps. */
 function level() {
-  const levels = moment().levels;
-  return levels[Math.min(looking.level, levels.length - 1)];
+  const levels = snapshot().levels;
+  return levels[Math.min(state.level, levels.length - 1)];
 }
 
 /** How many of the sizes, given in falling order, are larger than the threshold. */
 function countAbove(sizes, threshold) {
-  let low = 0, high = sizes.length;
+  let low = 0;
+  let high = sizes.length;
   while (low < high) {
     const middle = (low + high) >> 1;
     if (Math.abs(sizes[middle]) > threshold) low = middle + 1;
@@ -69,7 +83,7 @@ function countAbove(sizes, threshold) {
 }
 
 function select(neuron, iteration) {
-  looking.selected = neuron === null ? null : { neuron, iteration };
+  state.selected = neuron === null ? null : { neuron, iteration };
   changed("selected");
 }
 
@@ -80,8 +94,10 @@ const count = (n) => n.toLocaleString("en-US");
 function number(x, digits = 3) {
   if (x === null || !Number.isFinite(x)) return "–";
   if (Number.isInteger(x)) return count(x + 0).replace("-", "−"); // + 0: no minus zero
+
   const size = Math.abs(x);
-  const text = size >= 1e5 || size < 1e-4 ? x.toExponential(digits - 1) : Number(x.toPrecision(digits)).toString();
+  const scientific = size >= 1e5 || size < 1e-4;
+  const text = scientific ? x.toExponential(digits - 1) : `${Number(x.toPrecision(digits))}`;
   return text.replace("-", "−");
 }
 
@@ -91,46 +107,62 @@ const percent = (x) => (x === null ? "–" : `${x && x < 0.01 ? "<1" : Math.roun
 function groupName(role, layer, depth) {
   if (role === INPUT) return "inputs";
   if (role === OUTPUT) return "outputs";
-  if (layer < 0) return "dropped later";
+  if (layer < 0) return "unused later";
   return depth === 1 ? "hidden" : `layer ${layer}`;
 }
 
 // ---- pictures
 
-/** A canvas over all of `host`; `begin` sizes it for the screen, clears it and gives its context and size in CSS pixels. */
+/** A canvas over all of `host`. Its `begin` sizes it for the screen, clears it and gives its
+ *  context, its size in CSS pixels, and how many of its own pixels make one of these. */
 function layerOf(host) {
   const canvas = el("canvas");
   host.append(canvas);
   const context = canvas.getContext("2d");
-  return {
-    canvas,
-    begin() {
-      const ratio = Math.min(window.devicePixelRatio || 1, 2);
-      const width = host.clientWidth, height = host.clientHeight;
-      const fits = canvas.width === Math.round(width * ratio) && canvas.height === Math.round(height * ratio);
-      if (!fits) [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
-      context.setTransform(ratio, 0, 0, ratio, 0, 0);
-      context.clearRect(0, 0, width, height);
-      context.font = "12px system-ui, sans-serif";
-      return { context, width, height, ratio };
-    },
-  };
+
+  function begin() {
+    const width = host.clientWidth;
+    const height = host.clientHeight;
+    const ratio = pixelRatio();
+    const columns = Math.round(width * ratio);
+    const rows = Math.round(height * ratio);
+    if (canvas.width !== columns || canvas.height !== rows) {
+      canvas.width = columns;
+      canvas.height = rows;
+    }
+
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, height);
+    context.font = "12px system-ui, sans-serif";
+    return { context, width, height, ratio };
+  }
+
+  return { canvas, begin };
 }
 
-/** Where the mouse is within an element. */
+/** Pixels of the screen in one of CSS. Two are enough for the eye, and more take their time. */
+const pixelRatio = () => Math.min(window.devicePixelRatio || 1, 2);
+
+/** Red, green and blue of a colour written as #rrggbb. */
+const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.trim().slice(k, k + 2), 16));
+
+/** The point of the mouse within an element. */
 function within(event, host) {
   const box = host.getBoundingClientRect();
   return [event.clientX - box.left, event.clientY - box.top];
 }
 
 const tip = $("tip");
+
 function showTip(text, x, y) {
   tip.textContent = text;
   tip.hidden = false;
-  const width = tip.offsetWidth, height = tip.offsetHeight;
+  const width = tip.offsetWidth;
+  const height = tip.offsetHeight;
   tip.style.left = `${Math.max(4, Math.min(x + 14, innerWidth - width - 8))}px`;
   tip.style.top = `${y + 16 + height > innerHeight ? y - height - 10 : y + 16}px`;
 }
+
 function hideTip() {
   tip.hidden = true;
 }
