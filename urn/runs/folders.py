@@ -15,8 +15,6 @@ import csv
 import io
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +25,7 @@ from torch import Tensor
 
 from urn.checks import check_ids, expect
 from urn.errors import InputError
+from urn.io import atomic_write, create_folder, remove_drafts
 from urn.population.snapshot import Snapshot
 from urn.settings.config import TrainConfig, read_toml
 from urn.training.trainer import BASE_COLUMNS, Trainer
@@ -58,42 +57,20 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = path
 
-    @staticmethod
-    def check_new(path: Path) -> None:
-        """Raise InputError if something is there already, or if its name is one that safetensors will not open."""
-        try:
-            str(path).encode()
-        except UnicodeEncodeError:
-            raise InputError(f"{str(path)!a}: must be UTF-8") from None
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise InputError(f"{path}: already exists; give another folder, or --resume it")
-
     @classmethod
     def create(cls, path: Path, config: TrainConfig, trainer: Trainer | None = None) -> "RunFolder":
         """A new run folder, complete with its configuration or not there at all.
 
         With a trainer whose weights do not follow from the configuration it holds a checkpoint from the first.
         """
-        try:
-            cls.check_new(path)
-            missing = [folder for folder in path.parents if not folder.exists()]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-            try:
-                (draft / CONFIG).write_text(config.to_toml(), encoding="utf-8")
-                (draft / SNAPSHOTS).mkdir()
-                if trainer:
-                    (draft / CHECKPOINT).write_bytes(save(trainer.state_dict()))
-                draft.chmod(0o755)
-                draft.rename(path)
-            except BaseException:
-                shutil.rmtree(draft, ignore_errors=True)
-                with contextlib.suppress(OSError):
-                    for folder in missing:
-                        folder.rmdir()
-                raise
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+
+        def fill(draft: Path) -> None:
+            (draft / CONFIG).write_text(config.to_toml(), encoding="utf-8")
+            (draft / SNAPSHOTS).mkdir()
+            if trainer:
+                (draft / CHECKPOINT).write_bytes(save(trainer.state_dict()))
+
+        create_folder(path, fill)
         return cls(path)
 
     def config(self) -> TrainConfig:
@@ -167,8 +144,7 @@ class RunFolder:
     def sweep(self) -> None:
         """Take away drafts that a killed process left behind."""
         for folder in (self.path, self.path / SNAPSHOTS):
-            for draft in folder.glob(".*.draft"):
-                draft.unlink(missing_ok=True)
+            remove_drafts(folder)
 
     def tidy(self) -> None:
         """Take away what a finished run does not need."""
@@ -268,19 +244,8 @@ class RunFolder:
         self.write(HISTORY, text.getvalue().encode())
 
     def write(self, name: str, content: bytes) -> None:
-        path = self.path / name
-        draft = path.with_name(f".{path.name}.draft")
-        try:
-            path.parent.mkdir(exist_ok=True)
-            with draft.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                draft.unlink()
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+        """Write one file of the run, whole or not at all."""
+        atomic_write(self.path / name, content)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

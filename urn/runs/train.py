@@ -12,6 +12,7 @@ from torch import Tensor
 from urn.checks import expect
 from urn.data.tasks import Dataset, task_options
 from urn.errors import InputError
+from urn.io import check_new
 from urn.network.module import INPUT_MODES, URN
 from urn.population.minimal import Living, living_part, network_of
 from urn.population.snapshot import Member, Snapshot
@@ -112,7 +113,7 @@ def train(
         return train_population(
             [config], data=data, start=start, callbacks=callbacks, report=report, stop=stop
         )[0]
-    RunFolder.check_new(Path(out))
+    check_new(Path(out))
     trainer = Trainer(
         [config], data, start=None if start is None else [start]
     )  # first: if it is wrong, no folder is left
