@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from urn.data.tasks import Dataset
 from urn.errors import InputError
-from urn.runs.train import Run, train
+from urn.runs.run import Run
+from urn.runs.train import train
 from urn.settings.config import TrainConfig
 
 SEEN = 500
@@ -114,10 +115,7 @@ class URNEstimator(BaseEstimator):
             analyse,  # the one thing of `analysis` here, and loaded only for who asks
         )
 
-        run = self.run_
-        return analyse(
-            run.weights.numpy(), run.biases.numpy(), inputs=self._seen, **run.form, threshold=0.0
-        )
+        return analyse(**self.run_.flat(), inputs=self._seen, threshold=0.0)
 
 
 class URNClassifier(ClassifierMixin, URNEstimator):

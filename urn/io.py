@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and values as files and tables hold them. Knows nothing of networks."""
+"""Files that are whole or not there, and values as files and tables hold them."""
 
 import contextlib
 import json

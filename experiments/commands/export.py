@@ -28,7 +28,8 @@ from analysis.export.portable import SETTINGS
 from experiments.commands import judging
 from urn import InputError, Run, load_run
 from urn.data.tasks import Dataset
-from urn.population.minimal import SYMBOL_MODES, network_of
+from urn.network.wiring import SYMBOL_MODES, Wiring
+from urn.population.minimal import network_of
 from urn.runs.folders import RunFolder
 
 TARGETS = ("torch", "onnx", *FORMATS)
@@ -105,13 +106,13 @@ def export(
         content = portable(run, data, report).write(to)
         files = {f"{name}.{to}": content}
         settings = (
-            {key: value for key, value in run.form.items() if key in SETTINGS}
+            {key: value for key, value in run.wiring.to_dict().items() if key in SETTINGS}
             if to == "gexf"
             else {}
         )
         back = Portable.read(content, to, **settings)
         W, b = (torch.tensor(T, dtype=run.weights.dtype) for T in (back.weights, back.biases))
-        answer = network_of(W, b, **{key: getattr(back, key) for key in run.form})
+        answer = network_of(W, b, Wiring(**{key: getattr(back, key) for key in vars(run.wiring)}))
     elif to == "onnx":
         files = {f"{name}.onnx": onnx_model(run, data, report, on_data=on_data)}
         answer = read_onnx(files[f"{name}.onnx"])
@@ -165,7 +166,7 @@ def module_source(
     """The living network as source code and arrays: layers as they emerged, of the kinds that were found."""
     about = {"title": report.summary, "dtype": run.config.dtype, "name": name}
     if run.input_mode in SYMBOL_MODES:
-        living, form = _living(run), run.form
+        living, form = _living(run), run.wiring.to_dict()
         sizes = {key: form[key] for key in ("n_inputs", "n_outputs", "input_mode", "activation")}
         return recurrent_source(*living, **sizes, **about)
     return layered_source(layers(run, data, report, on_data=on_data), **about)
@@ -193,7 +194,7 @@ def layers(run: Run, data: Dataset, report: StructureReport, *, on_data: bool = 
     """The layers of a run's living network; receptive fields and kernels where the verdicts say that there are some."""
     ids = run.compact().ids.numpy()
     inputs = data.train[0].numpy().astype(float) if on_data else None
-    graph = exact_graph(*_living(run), **run.form, inputs=inputs)
+    graph = exact_graph(*_living(run), **run.wiring.to_dict(), inputs=inputs)
     local_layers = report.verdicts["locally_connected"].evidence["local_layers"]
     local = [
         place for place, i in enumerate(ids.tolist()) if report.layer_of.get(i) in local_layers
@@ -221,7 +222,7 @@ def portable(run: Run, data: Dataset, report: StructureReport) -> Portable:
     return Portable(
         living.weights.numpy().astype(float),
         living.biases.numpy().astype(float),
-        **living.form,
+        **living.wiring.to_dict(),
         ids=ids,
         layer=np.array([report.layer_of.get(i, -1) for i in ids.tolist()]),
         activity=activity,

@@ -1,8 +1,11 @@
-"""`TrainConfig`: the one description of a training run. TOML files, flags and docs are derived from it."""
+"""`TrainConfig`: the one description of a training run.
+
+TOML files, flags and docs are derived from it.
+"""
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import Field, model_validator
@@ -10,23 +13,65 @@ from pydantic import Field, model_validator
 from urn.data.tasks import task_options
 from urn.errors import InputError
 from urn.loss.penalties import check_names
-from urn.population.growth import Growth
 from urn.settings.fields import Amount, Count, Number, Positive, Strict, Whole
 from urn.settings.schedules import Schedule, Scheduled
 
 Rate = Annotated[Number, Field(ge=0, lt=1)]
+Chance = Annotated[Number, Field(ge=0, le=1)]
+
+
+class GrowthRule(Strict):
+    """The `growth` table of a configuration. As it stands: the rule and the numbers of Miconi 2016.
+
+    The outgoing norm of neuron j is (sum_i |W_ij| over outputs + d_out mean_i |W_ij| over others
+    that are alive) / 2.
+    """
+
+    start: Positive = Field(1, description="hidden neurons at the beginning")
+    cap: Positive | None = Field(
+        None, description="most hidden neurons (default: all that S holds)"
+    )
+    reserve: Count = Field(1, description="k: neurons below the threshold that are kept")
+    threshold: Amount = Field(
+        0.05, description="T_D: outgoing norm at or below which a neuron is in reserve"
+    )
+    delete_probability: Chance = Field(
+        0.05, description="with which a neuron beyond the reserve dies, at each decision"
+    )
+    add_probability: Chance = Field(
+        0.01, description="with which one is born while the reserve is too small"
+    )
+    spontaneous_probability: Chance = Field(1e-4, description="with which one is born at any time")
+    every: Positive = Field(1, description="updates between decisions")
+    spare: Literal["chance", "young", "old", "gradient"] = Field(
+        "chance",
+        description="who stays when the reserve is too large; gradient: those whose outgoing "
+        "weights are asked for most",
+    )
+    youth: Count = Field(0, description="updates in which a newborn cannot die")
+    inherit: bool = Field(False, description="newborns hear what the last dead neuron heard")
+    newborn_scale: Amount = Field(
+        0.01, description="standard deviation of a newborn's incoming weights"
+    )
+    newborn_norm: Amount = Field(0.5, description="outgoing norm of a newborn, in thresholds")
+    newborn_second_moment: Amount = Field(
+        0.0, description="what the optimiser remembers of a newborn's squared gradients"
+    )
 
 
 class TrainConfig(Strict):
     """Everything that decides how a network is trained; immutable and validated.
 
-    Raises:
-        InputError: naming every field that cannot be and what would be right.
+    Raises
+    ------
+    InputError
+        Naming every field that cannot be and what would be right.
     """
 
     task: str = Field(
         "digits",
-        description="name of the task: shells, digits, mnist1d, idx, file, carry, miconi_easy, miconi_hard, miconi_switch",
+        description="name of the task: shells, digits, mnist1d, idx, file, carry, miconi_easy, "
+        "miconi_hard, miconi_switch",
     )
     task_options: dict = Field({}, description="options of the task, as a table")
     n_neurons: Annotated[Whole, Field(ge=2, le=100_000)] = Field(
@@ -38,14 +83,17 @@ class TrainConfig(Strict):
     activation: Literal["relu", "tanh"] = "relu"
     input_mode: Literal["pulse", "clamped", "elman"] = Field(
         "pulse",
-        description="input at l = 0 only, or put back every iteration; elman: streams read out from hidden neurons alone",
+        description="input at l = 0 only, or put back every iteration; elman: streams read out "
+        "from hidden neurons alone",
     )
+
     steps: Count = Field(4000, description="updates")
     batch_size: Positive = Field(128, description="samples (symbol streams: streams) in an update")
     learning_rate: Scheduled = Schedule(value=2e-3, milestones=(0.7,), factor=0.2)
     optimiser: Literal["proximal_adam", "rmsprop"] = Field(
         "proximal_adam",
-        description="rmsprop: changes clipped at `clip`, prices taken off every step as they are (Miconi 2016)",
+        description="rmsprop: changes clipped at `clip`, prices taken off every step as they are "
+        "(Miconi 2016)",
     )
     betas: tuple[Rate, Rate] = Field(
         (0.9, 0.999), description="Adam's; the second is RMSProp's decay"
@@ -56,6 +104,7 @@ class TrainConfig(Strict):
     clip: Annotated[Number, Field(gt=0)] = Field(
         1e-2, description="largest change of a weight in a step of rmsprop"
     )
+
     strengths: dict[str, Scheduled] = Field(
         {"weight": Schedule(value=3e-4)}, description="c of each term, a number or a schedule"
     )
@@ -68,16 +117,18 @@ class TrainConfig(Strict):
     channels: Count = Field(
         0, description="hidden channels of the lattice; S = inputs + channels x sites + outputs"
     )
+
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
         0, description="seed of the weights and of the data order"
     )
-    growth: Growth | None = Field(
+    growth: GrowthRule | None = Field(
         None, description="a table: start small, neurons are born and die (default: no growth)"
     )
     remove_dead: bool = Field(True, description="drop neurons that can never fire again (exact)")
     remove_dangling: Count = Field(
         0,
-        description="drop neurons that no output hears after so many checks in a row (0: never; not exact)",
+        description="drop neurons that no output hears after so many checks in a row (0: never; "
+        "not exact)",
     )
     check_every: Positive = Field(50, description="steps between checks for dead neurons")
     log_every: Positive = Field(100, description="steps between rows of history.csv")
@@ -93,38 +144,50 @@ class TrainConfig(Strict):
     dtype: Literal["float32", "float64"] = "float32"
 
     @model_validator(mode="after")
-    def _names_are_known(self):
+    def _fields_fit(self) -> Self:
         check_names(self.strengths)
         task_options(self.task, self.task_options)
+        self._check_geometry()
+        self._check_optimiser()
+        return self
+
+    def _check_geometry(self) -> None:
+        lattice = self.hidden_positions == "lattice"
         if "locality" in self.strengths and self.hidden_positions == "none":
             raise InputError("strengths.locality: needs hidden_positions, learned or lattice")
-        if "symmetry" in self.strengths and self.hidden_positions != "lattice":
+        if "symmetry" in self.strengths and not lattice:
             raise InputError("strengths.symmetry: needs hidden_positions = lattice")
-        if (self.channels > 0) != (self.hidden_positions == "lattice"):
-            needs = "at least 1 with" if self.hidden_positions == "lattice" else "0 without"
+        if (self.channels > 0) != lattice:
+            needs = "at least 1 with" if lattice else "0 without"
             raise InputError(
                 f"channels: must be {needs} hidden_positions = lattice, not {self.channels}"
             )
-        if self.growth is not None and self.hidden_positions == "lattice":
+        if self.growth is not None and lattice:
             raise InputError(
-                "growth: neurons of a lattice come and go by whole channels; use hidden_positions learned or none"
+                "growth: neurons of a lattice come and go by whole channels; use hidden_positions "
+                "learned or none"
             )
+
+    def _check_optimiser(self) -> None:
         if self.optimiser == "rmsprop" and {"self", "symmetry"} & set(self.strengths):
             raise InputError(
                 "optimiser: rmsprop knows no self and no symmetry term; use proximal_adam"
             )
         if self.betas[0] ** 2 >= self.betas[1]:
             raise InputError(
-                f"betas: {self.betas}: the square of the first must be below the second, or removal is not exact"
+                f"betas: {self.betas}: the square of the first must be below the second, or "
+                "removal is not exact"
             )
-        return self
 
-    def replace(self, **changes) -> "TrainConfig":
+    def replace(self, **changes: Any) -> "TrainConfig":
         """A copy with some fields changed, validated again."""
         return TrainConfig(**{**self.to_dict(), **changes})
 
-    def to_dict(self) -> dict:
-        """Plain TOML types. Fields at their default are included, so that a run stays what it was when defaults change."""
+    def to_dict(self) -> dict[str, Any]:
+        """Plain TOML types.
+
+        Fields at their default are included, so that a run stays what it was when defaults change.
+        """
         return self.model_dump(mode="json", exclude_none=True)
 
     def to_toml(self) -> str:
@@ -132,15 +195,20 @@ class TrainConfig(Strict):
         return tomli_w.dumps(self.to_dict())
 
 
-def read_toml(path: Path) -> dict:
-    """The table in a TOML file, or InputError naming the file."""
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table in a TOML file.
+
+    Raises
+    ------
+    InputError
+        Naming the file, when it cannot be read or is not TOML.
+    """
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})"
-        ) from None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read ({reason})") from None
     except (ValueError, RecursionError) as error:  # RecursionError: thousands of nested brackets
         raise InputError(f"{path}: not TOML: {error}") from None
