@@ -54,6 +54,7 @@ def device_of(name: str) -> torch.device:
 def check_room(config: TrainConfig, n_members: int, device: torch.device) -> None:
     """Refuse what the machine cannot hold, before the system ends the process for trying."""
     S = config.n_neurons
+    # A population is one tensor, so members add up.
     need = COPIES * n_members * S**2 * torch.finfo(getattr(torch, config.dtype)).bits // 8
     if device.type == "cuda":
         have = torch.cuda.get_device_properties(device).total_memory
@@ -97,6 +98,7 @@ def build_networks(
 ) -> URN:
     """Networks with a seed each, He weights and the positions that the configuration asks for."""
     _check_symbols(config, data)
+    # Each member draws from a generator of its own, so that it is what it would be alone.
     streams = data.kind == "stream" and config.input_mode != "elman"
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     net = URN(
@@ -111,6 +113,7 @@ def build_networks(
         device=device,
         dtype=getattr(torch, config.dtype),
     )
+
     if config.hidden_positions == "learned":
         _learned_places(net, config, data, generators)
     elif config.hidden_positions == "lattice":
@@ -169,6 +172,7 @@ def _penalties(configs: Sequence[TrainConfig], data: Dataset, device: torch.devi
     names = dict.fromkeys(name for config in configs for name in config.strengths)
     group = None
     if "symmetry" in names:
+        assert data.sites is not None  # a lattice: checked when the network was built
         group = translations(data.sites, data.n_inputs, config.channels, data.n_outputs, device)
     settings = Settings(config.locality_power, config.locality_floor, config.self_target, group)
     penalties = Penalties(dict.fromkeys(names, 0.0), n_steps=config.steps, settings=settings)
@@ -179,7 +183,7 @@ def _penalties(configs: Sequence[TrainConfig], data: Dataset, device: torch.devi
 def _optimiser(config: TrainConfig, penalties: Penalties, net: URN) -> ProximalAdam:
     """The optimiser of a configuration; it looks prices up at every step."""
     groups = penalties.parameter_groups(net)
-    lr = config.learning_rate.value
+    lr = config.learning_rate.value  # its schedule is followed step by step
     if config.optimiser == "rmsprop":
         return ClippedRMSProp(groups, lr, config.betas[1], config.epsilon, config.clip)
     return ProximalAdam(groups, lr=lr, betas=config.betas, eps=config.epsilon)
@@ -210,8 +214,8 @@ def start_from(population: Population, networks: Sequence[Trained]) -> Tensor:
         raise InputError(
             f"start: {len(networks)} networks for a population of {len(population.configs)}"
         )
-    kept = torch.stack([network.kept.to(net.ids.device) for network in networks])
-    expect("start.kept", kept, tuple(net.ids.shape), torch.bool)
+    kept = torch.stack([network.kept.to(population.device) for network in networks])
+    expect("start.kept", kept, tuple(population.ids.shape), torch.bool)
 
     for k, network in enumerate(networks):
         _check_start(network, net)
@@ -221,6 +225,7 @@ def start_from(population: Population, networks: Sequence[Trained]) -> Tensor:
             hidden = kept[k].clone()
             hidden[: net.n_inputs] = False
             hidden[net.outputs] = False
+            assert net.positions is not None
             net.positions[k, hidden] = network.positions.to(net.positions.device)[hidden]
 
     config = population.configs[0]
@@ -234,12 +239,13 @@ def _check_start(network: Trained, net: URN) -> None:
     for name in PARAMETERS:
         name_there = NAMES_IN_A_RUN[name]
         value = getattr(network, name_there)
-        here = getattr(net, name)
+        here: Tensor | None = getattr(net, name)
         if (value is None) != (here is None):
             raise InputError(
                 f"start.{name_there}: must be there if, and only if, hidden_positions are"
             )
-        if value is not None:
+        if value is not None and here is not None:
+            # Outputs have no positions: they are NaN.
             shape = tuple(here.shape[1:])
             finite = name != "positions"
             expect(f"start.{name_there}", value, shape, net.bias.dtype, finite=finite)

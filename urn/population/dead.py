@@ -36,6 +36,7 @@ def reached(W: Tensor, sources: Tensor, n_iterations: int) -> Tensor:
     linked = W != 0
     arrived = sources.expand(W.shape[:2]).clone()
 
+    # Only rows of neurons that activity has not reached yet are looked at, fewer every time.
     for _ in range(n_iterations):
         k, i = (~arrived).nonzero(as_tuple=True)
         new = (linked[k, i] & arrived[k]).any(-1)
@@ -71,6 +72,7 @@ def alive(net: URN, optimiser: ProximalAdam, penalties: Penalties) -> Tensor:
     if net.activation == "tanh":
         lives |= reached(net.weight.mT, outputs, net.n_iterations)
 
+    # Before the first step there is no momentum that could revive a neuron.
     candidates = (~lives).nonzero().unbind(1)  # member and neuron of each
     if len(candidates[0]) and optimiser.state:
         lives[candidates] = _revivable(net, optimiser, penalties, candidates, lives)
@@ -90,23 +92,26 @@ def _revivable(
     """
     k, _ = candidates
 
-    def price(place: str, parameter: Tensor) -> float | Tensor:
-        strength = penalties.l1(place, net)
+    def price(shrinks: str, parameter: Tensor) -> float | Tensor:
+        strength = penalties.l1(shrinks, net)
         if not isinstance(strength, Tensor):
             return strength
         return strength.to(parameter).expand(parameter.shape)[candidates]
 
+    # An incoming weight leaves zero when its mean gradient exceeds its price.
     state = optimiser.state[net.weight]
     metric = optimiser.metric(net.weight)
     own = state["exp_avg"][candidates].abs() / metric.correction1
-    if "shared_avg" in state:
-        spread = penalties.settings.group.spread(state["shared_avg"])
+    group = penalties.settings.group
+    if group is not None and "shared_avg" in state:
+        spread = group.spread(state["shared_avg"])  # (K, n, n)
         shared = spread[candidates].abs() / metric.correction1
         moving = (own > price("deviation", net.weight)) | (shared > price("weight", net.weight))
     else:
         moving = own > price("weight", net.weight)
     fed = (moving & lives[k]).any(1)
 
+    # A bias at zero likewise; a negative one by what the momentum still adds up to.
     b = net.bias[candidates]
     state = optimiser.state[net.bias]
     metric = optimiser.metric(net.bias)

@@ -68,6 +68,7 @@ def decide(
     weak = (alive & (norms <= rule.threshold)).cpu().numpy()
     count = weak.sum(1)
 
+    # A birth fills the reserve, or comes of itself.
     births = (count < rule.reserve) & (chance[:, 0] < rule.add_probability)
     births |= chance[:, 1] < rule.spontaneous_probability
 
@@ -77,6 +78,7 @@ def decide(
             rule, weak, born.cpu().numpy(), ids.cpu().numpy(), chance[:, 2:], step, wanted
         )
     if births.any():
+        assert rule.cap is not None
         births &= alive.sum(1).cpu().numpy() - dies.sum(1) < rule.cap
     return dies, births
 
@@ -101,6 +103,7 @@ def _dying(
     elif rule.spare == "gradient" and wanted is not None:
         key = -wanted.cpu().numpy()
 
+    # The rank of every neuron by its key; those that are not weak come last.
     rank = np.argsort(np.argsort(np.where(weak, key, np.inf), 1), 1)
     drawn = np.take_along_axis(chance[:, S:], ids, 1) < rule.delete_probability
     return weak & (rank >= rule.reserve) & drawn & (step - born >= rule.youth)
@@ -144,15 +147,18 @@ def wire(
     n_others = others.sum(1).tolist()
     norm = rule.newborn_norm * rule.threshold
 
-    incoming, outgoing = [], []
+    incoming = []
+    outgoing = []
     for k, j in newborn.nonzero().tolist():
         ids = net.ids[k].cpu()
-        heard, sent = _normal_numbers(seeds[k], step, ids, int(ids[j]), net.n_neurons).to(W)
+        normal = _normal_numbers(seeds[k], step, ids, int(ids[j]), net.n_neurons).to(W)
+        heard, sent = normal.unbind()  # (n,) each
 
         row = rule.newborn_scale * heard * others[k]
         if will is not None:
             row += will[k, ids].to(W) * others[k]
 
+        # Weights to outputs and to other neurons have the same share in the outgoing norm.
         column = sent * others[k]
         column[:first] = 0
         column *= norm * (n_others[k] - first) / net.n_outputs / column.abs().sum()
@@ -177,6 +183,7 @@ def outgoing_norms(net: URN, T: Tensor, alive: Tensor) -> Tensor:
     """
     T = T.abs()
     others = slice(min(net.acting.start, net.n_inputs), net.hidden.stop)
+    # Where inputs take weights from hidden neurons, they count among the others.
     n = alive.sum(1, keepdim=True) + net.n_inputs - others.start
     return (T[:, net.outputs].sum(1) + net.n_outputs * T[:, others].sum(1) / n) / 2
 
@@ -200,13 +207,18 @@ def _block_of_chances(seeds: tuple[int, ...], block: int, n_steps: int, S: int) 
 
 def alive(population: Population) -> Tensor:
     """Which of the neurons held are hidden ones that are alive, `(K, n)` boolean."""
-    return _born(population) >= 0
+    return _born_after(population) >= 0
 
 
-def _born(population: Population) -> Tensor:
+def _ages(population: Population) -> Tensor:
+    """The update that each of the S neurons was born after, -1 where none is alive, `(K, S)`."""
+    assert population.born is not None, "a population that does not grow"
+    return population.born
+
+
+def _born_after(population: Population) -> Tensor:
     """The update that each neuron held was born after, -1 where none is alive, `(K, n)`."""
-    ids = population.net.ids
-    return population.born.to(ids.device).gather(1, ids)
+    return _ages(population).to(population.device).gather(1, population.ids)
 
 
 def start(population: Population, rule: GrowthRule, held: Tensor | None = None) -> GrowthRule:
@@ -231,8 +243,8 @@ def start(population: Population, rule: GrowthRule, held: Tensor | None = None) 
         When more are to live than S, or the cap, allows.
     """
     net = population.net
-    K, S = net.ids.shape
-    rule = _with_cap(rule, S - net.n_inputs - net.n_outputs)
+    K, S = population.ids.shape
+    rule, cap = _with_cap(rule, S - net.n_inputs - net.n_outputs)
     hidden = torch.zeros(S, dtype=torch.bool)
     hidden[net.hidden] = True
     if held is None:
@@ -241,34 +253,35 @@ def start(population: Population, rule: GrowthRule, held: Tensor | None = None) 
     else:
         lives = held.cpu() & hidden
     most = int(lives.sum(1).max())
-    if most > rule.cap:
+    if most > cap:
         raise InputError(
-            f"growth.cap: {rule.cap} hidden neurons where the network to start from has {most}"
+            f"growth.cap: {cap} hidden neurons where the network to start from has {most}"
         )
 
-    if net.positions is not None:
-        population.birthplaces = net.positions.data.clone()
+    # Neurons that are not alive yet will need a place when they are born.
+    for positions in population.tensors(["positions"]).values():
+        population.birthplaces = positions.clone()
     population.born = torch.where(lives, 0, -1)
     if rule.inherit:
         population.will = torch.zeros(K, S, dtype=net.weight.dtype)
     # The first neurons of a new network are wired as newborns are, so their slots are emptied too.
     vacant = hidden.expand(K, S) if held is None else hidden & ~lives
-    population.empty(vacant.to(net.ids.device))
+    population.empty(vacant.to(population.device))
     _hold_slots(population, most + 1)
     if held is None:
         _bear(population, rule, alive(population))
     return rule
 
 
-def _with_cap(rule: GrowthRule, room: int) -> GrowthRule:
-    """The rule with a number for its cap, where there is room for so many hidden neurons."""
+def _with_cap(rule: GrowthRule, room: int) -> tuple[GrowthRule, int]:
+    """The rule with a number for its cap, and the cap, where S leaves room for hidden neurons."""
     cap = room if rule.cap is None else rule.cap
     for name, value in (("cap", cap), ("start", rule.start)):
         if value > min(room, cap):
             raise InputError(
                 f"growth.{name}: {value} hidden neurons where n_neurons leaves {min(room, cap)}"
             )
-    return rule.model_copy(update={"cap": cap})
+    return rule.model_copy(update={"cap": cap}), cap
 
 
 @torch.no_grad()
@@ -277,17 +290,18 @@ def grow(population: Population, rule: GrowthRule) -> None:
     step = population.step
     if step % rule.every:
         return
-    net, optimiser = population.net, population.optimiser
-    born = _born(population)
+    net = population.net
+    born = _born_after(population)
     norms = outgoing_norms(net, net.weight.data, born >= 0)
     wanted = None
-    if rule.spare == "gradient" and optimiser.state:
-        wanted = outgoing_norms(net, optimiser.state[net.weight]["exp_avg"], born >= 0)
+    if rule.spare == "gradient" and population.optimiser.state:
+        wanted = outgoing_norms(net, population.moments("weight")["exp_avg"], born >= 0)
     chance = chances(population.seeds, step, net.n_neurons)
 
-    dies, births = decide(rule, norms, born, net.ids, chance, step, wanted)
+    # Deaths first: their slots, and their places under the cap, are free for those who are born.
+    dies, births = decide(rule, norms, born, population.ids, chance, step, wanted)
     if dies.any():
-        bury(population, torch.from_numpy(dies).to(net.ids.device))
+        bury(population, torch.from_numpy(dies).to(population.device))
     if births.any():
         _bear(population, rule, _free_slots(population, births))
 
@@ -298,56 +312,62 @@ def _free_slots(population: Population, births: np.ndarray) -> Tensor:
     It is that of the first of the S neurons that is not alive. Slots are added where there is none.
     """
     net = population.net
-    hidden = population.born[:, net.n_inputs : net.n_neurons - net.n_outputs] >= 0
+    device = population.device
+    hidden = _ages(population)[:, net.n_inputs : net.n_neurons - net.n_outputs] >= 0
     first_free = (~hidden).int().argmax(1) + net.n_inputs
 
-    absent = ~(net.ids.cpu() == first_free[:, None]).any(1).numpy()
-    if (absent & births).any():
+    held = torch.eq(population.ids.cpu(), first_free[:, None]).any(1).numpy()
+    if (~held & births).any():
         _hold_slots(population, int(hidden.sum(1).max()) + 1)
-    here = net.ids == first_free.to(net.ids.device)[:, None]
-    return here & torch.from_numpy(births).to(net.ids.device)[:, None]
+    here = torch.eq(population.ids, first_free.to(device)[:, None])
+    return here & torch.from_numpy(births).to(device)[:, None]
 
 
 def _bear(population: Population, rule: GrowthRule, newborn: Tensor) -> None:
     """Let neurons live in the empty slots `newborn` `(K, n)`."""
-    net, step = population.net, population.step
+    step = population.step
     k, j = newborn.cpu().nonzero(as_tuple=True)
-    population.born[k, net.ids.cpu()[k, j]] = step
-    incoming, outgoing = wire(
-        rule, net, newborn, alive(population), population.will, population.seeds, step
-    )
+    _ages(population)[k, population.ids.cpu()[k, j]] = step
+
+    # They count as alive now, so that newborns are wired to each other and to themselves.
+    lives = alive(population)
+    will = population.will
+    incoming, outgoing = wire(rule, population.net, newborn, lives, will, population.seeds, step)
     population.insert(newborn, incoming, outgoing, rule.newborn_second_moment)
 
 
 @torch.no_grad()
 def bury(population: Population, dead: Tensor) -> None:
     """Empty the slots of `dead` `(K, n)`; the last of them leaves its incoming weights."""
-    ids = population.net.ids.cpu()
+    ids = population.ids.cpu()
+    # In the order of slots: what the last of them took in is what is left.
     if population.will is not None:
         for k, j in dead.nonzero().tolist():
             population.will[k] = 0
             population.will[k, ids[k]] = population.net.weight.data[k, j].cpu()
     population.empty(dead)
     k, j = dead.cpu().nonzero(as_tuple=True)
-    population.born[k, ids[k, j]] = -1
+    _ages(population)[k, ids[k, j]] = -1
 
 
 def trim(population: Population) -> None:
     """Take slots away when many are free."""
     hidden = population.net.hidden
-    most = int((population.born >= 0).sum(1).max())
+    most = int(torch.ge(_ages(population), 0).sum(1).max())
     if hidden.stop - hidden.start > most + 1 + 3 * SPARE_SLOTS:
         _hold_slots(population, most + 1)
 
 
 def _hold_slots(population: Population, least: int) -> None:
     """Hold at least so many hidden slots: of neurons that are alive, and the first free ones."""
-    net = population.net
-    S, first, end = net.n_neurons, net.n_inputs, net.n_neurons - net.n_outputs
+    S = population.net.n_neurons
+    first = population.net.n_inputs
+    end = S - population.net.n_outputs
     size = min(least + SPARE_SLOTS, end - first)
 
-    free = (population.born[:, first:end] < 0).to(torch.int8)
+    # A stable sort: neurons that are alive in their order, then free ones in theirs.
+    free = (_ages(population)[:, first:end] < 0).to(torch.int8)
     hidden = torch.argsort(free, dim=1, stable=True)[:, :size].sort(1).values + first
-    ends = torch.arange(S).expand(len(free), S)
-    ids = torch.cat([ends[:, :first], hidden, ends[:, end:]], 1)
-    population.hold_ids(ids.to(net.ids.device))
+    every = torch.arange(S).expand(len(free), S)
+    ids = torch.cat([every[:, :first], hidden, every[:, end:]], 1)
+    population.hold_ids(ids.to(population.device))

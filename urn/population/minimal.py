@@ -100,6 +100,7 @@ def _moments(weights: Tensor, biases: Tensor, wiring: Wiring) -> Iterable[tuple[
     own = biases > 0 if wiring.activation == "relu" else biases != 0
     clamped = torch.zeros_like(inputs) if wiring.input_mode == "pulse" else inputs
 
+    # Both recursions, forwards from the inputs and backwards from the outputs, at once.
     fires = [inputs]
     matters = [outputs]
     for _ in range(len(biases) if wiring.reads_symbols else wiring.n_iterations):
@@ -111,6 +112,7 @@ def _moments(weights: Tensor, biases: Tensor, wiring: Wiring) -> Iterable[tuple[
             if torch.equal(fires[-1], fires[-2]) and torch.equal(matters[-1], matters[-2]):
                 break
 
+    # A neuron at iteration l has I - l iterations left; the outputs are read after the last one.
     if wiring.reads_symbols:
         return [(fires[-1], matters[-1])]
     return zip(fires[:-1], matters[:0:-1], strict=True)
@@ -120,6 +122,7 @@ def _multiply_adds(size: int, wiring: Wiring) -> int:
     """Multiply-adds of a sample, or of a symbol of a stream, in a dense network of that size."""
     if wiring.reads_symbols:
         return size * size
+    # At l = 0 only the input columns of W are used, at l = I only the output rows.
     if wiring.n_iterations == 1:
         return wiring.n_inputs * wiring.n_outputs
     return size * (wiring.n_inputs + (wiring.n_iterations - 2) * size + wiring.n_outputs)

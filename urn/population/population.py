@@ -5,7 +5,7 @@ neurons: `Population.take` is the one place where a tensor of them changes its s
 nothing of why: which neurons are dead is `dead`'s matter, which are born `growth`'s.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from urn.loss.penalties import Penalties
-from urn.network.module import PARAMETERS, URN, Activity
+from urn.loss.symmetry import PermutationGroup
+from urn.network.module import PARAMETERS, URN
 from urn.network.wiring import SYMBOL_MODES
 from urn.optimiser.adam import ProximalAdam
 from urn.population.snapshot import Snapshot
@@ -37,8 +38,10 @@ AXES = {
 
 The moments of the optimiser have the axes of their parameter.
 """
-ACTIVITY_AXES = Activity("k l b i", "k l i")
-"""Axes of what the neurons did in a step; l: iterations."""
+ACTIVITY_AXES = {"N": "k l b i", "n": "k l i"}
+"""Axes of the fields of an `Activity`; l: iterations."""
+OF_THE_NET = ("ids", *PARAMETERS)
+"""Tensors that the module holds; the others are the population's."""
 ROWS_AT_ONCE = 256
 """Rows of a matrix indexed together (by judgement): a whole one would be held a second time."""
 LOSS_MEMORY = 0.99
@@ -89,15 +92,16 @@ class Population:
         penalties: Penalties,
         configs: Sequence[TrainConfig],
     ) -> None:
-        K, device = len(configs), net.ids.device
+        K = len(configs)
         self.net = net
         self.optimiser = optimiser
         self.penalties = penalties
         self.configs = list(configs)
         self.step = 0
 
+        # What else has an axis of members or neurons; None where a population has no use for it.
         self.members = torch.arange(K)
-        self.idle_checks = torch.zeros(K, net.n_neurons, dtype=torch.int32, device=device)
+        self.idle_checks = torch.zeros(K, net.n_neurons, dtype=torch.int32, device=self.device)
         self.carried: Tensor | None = None
         self.loss_mean: Tensor | None = None
         self.born: Tensor | None = None
@@ -105,10 +109,27 @@ class Population:
         self.birthplaces: Tensor | None = None
 
         self.last_good: dict[str, Tensor] = {}
-        self.remembered_at: int | None = None
+        self.remembered_at: int | None = None  # the step at which it was made
         self._whole_group = penalties.settings.group  # acts on all S neurons
 
     # ---- what is held
+
+    @property
+    def ids(self) -> Tensor:
+        """Which of the S neurons each member holds, ascending, `(K, n)`."""
+        ids = self.net.ids
+        assert isinstance(ids, Tensor)  # a buffer
+        return ids
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.net.bias.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the parameters."""
+        return self.net.bias.dtype
 
     @property
     def seeds(self) -> list[int]:
@@ -125,28 +146,23 @@ class Population:
         """Whether neurons are born."""
         return self.born is not None
 
-    def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Names and values of all tensors of `AXES` that there are."""
-        for name in AXES:
-            value = self._get(name)
-            if value is not None:
-                yield name, value
+    def tensors(self, names: Iterable[str] = AXES) -> dict[str, Tensor]:
+        """Those tensors of `AXES` that there are, without gradients."""
+        owned = {
+            name: getattr(self.net if name in OF_THE_NET else self, name, None) for name in names
+        }
+        return {name: T.detach() for name, T in owned.items() if T is not None}
 
     def moments(self, name: str) -> dict[str, Any]:
         """What the optimiser remembers of a parameter: tensors, and the number of its steps."""
-        return self.optimiser.state.get(getattr(self.net, name, None), {})
-
-    def _get(self, name: str) -> Tensor | None:
-        if name not in ("ids", *PARAMETERS):
-            return getattr(self, name)
-        value = getattr(self.net, name)
-        return None if value is None else value.detach()
+        parameter = getattr(self.net, name)
+        return self.optimiser.state.get(parameter, {})
 
     def _put(self, name: str, value: Tensor) -> None:
         if name in PARAMETERS:
             self.optimiser.exchange(self.net, name, value, self.moments(name))
         else:
-            setattr(self.net if name == "ids" else self, name, value)
+            setattr(self.net if name in OF_THE_NET else self, name, value)
 
     # ---- changes of shape
 
@@ -177,28 +193,23 @@ class Population:
         Each tensor is let go before the next one is made, and a matrix is gathered a few rows at a
         time, so that the peak of memory is one further copy of the smaller matrix.
         """
-        slots = None if neurons is None else Slots(neurons, self.net.weight.shape[1])
+        slots = None if neurons is None else Slots(neurons, self.ids.shape[1])
         if neurons is not None and ids is None:
-            held = self.net.ids if members is None else self.net.ids[members]
+            held = self.ids if members is None else self.ids[members]
             ids = held.gather(1, neurons)
-        before = self.penalties.settings.group
-        group = before if ids is None else self._restrict_group(ids)
-
-        for name, axes in AXES.items():
-            if self._get(name) is None or (name == "ids" and ids is not None):
-                continue
-            state = self.moments(name) if name in PARAMETERS else {}
-            for key in state:
-                if key.startswith("shared") and slots is not None:
-                    whole = before.spread(state[key])
-                    state[key] = group.mean(taken(whole, axes, members, slots))
-                elif isinstance(state[key], Tensor):
-                    moment_axes = "k ." if key.startswith("shared") else axes
-                    state[key] = taken(state[key], moment_axes, members, slots)
-            self._put(name, taken(self._get(name), axes, members, slots))
-
+        group = self.penalties.settings.group
         if ids is not None:
-            self.net.ids = ids
+            self._restrict_group(ids)
+
+        # One tensor at a time, with no other name for it: it goes before the next one comes.
+        for name in list(self.tensors()):
+            if name in PARAMETERS:
+                self._take_moments(name, members, slots, group)
+            if name == "ids" and ids is not None:
+                self.net.ids = ids  # empty slots have names too
+            else:
+                self._put(name, taken(self.tensors([name])[name], AXES[name], members, slots))
+
         if members is not None:
             self.last_good = {
                 name: taken(T, AXES[name], members) for name, T in self.last_good.items()
@@ -206,6 +217,32 @@ class Population:
             self.set_strengths()
         if slots is not None and slots.any_empty:
             self._put_at_birthplace(slots.empty)
+
+    def _take_moments(
+        self,
+        name: str,
+        members: Tensor | None,
+        slots: "Slots | None",
+        group: PermutationGroup | None,
+    ) -> None:
+        """Let the moments of a parameter follow it. `group` acts on the neurons held until now."""
+        state = self.moments(name)
+
+        for key in state:
+            if not isinstance(state[key], Tensor):
+                continue  # the number of steps
+            if not key.startswith("shared"):
+                state[key] = taken(state[key], AXES[name], members, slots)
+            elif slots is None:
+                state[key] = taken(state[key], "k .", members)
+            else:
+                # Means over orbits have no axis of neurons. They are written to every pair of their
+                # orbit, and averaged again over the orbits of the neurons held from now on.
+                now = self.penalties.settings.group
+                assert group is not None
+                assert now is not None
+                whole = taken(group.spread(state[key]), AXES[name], members, slots)
+                state[key] = now.mean(whole)
 
     def compact(self, hold: Tensor) -> None:
         """Hold the neurons in `hold` `(K, n)`, and inputs and outputs.
@@ -226,24 +263,23 @@ class Population:
         size = int(hold.sum(1).max())
         order = torch.argsort((~hold).to(torch.int8), dim=1, stable=True)
         neurons = order[:, :size].sort(1).values
-        ids = self.net.ids.gather(1, neurons)
+        ids = self.ids.gather(1, neurons)
         self.take(neurons=neurons.where(hold.gather(1, neurons), -1), ids=ids)
 
     def hold_ids(self, ids: Tensor) -> None:
         """Hold the neurons `ids` `(K, m)`, ascending; those not held before come in empty."""
-        self.take(neurons=slots_of(self.net.ids, ids), ids=ids)
+        self.take(neurons=slots_of(self.ids, ids), ids=ids)
 
-    def _restrict_group(self, ids: Tensor) -> Any:
-        """The symmetry group on the neurons `ids` `(K, m)`, made known to the penalties.
+    def _restrict_group(self, ids: Tensor) -> None:
+        """Let the symmetry group act on the neurons `ids` `(K, m)`, in place of those held now.
 
-        Members may hold other channels, but the group permutes the sites of all channels alike.
+        It is that of the first member: others may hold other channels, but the group permutes the
+        sites of all channels alike.
         """
-        settings = self.penalties.settings
-        if self._whole_group is None or torch.equal(ids, self.net.ids):
-            return settings.group
-        group = self._whole_group.restrict(ids[0])
-        self.penalties.settings = replace(settings, group=group)
-        return group
+        # Made from the whole group, not from the last one, so that it depends on ids alone.
+        if self._whole_group is not None and not torch.equal(ids, self.ids):
+            group = self._whole_group.restrict(ids[0])
+            self.penalties.settings = replace(self.penalties.settings, group=group)
 
     def set_strengths(self) -> None:
         """Bring strengths to those of the members in training, at this step."""
@@ -281,9 +317,11 @@ class Population:
         """
         k, j = newborn.nonzero(as_tuple=True)
         W = self.net.weight.data
+        # Rows first: where a newborn feeds another, the column of the one that feeds is what stays.
         W[k, j] = incoming
         W[k, :, j] = outgoing
 
+        # A second moment of zero would make the first steps of a newborn as long as can be.
         if second_moment and self.optimiser.state:
             touched = newborn[:, :, None] | newborn[:, None]
             self.moments("weight")["exp_avg_sq"].masked_fill_(touched, second_moment)
@@ -295,7 +333,7 @@ class Population:
         if self.birthplaces is None:
             return
         dim = self.birthplaces.shape[-1]
-        places = self.birthplaces.gather(1, self.net.ids[..., None].expand(-1, -1, dim))
+        places = self.birthplaces.gather(1, self.ids[..., None].expand(-1, -1, dim))
         position, *moments = self._with_moments("positions")
         position[newborn] = places[newborn]
         for T in moments:
@@ -316,7 +354,7 @@ class Population:
 
     def count_idle(self, idle: Tensor) -> Tensor:
         """Count another check with these `idle` neurons; how many in a row each was, `(K, n)`."""
-        ids = self.net.ids
+        ids = self.ids
         count = torch.where(idle, self.idle_checks.gather(1, ids) + 1, 0).to(torch.int32)
         self.idle_checks = torch.zeros_like(self.idle_checks).scatter_(1, ids, count)
         return count
@@ -327,14 +365,14 @@ class Population:
         """Which members hold finite numbers only, `(K,)`."""
         net = self.net
         finite = _all_finite(net.weight) & _all_finite(net.bias[..., None])
-        if net.positions is None:
-            return finite
-        return finite & _all_finite(net.positions[:, net.hidden])
+        # Outputs have no positions, and those of inputs do not learn.
+        for positions in self.tensors(["positions"]).values():
+            finite = finite & _all_finite(positions[:, net.hidden])
+        return finite
 
     def remember(self) -> None:
         """Put the present weights aside as the last good ones."""
-        now = {name: self._get(name) for name in ("ids", *PARAMETERS)}
-        now = {name: T for name, T in now.items() if T is not None}
+        now = self.tensors(OF_THE_NET)
         if self.last_good and self.last_good["weight"].shape == now["weight"].shape:
             for name, T in now.items():
                 self.last_good[name].copy_(T)
@@ -348,13 +386,10 @@ class Population:
 
         Of one that grows: the neurons that are wired, without empty slots.
         """
-        held = self.last_good if last_good else dict(self.tensors())
-        whole = {
-            name: held[name][k : k + 1].to("cpu", copy=True)
-            for name in ("ids", *PARAMETERS)
-            if name in held
-        }
+        held = self.last_good if last_good else self.tensors(OF_THE_NET)
+        whole = {name: T[k : k + 1].to("cpu", copy=True) for name, T in held.items()}
 
+        # Slots of neurons that died are no part of the network.
         if self.grows:
             wired = _wired(whole["weight"][0], whole["bias"][0])
             wired[: self.net.n_inputs] = True
@@ -362,17 +397,23 @@ class Population:
             slots = Slots(wired.nonzero().T, len(wired))
             whole = {name: taken(T, AXES[name], None, slots) for name, T in whole.items()}
 
-        positions = whole["positions"][0] if "positions" in whole else None
-        parts = (whole[name][0] for name in ("ids", "weight", "bias"))
-        return Snapshot(self.step, self.net.n_neurons, *parts, positions)
+        return Snapshot(
+            self.step,
+            self.net.n_neurons,
+            whole["ids"][0],
+            whole["weight"][0],
+            whole["bias"][0],
+            whole["positions"][0] if "positions" in whole else None,
+        )
 
     def follow(self, T: Tensor, axes: str, members: Tensor, ids: Tensor) -> Tensor:
         """What was measured of `members` `(k,)` and neurons `ids` `(k, n)`, of those held now."""
+        # Both are in their old order, so a member's place is where its name is.
         stay = torch.isin(members, self.members).nonzero().flatten()
         changed = len(stay) < len(members)
         slots = None
-        if not torch.equal(ids[stay], self.net.ids):
-            slots = Slots(slots_of(ids[stay], self.net.ids), ids.shape[1])
+        if not torch.equal(ids[stay], self.ids):
+            slots = Slots(slots_of(ids[stay], self.ids), ids.shape[1])
         return taken(T, axes, stay if changed else None, slots)
 
 
@@ -391,6 +432,7 @@ class Slots:
         self.empty = neurons < 0
         self.any_empty = bool(self.empty.any())
         self.index = neurons.clamp_min(0)
+        # Where every neuron stays at its place, nothing need be gathered.
         in_place = torch.arange(neurons.shape[1], device=neurons.device)
         self.moved = neurons.shape[1] != n or not bool((self.empty | (neurons == in_place)).all())
 
@@ -418,6 +460,7 @@ def taken(
     if slots is None or "i" not in letters:
         return T
 
+    # Empty slots are gathered from slot 0, and set to zero then.
     axis = letters.index("i")
     if slots.moved:
         T = _gather_square(T, slots.index) if "j" in letters else _gather(T, slots.index, axis)
@@ -440,6 +483,7 @@ def _gather_square(T: Tensor, index: Tensor) -> Tensor:
     """T `(K, n, n)` of every member at `index` `(K, m)` along both axes, `(K, m, m)`."""
     m = index.shape[1]
     gathered = T.new_empty(len(T), m, m)
+    # Member by member, so that no index is as large as the matrix.
     for old, places, new in zip(T, index, gathered, strict=True):
         chunks = zip(places.split(ROWS_AT_ONCE), new.split(ROWS_AT_ONCE), strict=True)
         for rows, new_rows in chunks:
@@ -449,6 +493,7 @@ def _gather_square(T: Tensor, index: Tensor) -> Tensor:
 
 def slots_of(held: Tensor, ids: Tensor) -> Tensor:
     """Where the neurons `ids` `(K, m)` are among those held, -1 if nowhere; both ascend."""
+    # The last slot stands for neurons after all those held: they are not there either.
     slots = torch.searchsorted(held, ids).clamp_max(held.shape[1] - 1)
     return slots.where(held.gather(1, slots) == ids, -1)
 
@@ -459,20 +504,15 @@ def schedule_terms(penalties: Penalties, configs: Sequence[TrainConfig], step: i
     A member whose configuration lacks a term has it at strength 0.
     """
     off = Schedule(value=0)
-    schedules = {
-        name: [config.strengths.get(name, off) for config in configs]
-        for name in penalties.schedules
-    }
-    penalties.schedules = schedules
+    names = list(penalties.schedules)
+    schedules = {name: [config.strengths.get(name, off) for config in configs] for name in names}
+    penalties.schedules = dict(schedules)
     penalties.set_step(step)
 
     # What never changes is looked up once, not at every step.
-    constant = {
-        name: penalties.current[name]
-        for name, of_members in schedules.items()
-        if all(schedule.constant for schedule in of_members)
-    }
-    penalties.schedules = schedules | constant
+    for name in names:
+        if all(schedule.constant for schedule in schedules[name]):
+            penalties.schedules[name] = penalties.current[name]
 
 
 def _wired(W: Tensor, b: Tensor) -> Tensor:

@@ -43,12 +43,19 @@ except ImportError:  # not a Unix: no lock
     fcntl = None  # type: ignore[assignment]
 
 CONFIG = "config.toml"
+"""The configuration."""
 WEIGHTS = "weights.safetensors"
+"""The network and its status."""
 HISTORY = "history.csv"
+"""Rows over training."""
 SNAPSHOTS = "snapshots"
+"""The folder of networks over training."""
 CHECKPOINT = "checkpoint.safetensors"
+"""All that decides the next step."""
 STRUCTURE = "structure.json"
+"""Verdicts on the network, written by whoever judges it."""
 STATUSES = ("ok", "disconnected", "diverged", "interrupted")
+"""How a training may have ended."""
 
 
 class RunFolder:
@@ -90,6 +97,7 @@ class RunFolder:
             raise InputError(f"{self.path}: no such run folder")
         if not path.exists():
             raise InputError(f"{path}: no such file, so {self.path.name} is not a run folder")
+        # An error of TOML names the file already, one of a field does not.
         try:
             return TrainConfig(**read_toml(path))
         except InputError as error:
@@ -113,6 +121,7 @@ class RunFolder:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the folder for this process alone; the system lets go of it however that ends."""
+        # A folder can be opened for reading, and carries the lock as well as a file.
         try:
             handle = os.open(self.path, os.O_RDONLY)
         except OSError as error:
@@ -125,6 +134,7 @@ class RunFolder:
             raise InputError(f"{self.path}: another process is training there") from None
         except OSError:
             pass  # a file system without locks
+
         try:
             yield
         finally:
@@ -163,6 +173,7 @@ class RunFolder:
                     text if str(path) in text else f"{path}: does not fit config.toml: {text}"
                 ) from None
 
+        # A kill may have come between history and checkpoint: rows after the checkpoint come again.
         rows = self.history()
         history = [row for row in rows if row["step"] <= trainer.step]
         if len(history) != len(logged_steps(trainer.config, trainer.step)):
@@ -189,12 +200,15 @@ class RunFolder:
                 rows = [{name: json.loads(text) for name, text in row.items()} for row in table]
         except (ValueError, TypeError, csv.Error):
             raise InputError(f"{path}: not the history of a run") from None
+
+        # A file whose header or cells are others is another program's.
         numbers = (number for row in rows for number in row.values())
         if not known or not all(isinstance(number, int | float) for number in numbers):
             raise InputError(f"{path}: not the history of a run")
         return rows
 
     def _save_history(self, rows: list[Row]) -> None:
+        # JSON's numbers read back as the same floats.
         text = io.StringIO()
         if rows:
             table = csv.DictWriter(text, rows[0], lineterminator="\n")
@@ -231,6 +245,7 @@ class RunFolder:
         if run.positions is not None:
             tensors["positions"] = run.positions
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+
         about = {
             "status": run.status,
             "test_accuracy": repr(run.test_accuracy),
@@ -271,6 +286,7 @@ class RunFolder:
             )
         except (KeyError, ValueError) as error:
             raise InputError(f"{path}: not the weights of a run (no valid {error})") from None
+        # All tensors are there: do they belong to this configuration?
         try:
             _check_run(run)
         except InputError as error:
@@ -286,13 +302,15 @@ def _wiring(about: dict[str, str], config: TrainConfig) -> Wiring:
 
     A run that was written before its metadata said sizes and input mode asks its task.
     """
+    # Sizes in the metadata: a run may have been trained on data that no task knows.
     if "n_inputs" in about:
         n_inputs = int(about["n_inputs"])
         n_outputs = int(about["n_outputs"])
         mode = about["input_mode"]
     else:
         data = task_options(config.task, config.task_options).load()
-        n_inputs, n_outputs = data.n_inputs, data.n_outputs
+        n_inputs = data.n_inputs
+        n_outputs = data.n_outputs
         streams = data.kind == "stream" and config.input_mode != "elman"
         mode = "stream" if streams else config.input_mode
     return Wiring(n_inputs, n_outputs, config.n_iterations, config.activation, mode)
@@ -300,11 +318,13 @@ def _wiring(about: dict[str, str], config: TrainConfig) -> Wiring:
 
 def _check_run(run: Run) -> None:
     """Raise InputError for tensors and sizes that the configuration of a run cannot have led to."""
-    S, dtype = run.config.n_neurons, getattr(torch, run.config.dtype)
+    S = run.config.n_neurons
+    dtype = getattr(torch, run.config.dtype)
     wiring = run.wiring
     expect("weights", run.weights, (S, S), dtype)
     expect("biases", run.biases, (S,), dtype)
     expect("kept", run.kept, (S,), torch.bool)
+
     sizes_fit = min(wiring.n_inputs, wiring.n_outputs) >= 1
     sizes_fit &= wiring.n_inputs + wiring.n_outputs <= S
     if not sizes_fit or wiring.input_mode not in INPUT_MODES:
@@ -312,6 +332,7 @@ def _check_run(run: Run) -> None:
             f"{wiring.n_inputs} inputs, {wiring.n_outputs} outputs, {wiring.input_mode} of {S} "
             "neurons"
         )
+
     if run.positions is not None:
         shape = (S, run.positions.shape[-1])
         expect("positions", run.positions, shape, dtype, finite=False)
@@ -331,6 +352,7 @@ def _read_snapshot(path: Path, n_neurons: int) -> Snapshot:
         )
     except (KeyError, ValueError):
         raise InputError(f"{path}: not a snapshot of a run") from None
+
     try:
         _check_snapshot(snapshot, n_neurons)
     except InputError as error:
@@ -343,7 +365,8 @@ def _check_snapshot(snapshot: Snapshot, n_neurons: int) -> None:
     if snapshot.n_neurons != n_neurons:
         raise InputError(f"n_neurons: {snapshot.n_neurons} where config.toml says {n_neurons}")
     check_ids(snapshot.ids, n_neurons)
-    n, dtype = len(snapshot.ids), snapshot.held_weights.dtype
+    n = len(snapshot.ids)
+    dtype = snapshot.held_weights.dtype
     expect("weights", snapshot.held_weights, (n, n), dtype)
     expect("biases", snapshot.held_biases, (n,), dtype)
     positions = snapshot.held_positions

@@ -62,6 +62,7 @@ def train(
             [config], data=data, start=starts, callbacks=callbacks, observer=observer, stop=stop
         )[0]
 
+    # Before the data are loaded: to be told of a folder that is taken need not take long.
     check_new(Path(out))
     trainer = Trainer([config], data, start=starts)  # first: if it is wrong, no folder is left
     store = RunFolder.create(Path(out), config, None if start is None else trainer)
@@ -91,8 +92,9 @@ def resume(
     with store.lock():
         if store.finished():
             run = store.run()
-            store.tidy()
+            store.tidy()  # a kill may have come between the result and this
             return run
+
         trainer = Trainer([config], data)
         store.restore(trainer)
         return _train_in(store, trainer, observing(callbacks, trainer, observer), stop)
@@ -160,9 +162,11 @@ def _run(
     trainer: Trainer, member: Member, snapshots: list[Snapshot], folder: Path | None = None
 ) -> Run:
     """The run of a member that is finished."""
-    final, net = member.final, trainer.net
+    net = trainer.net
+    final = member.final
     assert final is not None
     wiring = Wiring(net.n_inputs, net.n_outputs, net.n_iterations, net.activation, net.input_mode)
+
     return Run(
         member.config,
         wiring,
@@ -205,6 +209,7 @@ def _train_in(
     store.remove_drafts()
     trainer.on_snapshot = lambda _, snapshot: store.save_snapshot(snapshot)
     trainer.run(observer=observe, stop=stop)
+    # Asked to stop before the end: what is needed to go on is saved before the result.
     if trainer.step < trainer.config.steps and trainer.training:
         store.save_checkpoint(trainer)
         trainer.finish("interrupted")

@@ -14,14 +14,17 @@ from urn.population.population import AXES, Population
 
 REPLACED = ("ids", "members")
 """Tensors that `Population.take` sets."""
+ON_THE_CPU = ("born", "will")
+"""Tensors that growth reads one number at a time."""
 
 
 def fingerprint(data: Dataset) -> Tensor:
     """A number that tells training data apart: to go on with others would be another run."""
     whole = 0
+    # Shapes count as well: the same bytes may be other samples.
     for tensor in data.train:
         shape = str(tuple(tensor.shape)).encode()
-        whole = zlib.crc32(np.ascontiguousarray(tensor.cpu()), zlib.crc32(shape, whole))
+        whole = zlib.crc32(np.ascontiguousarray(tensor.cpu()).data, zlib.crc32(shape, whole))
     return torch.tensor(whole)
 
 
@@ -34,7 +37,7 @@ def save(population: Population, data: Tensor) -> dict[str, Tensor]:
     data : tensor
         The `fingerprint` of what it learns.
     """
-    tensors = {"step": torch.tensor(population.step), "data": data, **dict(population.tensors())}
+    tensors = {"step": torch.tensor(population.step), "data": data, **population.tensors()}
     for name in PARAMETERS:
         for key, moment in population.moments(name).items():
             tensors[f"{name}.{key}"] = torch.as_tensor(moment)
@@ -70,21 +73,24 @@ def restore(
     except KeyError as missing:
         raise InputError(f"no tensor {missing}") from None
 
-    device = population.net.ids.device
+    # First the shape of everything, then its values.
+    device = population.device
     population.step = int(tensors["step"])
     if len(tensors["members"]) < len(population.members):
         population.take(members=tensors["members"])
     population.set_strengths()
     population.hold_ids(tensors["ids"].to(device))
+
     for name in AXES:
         if name in PARAMETERS:
             _restore_parameter(population, name, tensors)
         elif name not in REPLACED:
-            on = "cpu" if name in ("born", "will") else device
+            on = torch.device("cpu") if name in ON_THE_CPU else device
             value = tensors.get(name)
             setattr(population, name, None if value is None else value.to(on))
     population.remember()
 
+    # Saved between two checks, when the last good weights were not those of that step.
     good = {name: tensors.get(f"good.{name}") for name in ("ids", *PARAMETERS)}
     if good["ids"] is not None:
         population.last_good = {name: T.to(device) for name, T in good.items() if T is not None}
@@ -97,6 +103,7 @@ def _restore_parameter(population: Population, name: str, tensors: dict[str, Ten
     if value is None:
         return
     value.data.copy_(tensors[name])
+    # Moments are named after their parameter: weight.exp_avg, weight.step.
     prefix = f"{name}."
     state = {
         key.removeprefix(prefix): moment.to(value.device)
@@ -120,11 +127,16 @@ def check(
         For a tensor that is missing.
     """
     config = population.configs[0]
-    net, dtype = population.net, population.net.bias.dtype
-    step, members, ids = tensors["step"], tensors["members"], tensors["ids"]
+    net = population.net
+    dtype = population.dtype
+    step = tensors["step"]
+    members = tensors["members"]
+    ids = tensors["ids"]
     K = members.numel()
+
     expect("step", step, (), torch.int64)
     expect("members", members, (K,), torch.int64)
+    # Which data and which members: the likeliest mistakes come first.
     if not torch.equal(tensors["data"], data):
         raise InputError("data: the training data are not those it was made with")
     if not 0 <= step <= config.steps:
@@ -147,16 +159,19 @@ def check(
 
 def _check_growth(population: Population, tensors: dict[str, Tensor]) -> None:
     """Ages of neurons, against the neurons that are held, and what newborns are given."""
-    net, born = population.net, tensors["born"]
+    net = population.net
+    born = tensors["born"]
     shape = (len(tensors["ids"]), net.n_neurons)
     expect("born", born, shape, torch.int64)
+
+    # Inputs and outputs are not born, and a neuron that is alive has a slot.
     alive = born >= 0
     held = torch.zeros_like(alive).scatter_(1, tensors["ids"].cpu(), True)
     end = net.n_neurons - net.n_outputs
     if (alive & ~held).any() or alive[:, : net.n_inputs].any() or alive[:, end:].any():
         raise InputError("born: a neuron lives that is not held, or is no hidden one")
 
-    dtype = net.bias.dtype
+    dtype = population.dtype
     if population.will is not None:
         expect("will", tensors["will"], shape, dtype)
     if net.positions is not None:
@@ -167,11 +182,11 @@ def _check_growth(population: Population, tensors: dict[str, Tensor]) -> None:
 def _check_parameters(population: Population, tensors: dict[str, Tensor]) -> None:
     """Parameters with what the optimiser remembers of them, and the last good ones."""
     K, n = tensors["ids"].shape
-    dtype = population.net.bias.dtype
+    dtype = population.dtype
     n_good = tensors.get("good.ids", tensors["ids"]).shape[-1]  # growth may have changed it since
 
     for name in PARAMETERS:
-        value = getattr(population.net, name)
+        value: Tensor | None = getattr(population.net, name)
         if value is None:
             continue
         finite = name != "positions"
@@ -181,6 +196,7 @@ def _check_parameters(population: Population, tensors: dict[str, Tensor]) -> Non
         expect(name, tensors[name], shape, dtype, finite=finite)
         if "good.ids" in tensors:
             expect(f"good.{name}", tensors[f"good.{name}"], good_shape, dtype, finite=finite)
+        # The optimiser remembers nothing before its first step, and nothing of positions that stay.
         if tensors["step"] > 0 and isinstance(value, torch.nn.Parameter):
             expect(f"{name}.step", tensors[f"{name}.step"], (), torch.int64)
             for moment in (f"{name}.exp_avg", f"{name}.exp_avg_sq"):

@@ -47,6 +47,7 @@ def logged_steps(config: TrainConfig, step: int) -> list[int]:
     """The steps up to `step` that have a row."""
     every = config.log_every
     steps = list(range(every, step + 1, every))
+    # The last step has a row whatever its number.
     if step == config.steps and step % every:
         steps.append(step)
     return steps
@@ -84,6 +85,7 @@ def rows(
     # Counted matrix by matrix: over several axes torch would copy W as int64.
     connections = [int(torch.count_nonzero(W)) for W in net.weight]
 
+    # In the order of `columns`.
     for k in range(net.population):
         numbers: list[float] = [population.step, float(losses[k]), float(accuracy[k])]
         numbers += [int(alive[k]), connections[k]]

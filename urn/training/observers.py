@@ -85,6 +85,7 @@ class TensorBoard:
         self._writers: dict[int, Any] = {}
 
     def __call__(self, step: int, row: dict[str, float], member: int) -> None:
+        # A writer for each member, made when its first row comes.
         if member not in self._writers:
             folder = self.folder / f"member{member}" if member else self.folder
             self._writers[member] = self._new_writer(str(folder))
@@ -92,4 +93,5 @@ class TensorBoard:
         for name, value in row.items():
             if name != "step":
                 writer.add_scalar(name, value, step)
+        # TensorBoard is to show it now, and a kill is not to lose it.
         writer.flush()

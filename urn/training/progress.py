@@ -29,6 +29,7 @@ def describe(trainer: Trainer) -> str:
 
     Medians over a population.
     """
+    # Members that diverged are shown with their last row.
     rows = [member.history[-1] for member in trainer.members if member.history]
     if not rows:
         return "..."
@@ -67,7 +68,7 @@ def bars(
 
 @contextmanager
 def progress(title: str, quiet: bool = False) -> Iterator[Observer]:
-    """Yield an observer for `train`: a bar, lines where there is no terminal, or if quiet nothing."""
+    """Yield an observer for `train`: a bar, lines without a terminal, nothing if quiet."""
     console = Console(stderr=True)
     if quiet:
         yield lambda trainer: None

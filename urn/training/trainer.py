@@ -61,21 +61,22 @@ class Trainer:
         start: Sequence[Trained] | None = None,
     ) -> None:
         _check_configs(configs, data)
-        self.config = config = configs[0]
+        self.config = configs[0]
         self.on_snapshot = on_snapshot
         self.members = [Member(config, k) for k, config in enumerate(configs)]
-        device = device_of(config.device)
+        device = device_of(self.config.device)
         with memory_for("task_options"):
-            self.data = data or task_options(config.task, config.task_options).load()
+            self.data = data or task_options(self.config.task, self.config.task_options).load()
 
         self.population = build(configs, self.data, device)
         self.net = self.population.net
         self.optimiser = self.population.optimiser
-        seeds, dtype = self.population.seeds, self.net.bias.dtype
-        self.batches = Batches(self.data.train, config, seeds, device, dtype)
+        seeds = self.population.seeds
+        self.batches = Batches(self.data.train, self.config, seeds, device, self.population.dtype)
 
+        # A network that grows starts with the neurons of a trained one, or with a few of its own.
         kept = None if start is None else start_from(self.population, start)
-        self.rule = config.growth
+        self.rule = self.config.growth
         self.grown_at: int | None = None
         if self.rule is not None:
             self.rule = growth.start(self.population, self.rule, kept)
@@ -111,7 +112,8 @@ class Trainer:
         stop : callable, optional
             Asked between two steps; training ends early when it says True.
         """
-        config, population = self.config, self.population
+        config = self.config
+        population = self.population
         until = config.steps if until is None else min(until, config.steps)
         update = None
 
@@ -121,7 +123,8 @@ class Trainer:
             if update is None:
                 continue  # a member diverged and left; the others do this step again
             population.step += 1
-            members, ids = population.members, population.net.ids
+            members = population.members  # who made this step: a check may drop some of them
+            ids = population.ids
             checked = self.step % config.check_every == 0 or self.step == config.steps
             logged = self.step % config.log_every == 0 or self.step == config.steps
 
@@ -144,7 +147,9 @@ class Trainer:
 
     def _update(self) -> tuple[Activity, Tensor] | None:
         """One step. Returns the activity and the task losses, or None if a member had to leave."""
-        population, net, penalties = self.population, self.net, self.population.penalties
+        net = self.net
+        population = self.population
+        penalties = population.penalties
         if self.rule is not None and self.step > 0 and self.grown_at != self.step:
             growth.grow(population, self.rule)
             self.grown_at = self.step
@@ -158,6 +163,8 @@ class Trainer:
         losses = task_losses(output, y, self.data.kind)
         (losses + penalties.smooth(net, activity)).sum().backward()
 
+        # Biases stand for all parameters here, for they are few; a check looks at all.
+        assert net.bias.grad is not None
         finite = torch.isfinite(losses.detach() + net.bias.grad.sum(1))
         if not bool(finite.all()):
             self._dismiss(finite)
@@ -169,16 +176,17 @@ class Trainer:
 
     def _check(self) -> None:
         """Drop dead neurons and members that diverged, and put the weights aside as good."""
-        config, population, net = self.config, self.population, self.net
+        config = self.config
+        population = self.population
         self.optimiser.zero_grad()  # the memory of the gradient serves the check
         self._dismiss(population.finite())
         if not self.training:
             return
 
         if config.remove_dead:
-            hold = dead.alive(net, self.optimiser, population.penalties)
+            hold = dead.alive(self.net, self.optimiser, population.penalties)
             if config.remove_dangling:
-                idle = dead.idle(net, self.optimiser, population.penalties)
+                idle = dead.idle(self.net, self.optimiser, population.penalties)
                 hold &= population.count_idle(idle) < config.remove_dangling
             if population.grows:
                 growth.bury(population, growth.alive(population) & ~hold)
@@ -192,6 +200,7 @@ class Trainer:
         """Members that are not `finite` `(K,)` leave with their last good weights."""
         if bool(finite.all()):
             return
+        # The weights of now are not theirs: those of the last check are.
         for k in (~finite).nonzero().flatten().tolist():
             self._settle(k, "diverged", last_good=True)
         self.population.take(members=finite.nonzero().flatten().cpu())
@@ -205,18 +214,19 @@ class Trainer:
 
     def _log(self, activity: Activity, losses: Tensor, members: Tensor, ids: Tensor) -> None:
         """Append a row to every history, from what `members` and their neurons `ids` did."""
-        axes = [*ACTIVITY_AXES, "k"]
-        now = [
-            self.population.follow(T, of_T, members, ids)
-            for T, of_T in zip([*activity, losses], axes, strict=True)
-        ]
+        follow = self.population.follow
+        N = follow(activity.N, ACTIVITY_AXES["N"], members, ids)
+        n = follow(activity.n, ACTIVITY_AXES["n"], members, ids)
+        losses = follow(losses, "k", members, ids)
+
         accuracy = self.evaluate(self.data.validation)
-        rows = history.rows(self.population, Activity(*now[:2]), now[2], accuracy)
+        rows = history.rows(self.population, Activity(N, n), losses, accuracy)
         for member, row in zip(self.training, rows, strict=True):
             member.history.append(row)
 
     def _is_snapshot_step(self) -> bool:
-        n, steps = self.config.snapshots, self.config.steps
+        n = self.config.snapshots
+        steps = self.config.steps
         return self.step * n // steps > (self.step - 1) * n // steps
 
     def finish(self, status: str = "ok") -> None:
@@ -225,6 +235,7 @@ class Trainer:
             return
         accuracy = self.evaluate(self.data.test)
         connected = dead.connected(self.net)
+
         for k, member in enumerate(self.training):
             self._settle(k, "disconnected" if status == "ok" and not connected[k] else status)
             member.test_accuracy = float(accuracy[k])
