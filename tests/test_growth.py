@@ -1,5 +1,6 @@
-"""Births and deaths: what they leave untouched, what bounds them, and that an interruption does not show."""
+"""Births and deaths: what they leave untouched and what bounds them; interruptions do not show."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,6 +8,7 @@ from tests.conftest import after
 from urn import URN, InputError, TrainConfig, load_run, resume, train, train_population
 from urn.optimiser.adam import ClippedRMSProp
 from urn.population import growth
+from urn.settings.config import GrowthRule
 from urn.training.trainer import Trainer
 
 LIVELY = {
@@ -145,7 +147,8 @@ def test_clipped_rmsprop_step_by_hand():
     )
     w.grad = torch.tensor([1.0, 0.1, -0.1, 0.0])
     optimiser.step()
-    # v = 0.1, 0.001, 0.001, 0; steps 0.1 / sqrt(0.11) = 0.30 -> 0.05, 0.01 / sqrt(0.011) = 0.0953 -> 0.05; then 0.01 off.
+    # v = 0.1, 0.001, 0.001, 0; steps 0.1 / sqrt(0.11) = 0.30 -> 0.05 and
+    # 0.01 / sqrt(0.011) = 0.0953 -> 0.05; then 0.01 off.
     torch.testing.assert_close(w.detach(), torch.tensor([0.94, 0.44, -0.44, 0.0]))
     w.grad = torch.tensor([0.0, 0.001, 0.0, 0.0])
     optimiser.step()
@@ -352,3 +355,42 @@ def test_a_checkpoint_with_foreign_ages_is_refused():
     with pytest.raises(InputError, match="born"):
         fresh.load_state_dict(state | {"born": born})
     fresh.load_state_dict(state)
+
+
+def decided(norms: list[float], rule: dict, chance: float = 0.5, born: list[int] | None = None):
+    """Of one member with one input, one output and four hidden neurons, at step 10."""
+    ids = torch.arange(6)[None]
+    born = torch.tensor([[-1, *(born or [0, 0, 0, 0]), -1]])
+    uniform = np.full((1, 2 + 2 * 6), chance)
+    norms = torch.tensor([[0.0, *norms, 0.0]])
+    rule = GrowthRule(**{"cap": 4, "threshold": 0.5, **rule})
+    dies, births = growth.decide(rule, norms, born, ids, uniform, 10)
+    return dies[0, 1:5].tolist(), bool(births[0])
+
+
+def test_who_dies_and_who_is_born_by_hand():
+    certain = {"delete_probability": 1.0, "add_probability": 1.0, "spontaneous_probability": 0.0}
+    no, yes = False, True
+    # Three are weak, two are spared: by age, the youngest, or the oldest. The strong one stays.
+    young = certain | {"reserve": 2, "spare": "young"}
+    assert decided([0.1, 0.9, 0.2, 0.3], young, born=[3, 1, 7, 9]) == ([yes, no, no, no], no)
+    old = certain | {"reserve": 2, "spare": "old"}
+    assert decided([0.1, 0.9, 0.2, 0.3], old, born=[3, 1, 7, 9]) == ([no, no, no, yes], no)
+    # A newborn cannot die, nor can one without the chance.
+    assert decided([0.1, 0.9, 0.2, 0.3], old | {"youth": 2}, born=[3, 1, 7, 9]) == ([no] * 4, no)
+    assert decided([0.1] * 4, old | {"delete_probability": 0.5}) == ([no] * 4, no)
+    # The reserve is too small: one is born, if the cap and the chance allow.
+    assert decided([0.9] * 4, certain, born=[0, 0, 0, -1]) == ([no] * 4, yes)
+    assert decided([0.9] * 4, certain) == ([no] * 4, no)
+    assert decided([0.9] * 4, certain | {"add_probability": 0.5}, born=[0, 0, 0, -1])[1] is False
+    # A death makes room for a birth of its own accord.
+    crowded = certain | {"reserve": 3, "spontaneous_probability": 1.0}
+    dies, birth = decided([0.1] * 4, crowded)
+    assert (sum(dies), birth) == (1, yes)
+
+
+def test_what_chance_says_depends_on_seed_and_step_alone():
+    together, alone = growth.chances([3, 4], 1234, 50), growth.chances([4], 1234, 50)
+    assert together.shape == (2, 102)
+    assert np.array_equal(together[1], alone[0])
+    assert not np.array_equal(together[0], growth.chances([3, 4], 1235, 50)[0])

@@ -20,7 +20,9 @@ DIGITS = TrainConfig(
     strengths={"weight": 1e-3, "locality": 1e-3, "activity": 1e-3},
     dtype="float64",
 )
+"""Has positions that learn."""
 TABLE = {"start": 6, "reserve": 2, "add_probability": 0.5, "inherit": True}
+"""Has ages and wills."""
 KINDS: dict[str, tuple[TrainConfig, Dataset | None]] = {
     "learned positions": (DIGITS, None),
     "streams": (STREAM, None),
@@ -65,13 +67,14 @@ def picked(
 ) -> torch.Tensor:
     """The same in plain words: element by element along each axis of neurons, zero where -1."""
     result = []
-    for place, k in enumerate(members):
+
+    for row, k in enumerate(members):
         t = T[k]
         for axis, letter in enumerate(axes.split()[1:]):
             if letter in ("i", "j") and slots is not None:
                 parts = [
                     t.select(axis, s) if s >= 0 else torch.zeros_like(t.select(axis, 0))
-                    for s in slots[place]
+                    for s in slots[row]
                 ]
                 t = torch.stack(parts, axis)
         result.append(t)
@@ -88,6 +91,7 @@ def some_slots(population: Population, n_members: int, empty: bool) -> torch.Ten
     width = net.n_inputs if population.penalties.settings.group is not None else 1
     n_groups = n_hidden // width
     rows = []
+
     for k in range(n_members):
         groups = torch.arange(n_groups)
         first = groups[groups % 3 != k % 3][: n_groups // 2]
@@ -106,8 +110,8 @@ def names_of(population: Population, members: list[int], slots: torch.Tensor) ->
         held = population.ids[k][row.clamp_min(0)].clone()
         empty = (row < 0).nonzero().flatten().tolist()
         last = int(held[empty[0] - 1]) if empty else 0
-        for n, place in enumerate(empty):
-            held[place] = last + 1 + n
+        for n, slot in enumerate(empty):
+            held[slot] = last + 1 + n
         names.append(held)
     return torch.stack(names)
 
@@ -120,6 +124,7 @@ CASES = {
     "empty slots": ([0, 1, 2], True, True),
     "both, empty slots": ([1, 2], True, True),
 }
+"""Members that stay, whether neurons are taken too, and whether some slots are empty."""
 
 
 @pytest.mark.parametrize(("members", "neurons", "empty"), CASES.values(), ids=CASES)
@@ -138,15 +143,15 @@ def test_take_is_plain_indexing_of_every_tensor(
     after = everything(population)
 
     assert after.keys() == before.keys()
-    rows = None if slots is None else slots.tolist()
+    wanted = None if slots is None else slots.tolist()
     for name, (axes, T) in before.items():
-        expected = picked(T, axes, members, rows)
+        expected = picked(T, axes, members, wanted)
         if name == "ids" and empty:
             expected = ids
         if name == "positions" and births is not None and slots is not None:
-            for place, k in enumerate(members):
-                gone = slots[place] < 0
-                expected[place, gone] = births[k, ids[place, gone]] if gone.any() else 0
+            for row, k in enumerate(members):
+                gone = slots[row] < 0
+                expected[row, gone] = births[k, ids[row, gone]] if gone.any() else 0
         exact = not name.startswith("weight.shared")  # averaged anew, equal to rounding
         torch.testing.assert_close(
             after[name][1],
@@ -230,7 +235,9 @@ def test_a_population_shrinks_to_its_largest_member() -> None:
     hold = torch.zeros_like(population.ids, dtype=torch.bool)
     for k, n in enumerate((3, 5, 1)):
         hold[k, 66 : 66 + n] = True
+
     population.compact(hold)
+
     assert population.ids[1].tolist() == [*range(64), *range(66, 71), *range(84, 94)]
     assert population.ids[0].tolist() == [*range(64), 64, 65, 66, 67, 68, *range(84, 94)]
     assert population.ids[2].tolist() == [*range(64), 64, 65, 66, 67, 68, *range(84, 94)]
@@ -250,7 +257,9 @@ def test_a_newborn_comes_into_its_slot_and_nothing_else_changes() -> None:
     before = population.net.weight.detach().clone()
     n = population.ids.shape[1]
     rows, columns = torch.rand(2, 3, n, dtype=torch.float64)
+
     population.insert(newborn, rows, columns, second_moment=0.25)
+
     W = population.net.weight.detach()
     for k in range(3):
         j = int(newborn[k].nonzero())
@@ -266,7 +275,8 @@ def test_a_newborn_comes_into_its_slot_and_nothing_else_changes() -> None:
 
 def test_a_matrix_larger_than_a_chunk_of_rows() -> None:
     """It is gathered a few rows at a time."""
-    n, m = 700, 600
+    n = 700
+    m = 600
     T = torch.arange(2 * n * n).view(2, n, n)
     index = torch.stack(
         [torch.randperm(n, generator=torch.Generator().manual_seed(k))[:m] for k in (0, 1)]
@@ -289,12 +299,13 @@ def test_slots_of_neurons_by_their_names() -> None:
 def test_what_was_measured_before_a_check_follows_too() -> None:
     """Of members and neurons that are gone nothing is left, of those that are new it is zero."""
     population = population_of(*KINDS["learned positions"])
-    members, ids = population.members, population.ids
+    members = population.members
+    ids = population.ids
     n = torch.rand(3, 2, ids.shape[1])
     population.take(torch.tensor([0, 2]), some_slots(population, 2, False))
     now = population.follow(n, "k l i", members, ids)
-    for place, k in enumerate((0, 2)):
-        assert torch.equal(now[place], n[k][:, population.ids[place]])
+    for row, k in enumerate((0, 2)):
+        assert torch.equal(now[row], n[k][:, population.ids[row]])
 
 
 def test_a_snapshot_of_a_network_that_grows_holds_no_empty_slot() -> None:

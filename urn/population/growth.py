@@ -35,7 +35,7 @@ def decide(
     norms: Tensor,
     born: Tensor,
     ids: Tensor,
-    chance: np.ndarray,
+    uniform: np.ndarray,
     step: int,
     wanted: Tensor | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -51,7 +51,7 @@ def decide(
         The update it was born after, -1 where no hidden neuron is alive.
     ids : (K, n) tensor
         Which of the S neurons it is.
-    chance : (K, 2 + 2 S) array
+    uniform : (K, 2 + 2 S) array
         Numbers in [0, 1), see `chances`.
     step : int
         Updates made.
@@ -69,13 +69,13 @@ def decide(
     count = weak.sum(1)
 
     # A birth fills the reserve, or comes of itself.
-    births = (count < rule.reserve) & (chance[:, 0] < rule.add_probability)
-    births |= chance[:, 1] < rule.spontaneous_probability
+    births = (count < rule.reserve) & (uniform[:, 0] < rule.add_probability)
+    births |= uniform[:, 1] < rule.spontaneous_probability
 
     dies = np.zeros_like(weak)
     if (count > rule.reserve).any():
         dies = _dying(
-            rule, weak, born.cpu().numpy(), ids.cpu().numpy(), chance[:, 2:], step, wanted
+            rule, weak, born.cpu().numpy(), ids.cpu().numpy(), uniform[:, 2:], step, wanted
         )
     if births.any():
         assert rule.cap is not None
@@ -88,14 +88,14 @@ def _dying(
     weak: np.ndarray,
     born: np.ndarray,
     ids: np.ndarray,
-    chance: np.ndarray,
+    uniform: np.ndarray,
     step: int,
     wanted: Tensor | None,
 ) -> np.ndarray:
     """Who of the weak dies, `(K, n)`. Chance holds two numbers for each of the S neurons."""
-    S = chance.shape[1] // 2
+    S = uniform.shape[1] // 2
     # Neurons with a small key are spared first. Chance decides among equals.
-    key = np.take_along_axis(chance[:, :S], ids, 1)
+    key = np.take_along_axis(uniform[:, :S], ids, 1)
     if rule.spare == "young":
         key = key + (step - born)
     elif rule.spare == "old":
@@ -105,7 +105,7 @@ def _dying(
 
     # The rank of every neuron by its key; those that are not weak come last.
     rank = np.argsort(np.argsort(np.where(weak, key, np.inf), 1), 1)
-    drawn = np.take_along_axis(chance[:, S:], ids, 1) < rule.delete_probability
+    drawn = np.take_along_axis(uniform[:, S:], ids, 1) < rule.delete_probability
     return weak & (rank >= rule.reserve) & drawn & (step - born >= rule.youth)
 
 
@@ -152,9 +152,9 @@ def wire(
     for k, j in newborn.nonzero().tolist():
         ids = net.ids[k].cpu()
         normal = _normal_numbers(seeds[k], step, ids, int(ids[j]), net.n_neurons).to(W)
-        heard, sent = normal.unbind()  # (n,) each
+        received, sent = normal.unbind()  # (n,) each
 
-        row = rule.newborn_scale * heard * others[k]
+        row = rule.newborn_scale * received * others[k]
         if will is not None:
             row += will[k, ids].to(W) * others[k]
 
@@ -172,8 +172,8 @@ def wire(
 
 def _normal_numbers(seed: int, step: int, ids: Tensor, neuron: int, S: int) -> Tensor:
     """What a newborn draws for weights from and to the neurons held, `(2, n)`."""
-    draws = np.random.default_rng([seed, step, 1 + neuron]).standard_normal((2, S))
-    return torch.from_numpy(draws)[:, ids]
+    numbers = np.random.default_rng([seed, step, 1 + neuron]).standard_normal((2, S))
+    return torch.from_numpy(numbers)[:, ids]
 
 
 def outgoing_norms(net: URN, T: Tensor, alive: Tensor) -> Tensor:
@@ -198,8 +198,10 @@ def chances(seeds: Sequence[int], step: int, S: int) -> np.ndarray:
 @lru_cache(maxsize=4)
 def _block_of_chances(seeds: tuple[int, ...], block: int, n_steps: int, S: int) -> np.ndarray:
     """The numbers of `n_steps` steps in a row, `(n_steps, K, 2 + 2 S)`."""
-    draws = [np.random.default_rng([seed, block, 0]).random((n_steps, 2 + 2 * S)) for seed in seeds]
-    return np.stack(draws, 1)
+    numbers = [
+        np.random.default_rng([seed, block, 0]).random((n_steps, 2 + 2 * S)) for seed in seeds
+    ]
+    return np.stack(numbers, 1)
 
 
 # ---- the same, of a population
@@ -296,10 +298,10 @@ def grow(population: Population, rule: GrowthRule) -> None:
     wanted = None
     if rule.spare == "gradient" and population.optimiser.state:
         wanted = outgoing_norms(net, population.moments("weight")["exp_avg"], born >= 0)
-    chance = chances(population.seeds, step, net.n_neurons)
+    uniform = chances(population.seeds, step, net.n_neurons)
 
     # Deaths first: their slots, and their places under the cap, are free for those who are born.
-    dies, births = decide(rule, norms, born, population.ids, chance, step, wanted)
+    dies, births = decide(rule, norms, born, population.ids, uniform, step, wanted)
     if dies.any():
         bury(population, torch.from_numpy(dies).to(population.device))
     if births.any():
