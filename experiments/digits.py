@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> None:
             for k in range(given.seeds)
         ]
         with progress(name) as report:
-            runs = train_population(configs, data=data, report=report)
+            runs = train_population(configs, data=data, observer=report)
         results = [look(run, data) for run in runs]
         console.print(table(name, results))
         console.print(verdicts(results))

@@ -99,7 +99,7 @@ def _train(job: Job, data: Dataset, report, stop) -> list[Path] | None:
     if not todo:
         return []
     starts = [load_run(job.starts[k]) for k in todo] if job.starts else None
-    how = {"data": data, "report": report, "stop": stop}
+    how = {"data": data, "observer": report, "stop": stop}
     if job.configs[0].n_neurons > LARGE:
         for k, start in zip(todo, starts or [None] * len(todo), strict=True):
             folder = job.folders[k]

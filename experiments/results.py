@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from analysis.page import render
 from experiments.claims import NAMES, spread
 from urn import InputError, TrainConfig
-from urn.population.growth import Growth
+from urn.settings.config import GrowthRule
 
 KEYS = ("name", "claim", "source", "paper", "ours", "seeds", "passed")
 SHOWN = (
@@ -127,7 +127,7 @@ def settings(arms: dict[str, TrainConfig], after: dict[str, str]) -> dict[str, d
         for name, cell in cells.items():
             found.setdefault(name, {})[arm] = cell
     usual = TrainConfig().to_dict() | {
-        f"growth.{name}": value for name, value in Growth().model_dump().items()
+        f"growth.{name}": value for name, value in GrowthRule().model_dump().items()
     }
     dull = {
         name

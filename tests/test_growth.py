@@ -1,11 +1,14 @@
-"""Births and deaths: what they leave untouched, what bounds them, and that an interruption does not show."""
+"""Births and deaths: what they leave untouched and what bounds them; interruptions do not show."""
 
+import numpy as np
 import pytest
 import torch
 
 from tests.conftest import after
 from urn import URN, InputError, TrainConfig, load_run, resume, train, train_population
 from urn.optimiser.adam import ClippedRMSProp
+from urn.population import growth
+from urn.settings.config import GrowthRule
 from urn.training.trainer import Trainer
 
 LIVELY = {
@@ -144,7 +147,8 @@ def test_clipped_rmsprop_step_by_hand():
     )
     w.grad = torch.tensor([1.0, 0.1, -0.1, 0.0])
     optimiser.step()
-    # v = 0.1, 0.001, 0.001, 0; steps 0.1 / sqrt(0.11) = 0.30 -> 0.05, 0.01 / sqrt(0.011) = 0.0953 -> 0.05; then 0.01 off.
+    # v = 0.1, 0.001, 0.001, 0; steps 0.1 / sqrt(0.11) = 0.30 -> 0.05 and
+    # 0.01 / sqrt(0.011) = 0.0953 -> 0.05; then 0.01 off.
     torch.testing.assert_close(w.detach(), torch.tensor([0.94, 0.44, -0.44, 0.0]))
     w.grad = torch.tensor([0.0, 0.001, 0.0, 0.0])
     optimiser.step()
@@ -154,11 +158,11 @@ def test_clipped_rmsprop_step_by_hand():
 
 def test_it_starts_with_one_neuron_grows_and_members_differ_in_size(config):
     trainer = Trainer([config.replace(seed=seed) for seed in range(4)])
-    assert trainer.living_neurons().tolist() == [1] * 4
+    assert trainer.count_alive().tolist() == [1] * 4
     sizes, differed = set(), False
     while trainer.step < config.steps:
         trainer.run(until=trainer.step + 1)
-        now = trainer.living_neurons()
+        now = trainer.count_alive()
         sizes |= set(now.tolist())
         differed |= len(set(now.tolist())) > 1
         assert int(now.max()) <= config.growth.cap
@@ -178,39 +182,38 @@ def test_the_cap_holds_and_is_reached():
         }
     )
     trainer = trained(greedy)
-    assert trainer.living_neurons().tolist() == [5, 5, 5]
+    assert trainer.count_alive().tolist() == [5, 5, 5]
     full = symbols(
         n_neurons=8 + 3, growth={"spontaneous_probability": 1.0, "delete_probability": 0.0}
     )
-    assert trained(full).living_neurons().tolist() == [3, 3, 3]
+    assert trained(full).count_alive().tolist() == [3, 3, 3]
 
 
 @pytest.mark.parametrize("norm", [0.0, 1e-3, 1.0])
 def test_a_newborn_leaves_the_function_unchanged_up_to_its_threshold_weight(config, norm):
-    growth = {
+    table = {
         **config.to_dict()["growth"],
         "newborn_norm": norm,
         "add_probability": 0.0,
         "spontaneous_probability": 0.0,
     }
-    trainer = trained(config.replace(growth=growth))
-    net, growing = trainer.net, trainer.growing
+    trainer = trained(config.replace(growth=table))
+    net, population = trainer.net, trainer.population
     x, _, _ = trainer.batches.at(trainer.step)
     before = net.unroll(x)[0].detach()
-    growing.rule = growing.rule.model_copy(
+    rule = trainer.rule.model_copy(
         update={"spontaneous_probability": 1.0, "delete_probability": 0.0}
     )
-    sizes = trainer.living_neurons()
-    trainer.carried = growing.act(net, trainer.optimiser, trainer.carried, trainer.step)
-    assert torch.equal(trainer.living_neurons(), sizes + 1)
+    sizes = trainer.count_alive()
+    growth.grow(population, rule)
+    assert torch.equal(trainer.count_alive(), sizes + 1)
     change = (net.unroll(x)[0].detach() - before).abs().max()
-    assert change <= 50 * norm * growing.rule.threshold
+    assert change <= 50 * norm * rule.threshold
     assert change > 0 or norm == 0
     # As loud as asked: the outgoing norm of a newborn is newborn_norm thresholds.
-    living = growing.living(net)
-    newborn = growing.born.gather(1, net.ids) == trainer.step
-    loud = growing.outgoing(net, net.weight.data, living)[newborn]
-    torch.testing.assert_close(loud, torch.full_like(loud, norm * growing.rule.threshold))
+    newborn = population.born.gather(1, net.ids) == trainer.step
+    loud = growth.outgoing_norms(net, net.weight.data, growth.alive(population))[newborn]
+    torch.testing.assert_close(loud, torch.full_like(loud, norm * rule.threshold))
 
 
 def test_births_and_deaths_keep_every_survivor_and_its_optimiser_state(config):
@@ -218,12 +221,10 @@ def test_births_and_deaths_keep_every_survivor_and_its_optimiser_state(config):
     for _ in range(20):
         trainer.run(until=trainer.step + 1)  # so that something changes before the next decision
         before = [by_id(trainer, k) for k in range(3)]
-        lived = trainer.growing.born.clone() >= 0
-        trainer.carried = trainer.growing.act(
-            trainer.net, trainer.optimiser, trainer.carried, trainer.step
-        )
-        trainer.acted_at = trainer.step
-        lives = trainer.growing.born >= 0
+        lived = trainer.population.born >= 0
+        growth.grow(trainer.population, trainer.rule)
+        trainer.grown_at = trainer.step
+        lives = trainer.population.born >= 0
         for k in range(3):
             now, ends = by_id(trainer, k), torch.ones(trainer.net.n_neurons, dtype=torch.bool)
             ends[trainer.net.n_inputs : -trainer.net.n_outputs] = False
@@ -239,7 +240,7 @@ def test_births_and_deaths_keep_every_survivor_and_its_optimiser_state(config):
 
 def test_empty_slots_stay_empty(config):
     trainer = trained(config, 60)
-    free = ~trainer.growing.living(trainer.net)
+    free = ~growth.alive(trainer.population)
     free[:, : trainer.net.n_inputs] = free[:, trainer.net.outputs] = False
     assert free.any()
     for k in range(3):
@@ -280,7 +281,7 @@ def test_growth_goes_on_from_a_trained_network_and_can_be_interrupted_there_too(
     first = train_population([config])[0]
     trainer = Trainer([config], start=[first])
     assert (
-        int(trainer.living_neurons())
+        int(trainer.count_alive())
         == int(first.kept.sum()) - trainer.net.n_inputs - trainer.net.n_outputs
     )
     W, b = trainer.net.full()
@@ -295,21 +296,22 @@ def test_growth_goes_on_from_a_trained_network_and_can_be_interrupted_there_too(
 
 def test_fixed_size_is_growth_without_births_and_deaths():
     none = {"start": 7, "add_probability": 0, "delete_probability": 0, "spontaneous_probability": 0}
-    assert trained(symbols(growth=none)).living_neurons().tolist() == [7, 7, 7]
+    assert trained(symbols(growth=none)).count_alive().tolist() == [7, 7, 7]
 
 
 def test_newborns_hear_what_the_last_dead_heard():
     rule = {**LIVELY, "inherit": True, "newborn_scale": 0.0}
     trainer = trained(symbols(growth=rule), 30)
-    net, growing = trainer.net, trainer.growing
-    dead = growing.living(net) & (torch.cumsum(growing.living(net), 1) == 1)
+    net, population = trainer.net, trainer.population
+    alive = growth.alive(population)
+    dead = alive & (torch.cumsum(alive, 1) == 1)
     heard = [net.weight.data[k][dead[k]][0, : net.n_inputs].clone() for k in range(3)]
-    growing.bury(net, trainer.optimiser, None, dead)
-    growing.rule = growing.rule.model_copy(
+    growth.bury(population, dead)
+    rule = trainer.rule.model_copy(
         update={"spontaneous_probability": 1.0, "delete_probability": 0.0}
     )
-    growing.act(net, trainer.optimiser, None, trainer.step)
-    newborn = growing.born.gather(1, net.ids) == trainer.step
+    growth.grow(population, rule)
+    newborn = population.born.gather(1, net.ids) == trainer.step
     for k in range(3):
         assert torch.equal(net.weight.data[k][newborn[k]][0, : net.n_inputs], heard[k])
 
@@ -353,3 +355,42 @@ def test_a_checkpoint_with_foreign_ages_is_refused():
     with pytest.raises(InputError, match="born"):
         fresh.load_state_dict(state | {"born": born})
     fresh.load_state_dict(state)
+
+
+def decided(norms: list[float], rule: dict, chance: float = 0.5, born: list[int] | None = None):
+    """Of one member with one input, one output and four hidden neurons, at step 10."""
+    ids = torch.arange(6)[None]
+    born = torch.tensor([[-1, *(born or [0, 0, 0, 0]), -1]])
+    uniform = np.full((1, 2 + 2 * 6), chance)
+    norms = torch.tensor([[0.0, *norms, 0.0]])
+    rule = GrowthRule(**{"cap": 4, "threshold": 0.5, **rule})
+    dies, births = growth.decide(rule, norms, born, ids, uniform, 10)
+    return dies[0, 1:5].tolist(), bool(births[0])
+
+
+def test_who_dies_and_who_is_born_by_hand():
+    certain = {"delete_probability": 1.0, "add_probability": 1.0, "spontaneous_probability": 0.0}
+    no, yes = False, True
+    # Three are weak, two are spared: by age, the youngest, or the oldest. The strong one stays.
+    young = certain | {"reserve": 2, "spare": "young"}
+    assert decided([0.1, 0.9, 0.2, 0.3], young, born=[3, 1, 7, 9]) == ([yes, no, no, no], no)
+    old = certain | {"reserve": 2, "spare": "old"}
+    assert decided([0.1, 0.9, 0.2, 0.3], old, born=[3, 1, 7, 9]) == ([no, no, no, yes], no)
+    # A newborn cannot die, nor can one without the chance.
+    assert decided([0.1, 0.9, 0.2, 0.3], old | {"youth": 2}, born=[3, 1, 7, 9]) == ([no] * 4, no)
+    assert decided([0.1] * 4, old | {"delete_probability": 0.5}) == ([no] * 4, no)
+    # The reserve is too small: one is born, if the cap and the chance allow.
+    assert decided([0.9] * 4, certain, born=[0, 0, 0, -1]) == ([no] * 4, yes)
+    assert decided([0.9] * 4, certain) == ([no] * 4, no)
+    assert decided([0.9] * 4, certain | {"add_probability": 0.5}, born=[0, 0, 0, -1])[1] is False
+    # A death makes room for a birth of its own accord.
+    crowded = certain | {"reserve": 3, "spontaneous_probability": 1.0}
+    dies, birth = decided([0.1] * 4, crowded)
+    assert (sum(dies), birth) == (1, yes)
+
+
+def test_what_chance_says_depends_on_seed_and_step_alone():
+    together, alone = growth.chances([3, 4], 1234, 50), growth.chances([4], 1234, 50)
+    assert together.shape == (2, 102)
+    assert np.array_equal(together[1], alone[0])
+    assert not np.array_equal(together[0], growth.chances([3, 4], 1235, 50)[0])

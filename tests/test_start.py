@@ -71,7 +71,7 @@ def test_a_network_that_grows_goes_on_with_the_neurons_it_has(first):
     )
     trainer = Trainer([config], start=[grown])
     torch.testing.assert_close(trainer.net.full()[0][0], grown.weights, rtol=0, atol=0)
-    assert int(trainer.living_neurons()[0]) == int(grown.kept.sum()) - 74
+    assert int(trainer.count_alive()[0]) == int(grown.kept.sum()) - 74
     assert float(trainer.evaluate(trainer.data.test)[0]) == pytest.approx(grown.test_accuracy)
     later = train(config, start=grown)
     assert (later.kept & ~grown.kept).any()

@@ -6,7 +6,8 @@ from urn.loss.penalties import Penalties, register
 from urn.network.module import URN
 from urn.optimiser.adam import ProximalAdam
 from urn.population.snapshot import Snapshot
-from urn.runs.train import Run, load_run, resume, train, train_population
+from urn.runs.run import Run
+from urn.runs.train import load_run, resume, train, train_population
 from urn.settings.config import TrainConfig
 from urn.settings.schedules import Schedule
 from urn.training.observers import TensorBoard

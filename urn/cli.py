@@ -17,10 +17,10 @@ from rich.text import Text
 from urn.data.tasks import TASKS
 from urn.errors import InputError
 from urn.loss.penalties import TERMS
-from urn.population.growth import Growth
 from urn.runs.folders import RunFolder
-from urn.runs.train import Run, load_run, resume, train
-from urn.settings.config import TrainConfig, read_toml
+from urn.runs.run import Run
+from urn.runs.train import load_run, resume, train
+from urn.settings.config import GrowthRule, TrainConfig, read_toml
 from urn.training.observers import TensorBoard
 from urn.training.progress import progress
 
@@ -116,7 +116,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
         default = getattr(info.default, "value", info.default)
         text = f"{info.description or ''} (default: {default})".strip().replace("%", "%%")
         if name in ("strengths", "task_options", "growth"):
-            keys = {"strengths": TERMS, "growth": Growth.model_fields}.get(name) or sorted(
+            keys = {"strengths": TERMS, "growth": GrowthRule.model_fields}.get(name) or sorted(
                 {key for options in TASKS.values() for key in options.model_fields}
             )
             for key in keys:
@@ -144,8 +144,8 @@ def _train(arguments: argparse.Namespace) -> int:
     interrupted = Interrupt()
     if arguments.resume:
         complete = RunFolder(arguments.resume).finished()
-        with progress(str(arguments.resume), arguments.quiet) as report, interrupted:
-            run = resume(arguments.resume, callbacks=callbacks, report=report, stop=interrupted)
+        with progress(str(arguments.resume), arguments.quiet) as observer, interrupted:
+            run = resume(arguments.resume, callbacks=callbacks, observer=observer, stop=interrupted)
         if complete:
             print(f"{arguments.resume}: already complete", file=sys.stderr)
     else:
@@ -154,9 +154,9 @@ def _train(arguments: argparse.Namespace) -> int:
         start = load_run(arguments.start) if arguments.start else None
         name = arguments.data.stem if arguments.data else config.task
         out = arguments.out or Path("runs") / f"{name}-{config.seed}"
-        with progress(str(out), arguments.quiet) as report, interrupted:
+        with progress(str(out), arguments.quiet) as observer, interrupted:
             run = train(
-                config, out, start=start, callbacks=callbacks, report=report, stop=interrupted
+                config, out, start=start, callbacks=callbacks, observer=observer, stop=interrupted
             )
     show(run)
     return {"interrupted": 130, "diverged": 1}.get(run.status, 0)

@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from urn.data.tasks import Dataset
 from urn.errors import InputError
-from urn.runs.train import Run, train
+from urn.runs.run import Run
+from urn.runs.train import train
 from urn.settings.config import TrainConfig
 
 SEEN = 500

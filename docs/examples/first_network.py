@@ -23,7 +23,7 @@ run = train(config)
 print(f"test accuracy {run.test_accuracy:.3f}")
 
 inputs = Shells(dimension=4).load().validation[0][:500].numpy()
-report = analyse(run.weights.numpy(), run.biases.numpy(), inputs=inputs, **run.form)
+report = analyse(**run.flat(), inputs=inputs)
 print(report.summary)
 for name, verdict in report.verdicts.items():
     print(f"{name:18} {'yes' if verdict.present else 'no'}")

@@ -25,13 +25,7 @@ for price in (0.0, 3e-2):
         strengths={"weight": 1e-3, "bias": 1e-3, "locality": price},
     )
     run = train(config, data=data)
-    report = analyse(
-        run.weights.numpy(),
-        run.biases.numpy(),
-        positions=run.positions.numpy(),
-        inputs=data.validation[0].numpy(),
-        **run.form,
-    )
+    report = analyse(**run.flat(), inputs=data.validation[0].numpy())
     local = report.verdicts["locally_connected"]
     answer = "local" if local.present else "not local"
     print(

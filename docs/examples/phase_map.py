@@ -23,9 +23,7 @@ inputs = Shells(dimension=4).load().validation[0][:500].numpy()
 for strengths, run in zip(grid, runs, strict=True):
     summary = "diverged"
     if run.status != "diverged":
-        summary = analyse(
-            run.weights.numpy(), run.biases.numpy(), inputs=inputs, n_null=200, **run.form
-        ).summary
+        summary = analyse(**run.flat(), inputs=inputs, n_null=200).summary
     print(
         f"weight {strengths['weight']:<7g} depth {strengths['depth']:<5g} accuracy {run.test_accuracy:.2f}  {summary}"
     )

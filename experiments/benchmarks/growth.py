@@ -91,7 +91,7 @@ def speed(updates: int, seeds: int) -> None:
     )
     sizes = (
         np.median([net.size for net in alone]),
-        float(trainer.living_neurons().double().median()),
+        float(trainer.count_alive().double().median()),
     )
     for name, (seconds, processor), size in zip(
         ("NumPy, one by one", "together"), (sequential, together), sizes, strict=True

@@ -29,7 +29,8 @@ from analysis.network import FlatNetwork
 from experiments.commands import judging
 from urn import InputError, Run, load_run
 from urn.data.tasks import Dataset
-from urn.population.minimal import SYMBOL_MODES, network_of
+from urn.network.wiring import SYMBOL_MODES, Wiring
+from urn.population.minimal import network_of
 from urn.runs.folders import RunFolder
 
 LAYERED = ("torch", "onnx")
@@ -109,10 +110,10 @@ def export(
     if to in FORMATS:
         content = FORMATS[to].write(portable(run, data, report))
         files = {f"{name}.{to}": content}
-        settings = {key: value for key, value in run.form.items() if key in SETTINGS}
+        settings = {key: value for key, value in run.wiring.to_dict().items() if key in SETTINGS}
         back = FORMATS[to].read(content, **{} if FORMATS[to].keeps_settings else settings).network
         W, b = (torch.tensor(T, dtype=run.weights.dtype) for T in (back.weights, back.biases))
-        answer = network_of(W, b, **{key: getattr(back, key) for key in run.form})
+        answer = network_of(W, b, Wiring(**{key: getattr(back, key) for key in vars(run.wiring)}))
     elif to == "onnx":
         files = {f"{name}.onnx": onnx_model(run, data, report, on_data=on_data)}
         answer = read_onnx(files[f"{name}.onnx"])
@@ -209,7 +210,7 @@ def _flat(run: Run, positions: np.ndarray | None = None) -> FlatNetwork:
     """The part of a run's network that matters, as arrays; also of a stream, which is not judged."""
     part = run.compact()
     arrays = (part.weights.numpy().astype(float), part.biases.numpy().astype(float))
-    return FlatNetwork(*arrays, positions=positions, **part.form)
+    return FlatNetwork(*arrays, positions=positions, **part.wiring.to_dict())
 
 
 def portable(run: Run, data: Dataset, report: StructureReport) -> Portable:

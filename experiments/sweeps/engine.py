@@ -57,7 +57,7 @@ def results(
 ) -> Iterator[tuple[Run, dict, dict | None]]:
     """Train a population, then yield every network with its row and its report, analysed one by one. Nothing when stopped."""
     data, begun = data_of(configs[0]), time.monotonic()
-    runs = train_population(list(configs), data=data, report=report, stop=stop)
+    runs = train_population(list(configs), data=data, observer=report, stop=stop)
     if any(run.status == "interrupted" for run in runs):
         return
     seconds = (time.monotonic() - begun) / len(runs)

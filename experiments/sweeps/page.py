@@ -17,7 +17,7 @@ from experiments.commands.inspect import PAGE, Inspection, write_report, write_s
 from experiments.sweeps.pictures import Pictures
 from experiments.sweeps.store import Store
 from urn import InputError, load_run
-from urn.runs.train import RunFolder
+from urn.runs.folders import RunFolder
 
 INDEX = "index.html"
 DARK = 0.179

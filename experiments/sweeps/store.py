@@ -24,6 +24,7 @@ from pathlib import Path
 from experiments.sweeps.columns import COLUMNS
 from experiments.sweeps.plan import Plan, Point, Sweep, look_up, make_plan
 from urn import InputError, Run
+from urn.io import check_new
 from urn.runs.folders import STRUCTURE, RunFolder
 from urn.runs.train import save_run
 
@@ -79,7 +80,7 @@ class Store:
     @staticmethod
     def check_new(folder: Path) -> None:
         """Raise InputError if something is there already."""
-        RunFolder.check_new(folder)
+        check_new(folder)
 
     @classmethod
     def create(cls, folder: Path, plan: Plan) -> "Store":

@@ -211,7 +211,7 @@ def test_sizes_of_a_run_that_was_written_before_they_were_kept(finished_run):
     tensors = {name: np.asarray(T) for name, T in load(path.read_bytes()).items()}
     about = {"status": before.status, "test_accuracy": "1.0", "steps_done": str(before.steps_done)}
     path.write_bytes(save(tensors, about))
-    assert load_run(finished_run).form == before.form
+    assert load_run(finished_run).wiring == before.wiring
 
 
 EDGE_LIST = """

@@ -145,7 +145,7 @@ class Unroll(torch.autograd.Function):
 
         fold = lambda T: T.reshape(
             K, -1, S
-        )  # (K, L, B, S) -> (K, L B, S), without a copy for one member  # noqa: E731
+        )  # (K, L, B, S) -> (K, L B, S), without a copy for one member
         dW = torch.bmm(fold(dP[:, 1:]).mT, fold(N[:, :-1])) if L > 1 else torch.zeros_like(W)
         db = dP[:, 1 - first :].sum((1, 2))
         if first:

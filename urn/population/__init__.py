@@ -1,1 +1,1 @@
-"""The networks that train together: how they are built, which neurons are dead, births and deaths."""
+"""The networks that train together: their tensors, dead neurons, births and deaths."""

@@ -1,18 +1,43 @@
-"""From a configuration to a population of untrained networks, on a device that has room for them."""
+"""From configurations to a population of untrained networks, on a device that has room for them."""
 
 import os
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
+from torch import Tensor
 
+from urn.checks import expect
 from urn.data.tasks import Dataset
-from urn.errors import InputError
+from urn.errors import InputError, memory_for
 from urn.loss.geometry import attach_positions, lattice_positions, learned_positions
-from urn.network.module import URN
+from urn.loss.penalties import Penalties, Settings
+from urn.loss.symmetry import translations
+from urn.network.module import PARAMETERS, URN
+from urn.optimiser.adam import ClippedRMSProp, ProximalAdam
+from urn.population.population import Population, schedule_terms
 from urn.settings.config import TrainConfig
 
 COPIES = 5
 """Tensors as large as W while training: W, its gradient, two moments, the last good W."""
+NAMES_IN_A_RUN = {"weight": "weights", "bias": "biases", "positions": "positions"}
+"""What a `Run` and a `Snapshot` call the parameters of a URN."""
+
+
+class Trained(Protocol):
+    """A network to start from: a `Run` or a `Snapshot`."""
+
+    @property
+    def weights(self) -> Tensor: ...
+
+    @property
+    def biases(self) -> Tensor: ...
+
+    @property
+    def positions(self) -> Tensor | None: ...
+
+    @property
+    def kept(self) -> Tensor: ...
 
 
 def device_of(name: str) -> torch.device:
@@ -26,39 +51,55 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def check_room(config: TrainConfig, population: int, device: torch.device) -> None:
+def check_room(config: TrainConfig, n_members: int, device: torch.device) -> None:
     """Refuse what the machine cannot hold, before the system ends the process for trying."""
     S = config.n_neurons
-    need = COPIES * population * S**2 * torch.finfo(getattr(torch, config.dtype)).bits // 8
+    # A population is one tensor, so members add up.
+    need = COPIES * n_members * S**2 * torch.finfo(getattr(torch, config.dtype)).bits // 8
     if device.type == "cuda":
         have = torch.cuda.get_device_properties(device).total_memory
+    elif hasattr(os, "sysconf"):
+        have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     else:
-        have = (
-            os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-            if hasattr(os, "sysconf")
-            else need
-        )
+        return
     if need > have:
         raise InputError(
-            f"n_neurons: {S} take {need / 2**30:.3g} GiB to train; there are {have / 2**30:.3g} GiB of memory"
+            f"n_neurons: {S} take {need / 2**30:.3g} GiB to train; "
+            f"there are {have / 2**30:.3g} GiB of memory"
         )
 
 
-def build(config: TrainConfig, seeds: Sequence[int], data: Dataset, device: torch.device) -> URN:
-    """A population with a seed each, He weights and the positions that the configuration asks for.
+def build(configs: Sequence[TrainConfig], data: Dataset, device: torch.device) -> Population:
+    """A population of untrained networks.
 
-    Raises:
-        InputError: naming the field that does not fit the task.
+    Parameters
+    ----------
+    configs : sequence of TrainConfig
+        One for each member; they differ in seed and strengths at most.
+    data : Dataset
+        What they are to learn.
+    device : torch.device
+
+    Raises
+    ------
+    InputError
+        Naming the field that does not fit the task, or the machine.
     """
-    stream = data.kind == "stream"
-    if stream and (shortest := min(part[0].shape[1] for part in data.parts)) < config.n_iterations:
-        raise InputError(
-            f"n_iterations: {config.n_iterations} symbols an update from streams of {shortest}"
-        )
-    if config.input_mode == "elman" and not stream:
-        raise InputError(
-            f"input_mode: elman reads streams of symbols, and the task {config.task} has none"
-        )
+    config = configs[0]
+    check_room(config, len(configs), device)
+    with memory_for("n_neurons"):
+        net = build_networks(config, [config.seed for config in configs], data, device)
+    penalties = _penalties(configs, data, device)
+    return Population(net, _optimiser(config, penalties, net), penalties, configs)
+
+
+def build_networks(
+    config: TrainConfig, seeds: Sequence[int], data: Dataset, device: torch.device
+) -> URN:
+    """Networks with a seed each, He weights and the positions that the configuration asks for."""
+    _check_symbols(config, data)
+    # Each member draws from a generator of its own, so that it is what it would be alone.
+    streams = data.kind == "stream" and config.input_mode != "elman"
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     net = URN(
         config.n_neurons,
@@ -67,40 +108,144 @@ def build(config: TrainConfig, seeds: Sequence[int], data: Dataset, device: torc
         config.n_iterations,
         population=len(generators),
         activation=config.activation,
-        input_mode="stream" if stream and config.input_mode != "elman" else config.input_mode,
+        input_mode="stream" if streams else config.input_mode,
         generator=generators,
         device=device,
         dtype=getattr(torch, config.dtype),
     )
-    if config.hidden_positions != "none":
-        _place(net, config, data, generators)
+
+    if config.hidden_positions == "learned":
+        _learned_places(net, config, data, generators)
+    elif config.hidden_positions == "lattice":
+        _lattice_places(net, config, data)
     return net
 
 
-def _place(
+def _check_symbols(config: TrainConfig, data: Dataset) -> None:
+    """Refuse streams that are too short, and a mode for streams where there are none."""
+    if data.kind == "stream":
+        shortest = min(part[0].shape[1] for part in data.parts)
+        if shortest < config.n_iterations:
+            raise InputError(
+                f"n_iterations: {config.n_iterations} symbols an update from streams of {shortest}"
+            )
+    elif config.input_mode == "elman":
+        raise InputError(
+            f"input_mode: elman reads streams of symbols, and the task {config.task} has none"
+        )
+
+
+def _learned_places(
     net: URN, config: TrainConfig, data: Dataset, generators: Sequence[torch.Generator]
 ) -> None:
-    """Give the neurons learned positions, or those of a lattice."""
+    """Give hidden neurons random positions, which learn."""
     if data.positions is None:
         raise InputError(f"hidden_positions: the task {config.task} has no geometry")
     n_hidden = config.n_neurons - data.n_inputs - data.n_outputs
-    if config.hidden_positions == "learned":
-        places = [
-            learned_positions(data.positions, n_hidden, data.n_outputs, generator)
-            for generator in generators
-        ]
-        attach_positions(net, torch.stack(places), learned=True)
-        return
+    positions = [
+        learned_positions(data.positions, n_hidden, data.n_outputs, generator)
+        for generator in generators
+    ]
+    attach_positions(net, torch.stack(positions), learned=True)
+
+
+def _lattice_places(net: URN, config: TrainConfig, data: Dataset) -> None:
+    """Give hidden neurons the positions of a lattice, which stay."""
+    if data.positions is None:
+        raise InputError(f"hidden_positions: the task {config.task} has no geometry")
     if data.sites is None:
         raise InputError(f"hidden_positions: the inputs of task {config.task} fill no lattice")
     n_sites = int(torch.tensor(data.sites).prod())
-    if n_hidden != config.channels * n_sites:
-        right = data.n_inputs + config.channels * n_sites + data.n_outputs
+    right = data.n_inputs + config.channels * n_sites + data.n_outputs
+    if config.n_neurons != right:
         raise InputError(
-            f"n_neurons: must be {right} for {config.channels} channels of {n_sites} sites, not {config.n_neurons}"
+            f"n_neurons: must be {right} for {config.channels} channels of {n_sites} sites, "
+            f"not {config.n_neurons}"
         )
-    attach_positions(
-        net,
-        lattice_positions(data.positions, config.channels, n_sites, data.n_outputs),
-        learned=False,
-    )
+    positions = lattice_positions(data.positions, config.channels, n_sites, data.n_outputs)
+    attach_positions(net, positions, learned=False)
+
+
+def _penalties(configs: Sequence[TrainConfig], data: Dataset, device: torch.device) -> Penalties:
+    """The terms of all members with their strengths at step 0."""
+    config = configs[0]
+    names = dict.fromkeys(name for config in configs for name in config.strengths)
+    group = None
+    if "symmetry" in names:
+        assert data.sites is not None  # a lattice: checked when the network was built
+        group = translations(data.sites, data.n_inputs, config.channels, data.n_outputs, device)
+    settings = Settings(config.locality_power, config.locality_floor, config.self_target, group)
+    penalties = Penalties(dict.fromkeys(names, 0.0), n_steps=config.steps, settings=settings)
+    schedule_terms(penalties, configs, 0)
+    return penalties
+
+
+def _optimiser(config: TrainConfig, penalties: Penalties, net: URN) -> ProximalAdam:
+    """The optimiser of a configuration; it looks prices up at every step."""
+    groups = penalties.parameter_groups(net)
+    lr = config.learning_rate.value  # its schedule is followed step by step
+    if config.optimiser == "rmsprop":
+        return ClippedRMSProp(groups, lr, config.betas[1], config.epsilon, config.clip)
+    return ProximalAdam(groups, lr=lr, betas=config.betas, eps=config.epsilon)
+
+
+@torch.no_grad()
+def start_from(population: Population, networks: Sequence[Trained]) -> Tensor:
+    """Take over trained networks, one for each member. Inputs stay where the data put them.
+
+    Parameters
+    ----------
+    population : Population
+        At full size, no update made.
+    networks : sequence of Run or Snapshot
+
+    Returns
+    -------
+    (K, S) boolean tensor
+        Which of their neurons they had kept.
+
+    Raises
+    ------
+    InputError
+        Naming what does not fit.
+    """
+    net = population.net
+    if len(networks) != len(population.configs):
+        raise InputError(
+            f"start: {len(networks)} networks for a population of {len(population.configs)}"
+        )
+    kept = torch.stack([network.kept.to(population.device) for network in networks])
+    expect("start.kept", kept, tuple(population.ids.shape), torch.bool)
+
+    for k, network in enumerate(networks):
+        _check_start(network, net)
+        net.weight[k] = network.weights.to(net.weight.device)
+        net.bias[k] = network.biases.to(net.bias.device)
+        if network.positions is not None:  # a neuron not kept needs a place if ever it is born
+            hidden = kept[k].clone()
+            hidden[: net.n_inputs] = False
+            hidden[net.outputs] = False
+            assert net.positions is not None
+            net.positions[k, hidden] = network.positions.to(net.positions.device)[hidden]
+
+    config = population.configs[0]
+    if config.remove_dead and config.growth is None:
+        population.compact(kept)
+    return kept
+
+
+def _check_start(network: Trained, net: URN) -> None:
+    """Raise InputError unless a trained network has the tensors of a member, finite ones."""
+    for name in PARAMETERS:
+        name_there = NAMES_IN_A_RUN[name]
+        value = getattr(network, name_there)
+        here: Tensor | None = getattr(net, name)
+        if (value is None) != (here is None):
+            raise InputError(
+                f"start.{name_there}: must be there if, and only if, hidden_positions are"
+            )
+        if value is not None and here is not None:
+            # Outputs have no positions: they are NaN.
+            shape = tuple(here.shape[1:])
+            finite = name != "positions"
+            expect(f"start.{name_there}", value, shape, net.bias.dtype, finite=finite)

@@ -1,13 +1,14 @@
-"""Dead neurons are found and dropped while training runs, exactly: training goes on as it would have without removal.
+"""Which neurons are dead, exactly: training without them goes on as it would have with them.
 
-A neuron is dead when it can never again fire nor learn. For ReLU: no source of activity (an input, or a neuron with a
-positive bias) reaches it through non-zero weights within the iterations left, its bias is not positive, and neither its
-incoming weights nor its bias can be moved off that state by the momentum they still carry. It then gets no gradient, and
-whatever it sends is multiplied by zero. For tanh a silent neuron still learns while it is listened to, so it must
-also have no way to an output.
+A neuron is dead when it can never again fire nor learn. For ReLU: no source of activity (an
+input, or a neuron with a positive bias) reaches it through non-zero weights within the iterations
+there are, its bias is not positive, and neither its incoming weights nor its bias can be moved
+off that state by the momentum they still carry. It then gets no gradient, and whatever it sends
+is multiplied by zero. For tanh a neuron that never fires still learns while one that is used
+listens to it, so it must also have no path to an output.
+
+This module makes masks. What is done with them is `urn.population.population`'s matter.
 """
-
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -17,20 +18,39 @@ from urn.network.module import URN
 from urn.optimiser.adam import ProximalAdam
 
 
-def reached(W: Tensor, sources: Tensor, steps: int) -> Tensor:
-    """Which neurons activity reaches from `sources` `(K, n)` in at most `steps` applications of W `(K, n, n)`, `(K, n)`."""
-    linked, found = W != 0, sources.expand(W.shape[:2]).clone()
-    for _ in range(steps):
-        k, i = (~found).nonzero(as_tuple=True)
-        new = (linked[k, i] & found[k]).any(-1)
+def reached(W: Tensor, sources: Tensor, n_iterations: int) -> Tensor:
+    """Which neurons activity reaches from some sources.
+
+    Parameters
+    ----------
+    W : (K, n, n) tensor
+    sources : (K, n) boolean tensor
+    n_iterations : int
+        How often W is applied, at most.
+
+    Returns
+    -------
+    (K, n) boolean tensor
+        Sources included.
+    """
+    linked = W != 0
+    arrived = sources.expand(W.shape[:2]).clone()
+
+    # Only rows of neurons that activity has not reached yet are looked at, fewer every time.
+    for _ in range(n_iterations):
+        k, i = (~arrived).nonzero(as_tuple=True)
+        new = (linked[k, i] & arrived[k]).any(-1)
         if not new.any():
             break
-        found[k[new], i[new]] = True
-    return found
+        arrived[k[new], i[new]] = True
+    return arrived
 
 
 def connected(net: URN) -> Tensor:
-    """Whether a path of non-zero weights leads from an input to an output in the iterations there are, `(K,)` boolean."""
+    """Whether a path of non-zero weights leads from an input to an output, `(K,)` boolean.
+
+    It must take as many steps as there are iterations.
+    """
     inputs, outputs = _ends(net)
     at = inputs
     for _ in range(net.n_iterations):
@@ -41,157 +61,83 @@ def connected(net: URN) -> Tensor:
 
 
 @torch.no_grad()
-def living(net: URN, optimiser: ProximalAdam, penalties: Penalties) -> Tensor:
-    """Which neurons are alive, `(K, n)` boolean. Inputs and outputs always are; a channel is while one of its sites is."""
+def alive(net: URN, optimiser: ProximalAdam, penalties: Penalties) -> Tensor:
+    """Which neurons are alive, `(K, n)` boolean.
+
+    Inputs and outputs always are. Where a symmetry acts, a channel is while one of its sites is.
+    """
     inputs, outputs = _ends(net)
-    sources = inputs | (net.bias > 0 if net.activation == "relu" else net.bias != 0)
-    alive = reached(net.weight, sources, net.n_iterations) | outputs
+    own = net.bias > 0 if net.activation == "relu" else net.bias != 0
+    lives = reached(net.weight, inputs | own, net.n_iterations) | outputs
     if net.activation == "tanh":
-        alive |= reached(net.weight.mT, outputs, net.n_iterations)
-    silent = (~alive).nonzero().unbind(1)  # (member, neuron) of each candidate
-    if len(silent[0]) and optimiser.state:
-        alive[silent] = _revivable(net, optimiser, penalties, silent, alive)
-    return _whole_channels(alive, penalties)
+        lives |= reached(net.weight.mT, outputs, net.n_iterations)
+
+    # Before the first step there is no momentum that could revive a neuron.
+    candidates = (~lives).nonzero().unbind(1)  # member and neuron of each
+    if len(candidates[0]) and optimiser.state:
+        lives[candidates] = _revivable(net, optimiser, penalties, candidates, lives)
+    return _whole_channels(lives, penalties)
 
 
 def _revivable(
     net: URN,
     optimiser: ProximalAdam,
     penalties: Penalties,
-    silent: tuple[Tensor, Tensor],
-    alive: Tensor,
+    candidates: tuple[Tensor, ...],
+    lives: Tensor,
 ) -> Tensor:
-    """Of m silent neurons: those that momentum could still give an incoming weight or a positive bias, `(m,)` boolean."""
-    k, _ = silent
+    """Which of m neurons that never fire momentum could still revive, `(m,)` boolean.
 
-    def price(place: str, parameter: Tensor) -> float | Tensor:
-        c = penalties.l1(place, net)
-        return c.to(parameter).expand(parameter.shape)[silent] if isinstance(c, Tensor) else c
+    It does so by giving them an incoming weight from a neuron that is alive, or a positive bias.
+    """
+    k, _ = candidates
 
-    state, metric = optimiser.state[net.weight], optimiser.metric(net.weight)
-    own, shared = state["exp_avg"][silent].abs() / metric.correction1, None
+    def price(shrinks: str, parameter: Tensor) -> float | Tensor:
+        strength = penalties.l1(shrinks, net)
+        if not isinstance(strength, Tensor):
+            return strength
+        return strength.to(parameter).expand(parameter.shape)[candidates]
+
+    # An incoming weight leaves zero when its mean gradient exceeds its price.
+    state = optimiser.state[net.weight]
+    metric = optimiser.metric(net.weight)
+    own = state["exp_avg"][candidates].abs() / metric.correction1
     group = penalties.settings.group
-    if "shared_avg" in state:
-        shared = group.spread(state["shared_avg"])[silent].abs() / metric.correction1
+    if group is not None and "shared_avg" in state:
+        spread = group.spread(state["shared_avg"])  # (K, n, n)
+        shared = spread[candidates].abs() / metric.correction1
         moving = (own > price("deviation", net.weight)) | (shared > price("weight", net.weight))
     else:
         moving = own > price("weight", net.weight)
-    moving = (moving & alive[k]).any(1)
+    fed = (moving & lives[k]).any(1)
 
-    b, state, metric = net.bias[silent], optimiser.state[net.bias], optimiser.metric(net.bias)
-    upward = (-state["exp_avg"][silent] / metric.correction1).clamp_min(0)
-    lift = metric.lr * upward / metric.of(state["exp_avg_sq"][silent]) * metric.momentum_reach
-    return moving | torch.where(b == 0, upward > price("bias", net.bias), b + lift > 0)
+    # A bias at zero likewise; a negative one by what the momentum still adds up to.
+    b = net.bias[candidates]
+    state = optimiser.state[net.bias]
+    metric = optimiser.metric(net.bias)
+    upward = (-state["exp_avg"][candidates] / metric.correction1).clamp_min(0)
+    step = metric.lr * upward / metric.of(state["exp_avg_sq"][candidates])
+    lift = step * metric.momentum_reach
+    return fed | torch.where(b == 0, upward > price("bias", net.bias), b + lift > 0)
 
 
 @torch.no_grad()
 def idle(net: URN, optimiser: ProximalAdam, penalties: Penalties) -> Tensor:
-    """Hidden neurons that reach no output and whose missing outgoing weights stay missing, `(K, n)` boolean.
+    """Hidden neurons without a path to an output that get none from the next step, `(K, n)`
+    boolean.
 
-    They may fire, but no output hears them in the iterations there are, and the mean gradient of every weight to a neuron
-    that is heard is at most its price, so the proximal step keeps it at zero. A later gradient could revive them: dropping
-    them is an option (`remove_dangling` checks in a row), not exact.
+    They may fire, but the mean gradient of every weight from them to a neuron with such a path is
+    at most its price, so the proximal step keeps it at zero. A later gradient could revive them:
+    to drop them is an option (`remove_dangling` checks in a row), and not exact.
     """
     inputs, outputs = _ends(net)
-    heard = reached(net.weight.mT, outputs, net.n_iterations) | inputs
-    gradient = (
-        optimiser.state[net.weight]["exp_avg"].abs() / optimiser.metric(net.weight).correction1
-    )
+    matters = reached(net.weight.mT, outputs, net.n_iterations) | inputs
+    correction = optimiser.metric(net.weight).correction1
+    gradient = optimiser.state[net.weight]["exp_avg"].abs() / correction
     price = penalties.l1("weight", net)
-    held = gradient <= (price.to(gradient) if isinstance(price, Tensor) else price)
-    unheard = ~heard & (held | ~heard[:, :, None]).all(1)
-    return ~_whole_channels(~unheard, penalties)
-
-
-@torch.no_grad()
-def compact(net: URN, optimiser: ProximalAdam, penalties: Penalties, keep: Tensor) -> bool:
-    """Drop the neurons not in `keep` `(K, n)` from every tensor, in place. Return whether the size changed.
-
-    A population shrinks to its largest member; smaller members keep some dead neurons, emptied, as filling.
-    """
-    inputs, outputs = _ends(net)
-    keep = keep | inputs | outputs
-    size = int(keep.sum(1).max())
-    if bool(keep.all()):
-        return False
-    # Per member: its living neurons and enough dead ones, in their old order (so inputs stay first and outputs last;
-    # dead ones fill up in order, hence by whole channels where there is a lattice).
-    index = torch.argsort((~keep).to(torch.int8), dim=1, stable=True)[:, :size].sort(1).values
-    shrinks, dead = size < keep.shape[1], (~keep.gather(1, index)).nonzero(as_tuple=True)
-
-    def rows(T: Tensor) -> Tensor:
-        kept = torch.stack([t[i] for t, i in zip(T, index, strict=True)]) if shrinks else T
-        if T is not net.ids:
-            kept[dead] = 0
-        return kept
-
-    def square(T: Tensor) -> Tensor:
-        kept = T
-        if shrinks:
-            kept = T.new_empty(len(T), size, size)
-            for t, i, new in zip(T, index, kept, strict=True):
-                for some, rows_of_new in zip(
-                    i.split(256), new.split(256), strict=True
-                ):  # no second copy of W
-                    torch.index_select(t[some], 1, i, out=rows_of_new)
-        kept[dead] = 0
-        kept.mT[dead] = 0
-        return kept
-
-    group = penalties.settings.group
-    if group is not None:
-        penalties.settings = replace(penalties.settings, group=group.restrict(index[0]))
-    for name, take in (("weight", square), ("bias", rows), ("positions", rows)):
-        if getattr(net, name) is None:
-            continue
-        state = optimiser.state.get(getattr(net, name), {})
-        for (
-            key
-        ) in state:  # no name for the old tensors, so that each goes before the next new one comes
-            if key.startswith("shared"):
-                state[key] = penalties.settings.group.mean(square(group.spread(state[key])))
-            elif isinstance(state[key], Tensor):
-                state[key] = take(state[key])
-        optimiser.exchange(net, name, take(getattr(net, name).data), state)
-    net.ids = rows(net.ids)
-    return shrinks
-
-
-@torch.no_grad()
-def rearrange(
-    net: URN, optimiser: ProximalAdam, carried: Tensor | None, ids: Tensor
-) -> tuple[Tensor | None, Tensor]:
-    """Hold the neurons `ids` `(K, m)`, ascending, and no others; those not held before come in empty.
-
-    Returns the state of streams `(K, B, m)`, and which neurons are new, `(K, m)` boolean.
-    """
-    K, n = net.ids.shape
-    slot = torch.full((K, net.n_neurons), -1, device=ids.device)
-    slot.scatter_(1, net.ids, torch.arange(n, device=ids.device).expand(K, n))
-    where = slot.gather(1, ids)
-    held, where = where >= 0, where.clamp_min(0)
-
-    def along(T: Tensor, axis: int) -> Tensor:
-        shape = [K] + [1] * (T.dim() - 1)
-        shape[axis] = where.shape[1]
-        expanded = [*T.shape]
-        expanded[axis] = where.shape[1]
-        return T.gather(axis, where.view(shape).expand(expanded)).masked_fill_(~held.view(shape), 0)
-
-    for name, axes in (("weight", (1, 2)), ("bias", (1,)), ("positions", (1,))):
-        if getattr(net, name) is None:
-            continue
-
-        def take(T: Tensor, axes=axes) -> Tensor:
-            for axis in axes:
-                T = along(T, axis)
-            return T
-
-        state = optimiser.state.get(getattr(net, name), {})
-        state = {key: take(T) if isinstance(T, Tensor) else T for key, T in state.items()}
-        optimiser.exchange(net, name, take(getattr(net, name).data), state)
-    net.ids = ids
-    return None if carried is None else along(carried, 2), ~held
+    stays_zero = gradient <= (price.to(gradient) if isinstance(price, Tensor) else price)
+    lost = ~matters & (stays_zero | ~matters[:, :, None]).all(1)
+    return ~_whole_channels(~lost, penalties)
 
 
 def _ends(net: URN) -> tuple[Tensor, Tensor]:
@@ -200,7 +146,7 @@ def _ends(net: URN) -> tuple[Tensor, Tensor]:
     return neuron < net.n_inputs, neuron >= net.outputs.start
 
 
-def _whole_channels(alive: Tensor, penalties: Penalties) -> Tensor:
-    """Where a group acts on the neurons, one living neuron keeps all that the group can move it to."""
+def _whole_channels(lives: Tensor, penalties: Penalties) -> Tensor:
+    """Where a group acts, a neuron that is alive keeps all that the group can move it to."""
     group = penalties.settings.group
-    return alive if group is None else alive[:, group.elements].any(1)
+    return lives if group is None else lives[:, group.elements].any(1)

@@ -1,324 +1,375 @@
-"""Networks whose size follows the gradient: hidden neurons are born and die while training runs (Miconi 2016).
+"""Networks whose size follows the gradient: hidden neurons are born and die while training runs.
 
-A price on outgoing weights makes neurons that nobody listens to fade. Below a threshold they are the reserve: a few are
-kept, each further one dies with some probability; when the reserve runs out, one is born. In a flat matrix a birth is a row
-and a column in a free slot, a death is emptying them. Empty slots take part in every product and get no gradient, so they stay
-empty, and members of different size share one tensor; slots are added and taken away in blocks.
+The rule of Miconi 2016. A price on outgoing weights makes neurons fade that no other uses. Those
+below a threshold are the reserve: a few are kept, each further one dies with some probability;
+when the reserve runs out, a neuron is born. In a flat matrix a birth is a row and a column in a
+free slot, and a death is emptying them. Empty slots take part in every product and get no
+gradient, so they stay empty, and members of different size share one tensor; slots are added and
+taken away in blocks.
 
-Everything that happens is a function of weights, seed and step, so nothing but the ages of neurons need be saved to resume.
+`decide` says who dies and where a neuron is born, `wire` which weights newborns get: functions of
+weights, seed and step, so that nothing but the ages of neurons need be saved to resume. `start`,
+`grow` and `trim` apply them to a population.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from functools import lru_cache
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from urn.errors import InputError
 from urn.network.module import URN
-from urn.optimiser.adam import ProximalAdam
-from urn.population import dead as compaction
-from urn.settings.fields import Amount, Count, Number, Positive, Strict
+from urn.population.population import Population
+from urn.settings.config import GrowthRule
 
-Chance = Annotated[Number, Field(ge=0, le=1)]
 SPARE_SLOTS = 8
-"""Free slots made when none is left, so that tensors change their size now and then only."""
+"""Free slots made when none is left (by judgement), so that tensors seldom change their size."""
+NUMBERS_AT_ONCE = 1 << 15
+"""Random numbers drawn together (by judgement): a generator of its own for every step is slower."""
 
 
-class Growth(Strict):
-    """The `growth` table of a configuration. As it stands: the rule and the numbers of Miconi 2016.
+def decide(
+    rule: GrowthRule,
+    norms: Tensor,
+    born: Tensor,
+    ids: Tensor,
+    uniform: np.ndarray,
+    step: int,
+    wanted: Tensor | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Who dies and which members get a neuron after `step` updates.
 
-    The outgoing norm of neuron j is (sum_i |W_ij| over outputs + d_out mean_i |W_ij| over living others) / 2.
+    Parameters
+    ----------
+    rule : GrowthRule
+        Its `cap` must be a number.
+    norms : (K, n) tensor
+        Outgoing norm of every neuron held, see `outgoing_norms`.
+    born : (K, n) tensor
+        The update it was born after, -1 where no hidden neuron is alive.
+    ids : (K, n) tensor
+        Which of the S neurons it is.
+    uniform : (K, 2 + 2 S) array
+        Numbers in [0, 1), see `chances`.
+    step : int
+        Updates made.
+    wanted : (K, n) tensor, optional
+        Outgoing norm of the mean gradient, for `rule.spare = "gradient"`.
+
+    Returns
+    -------
+    dies : (K, n) boolean array
+    births : (K,) boolean array
+        Whether a neuron is to be born.
     """
+    alive = born >= 0
+    weak = (alive & (norms <= rule.threshold)).cpu().numpy()
+    count = weak.sum(1)
 
-    start: Positive = Field(1, description="hidden neurons at the beginning")
-    cap: Positive | None = Field(
-        None, description="most hidden neurons (default: all that S holds)"
-    )
-    reserve: Count = Field(1, description="k: neurons below the threshold that are kept")
-    threshold: Amount = Field(
-        0.05, description="T_D: outgoing norm at or below which a neuron is in reserve"
-    )
-    delete_probability: Chance = Field(
-        0.05, description="with which a neuron beyond the reserve dies, at each decision"
-    )
-    add_probability: Chance = Field(
-        0.01, description="with which one is born while the reserve is too small"
-    )
-    spontaneous_probability: Chance = Field(1e-4, description="with which one is born at any time")
-    every: Positive = Field(1, description="updates between decisions")
-    spare: Literal["chance", "young", "old", "gradient"] = Field(
-        "chance",
-        description="who stays when the reserve is too large; gradient: those whose outgoing weights are asked for most",
-    )
-    youth: Count = Field(0, description="updates in which a newborn cannot die")
-    inherit: bool = Field(False, description="newborns hear what the last dead neuron heard")
-    newborn_scale: Amount = Field(
-        0.01, description="standard deviation of a newborn's incoming weights"
-    )
-    newborn_norm: Amount = Field(0.5, description="outgoing norm of a newborn, in thresholds")
-    newborn_second_moment: Amount = Field(
-        0.0, description="what the optimiser remembers of a newborn's squared gradients"
-    )
+    # A birth fills the reserve, or comes of itself.
+    births = (count < rule.reserve) & (uniform[:, 0] < rule.add_probability)
+    births |= uniform[:, 1] < rule.spontaneous_probability
+
+    dies = np.zeros_like(weak)
+    if (count > rule.reserve).any():
+        dies = _dying(
+            rule, weak, born.cpu().numpy(), ids.cpu().numpy(), uniform[:, 2:], step, wanted
+        )
+    if births.any():
+        assert rule.cap is not None
+        births &= alive.sum(1).cpu().numpy() - dies.sum(1) < rule.cap
+    return dies, births
 
 
-class Growing:
-    """Which hidden neurons of a population live, and the births and deaths among them.
+def _dying(
+    rule: GrowthRule,
+    weak: np.ndarray,
+    born: np.ndarray,
+    ids: np.ndarray,
+    uniform: np.ndarray,
+    step: int,
+    wanted: Tensor | None,
+) -> np.ndarray:
+    """Who of the weak dies, `(K, n)`. Chance holds two numbers for each of the S neurons."""
+    S = uniform.shape[1] // 2
+    # Neurons with a small key are spared first. Chance decides among equals.
+    key = np.take_along_axis(uniform[:, :S], ids, 1)
+    if rule.spare == "young":
+        key = key + (step - born)
+    elif rule.spare == "old":
+        key = key + born
+    elif rule.spare == "gradient" and wanted is not None:
+        key = -wanted.cpu().numpy()
 
-    Args:
-        rule: what decides.
-        seeds: of the members.
-        net, optimiser: the population at full size; it is cut down to `rule.start` hidden neurons.
-        kept: `(K, S)` boolean, the neurons to start with when the network is a trained one.
+    # The rank of every neuron by its key; those that are not weak come last.
+    rank = np.argsort(np.argsort(np.where(weak, key, np.inf), 1), 1)
+    drawn = np.take_along_axis(uniform[:, S:], ids, 1) < rule.delete_probability
+    return weak & (rank >= rule.reserve) & drawn & (step - born >= rule.youth)
 
-    Raises:
-        InputError: when more are to live than S holds.
+
+def wire(
+    rule: GrowthRule,
+    net: URN,
+    newborn: Tensor,
+    alive: Tensor,
+    will: Tensor | None,
+    seeds: Sequence[int],
+    step: int,
+) -> tuple[Tensor, Tensor]:
+    """Weights of newborns.
+
+    Parameters
+    ----------
+    rule : GrowthRule
+    net : URN
+        The population; its sizes, ids and input mode are read.
+    newborn, alive : (K, n) boolean tensors
+        The m slots of newborns; the hidden neurons that are alive, newborns included.
+    will : (K, S) tensor or None
+        Incoming weights of the last neuron that died, which newborns inherit.
+    seeds : sequence of int
+        Of the members.
+    step : int
+        Updates made.
+
+    Returns
+    -------
+    incoming, outgoing : (m, n) tensors
+        Rows and columns of W, in the order of `newborn.nonzero()`. The outgoing norm of a newborn
+        is `rule.newborn_norm` thresholds.
     """
+    W = net.weight.detach()
+    first = min(net.acting.start, net.n_inputs)  # neurons before it take nothing from a newborn
+    others = alive.clone()
+    others[:, : net.n_inputs] = True
+    n_others = others.sum(1).tolist()
+    norm = rule.newborn_norm * rule.threshold
 
-    def __init__(
-        self,
-        rule: Growth,
-        seeds: Sequence[int],
-        net: URN,
-        optimiser: ProximalAdam,
-        kept: Tensor | None = None,
-    ):
-        self.rule, self.seeds, self.d_in, self.d_out = (
-            rule,
-            list(seeds),
-            net.n_inputs,
-            net.n_outputs,
-        )
-        K, S = len(self.seeds), net.n_neurons
-        room = S - self.d_in - self.d_out
-        self.cap = room if rule.cap is None else rule.cap
-        for name, value in (("cap", self.cap), ("start", rule.start)):
-            if value > min(room, self.cap):
-                raise InputError(
-                    f"growth.{name}: {value} hidden neurons where n_neurons leaves {min(room, self.cap)}"
-                )
-        self.birthplaces = (
-            None if net.positions is None else net.positions.data.clone()
-        )  # (K, S, dim)
-        self.born = torch.full(
-            (K, S), -1
-        )  # the update a hidden neuron was born after; -1: it does not live
-        self.will = (
-            torch.zeros(K, S, dtype=net.weight.dtype) if rule.inherit else None
-        )  # incoming weights of the last dead
-        self._drawn: tuple[object, np.ndarray | None] = (None, None)
-        first = torch.zeros(K, S, dtype=torch.bool)
-        first[:, self.d_in : self.d_in + rule.start] = True
-        hidden = torch.zeros(S, dtype=torch.bool)
-        hidden[self.d_in : S - self.d_out] = True
-        lives = (first if kept is None else kept.cpu()) & hidden
-        if (most := int(lives.sum(1).max())) > self.cap:
-            raise InputError(
-                f"growth.cap: {self.cap} hidden neurons where the network to start from has {most}"
-            )
-        empty = (hidden.expand(K, S) if kept is None else hidden & ~lives).to(net.ids.device)
-        net.weight.data.masked_fill_(empty[:, :, None] | empty[:, None], 0)
-        net.bias.data.masked_fill_(empty, 0)
-        self.born[lives] = 0
-        self._resize(net, optimiser, most + 1, None)
-        if kept is None:
-            self._bear(net, optimiser, self.living(net), 0)
+    incoming = []
+    outgoing = []
+    for k, j in newborn.nonzero().tolist():
+        ids = net.ids[k].cpu()
+        normal = _normal_numbers(seeds[k], step, ids, int(ids[j]), net.n_neurons).to(W)
+        received, sent = normal.unbind()  # (n,) each
 
-    def living(self, net: URN) -> Tensor:
-        """Which of the neurons held are living hidden ones, `(K, n)` boolean."""
-        return self.born.to(net.ids.device).gather(1, net.ids) >= 0
+        row = rule.newborn_scale * received * others[k]
+        if will is not None:
+            row += will[k, ids].to(W) * others[k]
 
-    @torch.no_grad()
-    def act(
-        self, net: URN, optimiser: ProximalAdam, carried: Tensor | None, step: int
-    ) -> Tensor | None:
-        """Deaths and births after `step` updates. Returns the state of streams `(K, B, n)`, fitted to the new slots."""
-        rule = self.rule
-        if step % rule.every:
-            return carried
-        living = self.living(net)
-        weak = (
-            (living & (self.outgoing(net, net.weight.data, living) <= rule.threshold)).cpu().numpy()
-        )
-        count, chance = weak.sum(1), self._chance(step, net.n_neurons)
-        births = ((count < rule.reserve) & (chance[:, 0] < rule.add_probability)) | (
-            chance[:, 1] < rule.spontaneous_probability
-        )
-        if (count > rule.reserve).any():
-            dead = torch.from_numpy(self._dying(net, optimiser, weak, chance[:, 2:], step)).to(
-                net.ids.device
-            )
-            if dead.any():
-                carried = self.bury(net, optimiser, carried, dead)
-        if births.any():
-            births &= ((self.born >= 0).sum(1) < self.cap).numpy()
-        if births.any():
-            hidden = self.born[:, self.d_in : net.n_neurons - self.d_out]
-            wanted = (hidden < 0).int().argmax(
-                1
-            ) + self.d_in  # of every member the first id that is free
-            absent = ~(net.ids.cpu() == wanted[:, None]).any(1).numpy()
-            if (absent & births).any():
-                carried = self._resize(net, optimiser, int((hidden >= 0).sum(1).max()) + 1, carried)
-            newborn = (net.ids == wanted.to(net.ids.device)[:, None]) & torch.from_numpy(births).to(
-                net.ids.device
-            )[:, None]
-            self._bear(net, optimiser, newborn, step)
-        return carried
+        # Weights to outputs and to other neurons have the same share in the outgoing norm.
+        column = sent * others[k]
+        column[:first] = 0
+        column *= norm * (n_others[k] - first) / net.n_outputs / column.abs().sum()
+        to_outputs = sent[net.outputs]
+        column[net.outputs] = to_outputs * (norm / to_outputs.abs().sum())
 
-    def outgoing(self, net: URN, T: Tensor, living: Tensor) -> Tensor:
-        """Outgoing norm of every neuron held, of weights (or of anything of their shape), `(K, n)`."""
-        others, T = slice(min(net.acting.start, self.d_in), net.hidden.stop), T.abs()
-        n = living.sum(1, keepdim=True) + self.d_in - others.start
-        return (T[:, net.outputs].sum(1) + self.d_out * T[:, others].sum(1) / n) / 2
-
-    def _dying(
-        self, net: URN, optimiser: ProximalAdam, weak: np.ndarray, chance: np.ndarray, step: int
-    ) -> np.ndarray:
-        """Who of the weak dies, `(K, n)` boolean. Chance holds two numbers in [0, 1) for each of the S neurons."""
-        rule, ids, S = self.rule, net.ids.cpu().numpy(), net.n_neurons
-        born = np.take_along_axis(self.born.numpy(), ids, 1)
-        key = np.take_along_axis(
-            chance[:, :S], ids, 1
-        )  # who has a small one is spared first; chance decides among equals
-        if rule.spare in ("young", "old"):
-            key = key + (step - born if rule.spare == "young" else born)
-        elif rule.spare == "gradient" and optimiser.state:
-            asked = self.outgoing(net, optimiser.state[net.weight]["exp_avg"], self.living(net))
-            key = -asked.cpu().numpy()
-        rank = np.argsort(np.argsort(np.where(weak, key, np.inf), 1), 1)
-        drawn = np.take_along_axis(chance[:, S:], ids, 1) < rule.delete_probability
-        return weak & (rank >= rule.reserve) & drawn & (step - born >= rule.youth)
-
-    @torch.no_grad()
-    def bury(
-        self, net: URN, optimiser: ProximalAdam, carried: Tensor | None, dead: Tensor
-    ) -> Tensor | None:
-        """Empty the slots of `dead` `(K, n)`. Returns the state of streams."""
-        if self.will is not None:
-            for k, j in dead.nonzero().tolist():
-                self.will[k] = 0
-                self.will[k, net.ids[k].cpu()] = net.weight.data[k, j].cpu()
-        for T in _of(net, optimiser, "weight"):
-            T.masked_fill_(dead[:, :, None] | dead[:, None], 0)
-        for T in _of(net, optimiser, "bias"):
-            T.masked_fill_(dead, 0)
-        gone = dead.cpu()
-        self.born[gone.nonzero()[:, 0], net.ids.cpu()[gone]] = -1
-        return None if carried is None else carried.masked_fill(dead[:, None], 0)
-
-    def _bear(self, net: URN, optimiser: ProximalAdam, newborn: Tensor, step: int) -> None:
-        """Wire up the neurons in `newborn` `(K, n)`, which sit in empty slots."""
-        rule, W = self.rule, net.weight.data
-        places = newborn.nonzero().tolist()
-        for k, j in places:
-            self.born[k, net.ids[k, j]] = step
-        others = self.living(net)
-        others[:, : self.d_in] = True
-        n, first = others.sum(1).tolist(), min(net.acting.start, self.d_in)
-        draws = {
-            (k, j): self._wiring(
-                self.seeds[k], step, net.ids[k].cpu(), int(net.ids[k, j]), net.n_neurons
-            ).to(W)
-            for k, j in places
-        }
-        for k, j in places:
-            W[k, j] = rule.newborn_scale * draws[k, j][0] * others[k]
-            if self.will is not None:
-                W[k, j] += self.will[k, net.ids[k].cpu()].to(W) * others[k]
-        for k, j in places:
-            norm, z = rule.newborn_norm * rule.threshold, draws[k, j][1]
-            within, out = z * others[k], z[net.outputs]
-            within[:first] = 0
-            W[k, first : net.hidden.stop, j] = (
-                within * (norm * (n[k] - first) / self.d_out / within.abs().sum())
-            )[first : net.hidden.stop]
-            W[k, net.outputs, j] = out * (norm / out.abs().sum())
-        if rule.newborn_second_moment and optimiser.state:
-            fill = rule.newborn_second_moment
-            optimiser.state[net.weight]["exp_avg_sq"].masked_fill_(
-                newborn[:, :, None] | newborn[:, None], fill
-            )
-            optimiser.state[net.bias]["exp_avg_sq"].masked_fill_(newborn, fill)
-        self._place(net, optimiser, newborn)
-
-    def _place(self, net: URN, optimiser: ProximalAdam, newborn: Tensor) -> None:
-        """Give neurons the positions they were given at the beginning."""
-        if self.birthplaces is None:
-            return
-        places = self.birthplaces.gather(
-            1, net.ids[..., None].expand(-1, -1, self.birthplaces.shape[-1])
-        )
-        position, *moments = _of(net, optimiser, "positions")
-        position[newborn] = places[newborn]
-        for T in moments:
-            T[newborn] = 0
-
-    def trim(self, net: URN, optimiser: ProximalAdam, carried: Tensor | None) -> Tensor | None:
-        """Take slots away when many are free. Returns the state of streams."""
-        most = int((self.born >= 0).sum(1).max())
-        if net.hidden.stop - net.hidden.start > most + 1 + 3 * SPARE_SLOTS:
-            return self._resize(net, optimiser, most + 1, carried)
-        return carried
-
-    def _resize(
-        self, net: URN, optimiser: ProximalAdam, least: int, carried: Tensor | None
-    ) -> Tensor | None:
-        """Hold at least so many hidden slots: the living neurons' and the first free ones."""
-        S = net.n_neurons
-        size = min(least + SPARE_SLOTS, S - self.d_in - self.d_out)
-        free = (self.born[:, self.d_in : S - self.d_out] < 0).to(torch.int8)
-        hidden = torch.argsort(free, dim=1, stable=True)[:, :size].sort(1).values + self.d_in
-        ends = torch.arange(S).expand(len(free), S)
-        ids = torch.cat([ends[:, : self.d_in], hidden, ends[:, S - self.d_out :]], 1).to(
-            net.ids.device
-        )
-        carried, new = compaction.rearrange(net, optimiser, carried, ids)
-        self._place(net, optimiser, new)
-        return carried
-
-    def dismiss(self, finite: Tensor) -> None:
-        """Only these members go on."""
-        finite = finite.cpu()
-        self.born, self.seeds = (
-            self.born[finite],
-            [s for s, keep in zip(self.seeds, finite.tolist(), strict=True) if keep],
-        )
-        self.will = None if self.will is None else self.will[finite]
-        self.birthplaces = (
-            None
-            if self.birthplaces is None
-            else self.birthplaces[finite.to(self.birthplaces.device)]
-        )
-
-    # ---- chance: a function of seed and step alone
-
-    def _chance(self, step: int, S: int) -> np.ndarray:
-        """Numbers in [0, 1) of every member, `(K, 2 + 2 S)`; drawn for many updates at once."""
-        rows = max(1, (1 << 15) // (2 + 2 * S))
-        block, row = divmod(step, rows)
-        key = (block, tuple(self.seeds))
-        if self._drawn[0] != key:
-            draws = [
-                np.random.default_rng([seed, block, 0]).random((rows, 2 + 2 * S))
-                for seed in self.seeds
-            ]
-            self._drawn = key, np.stack(draws, 1)
-        return self._drawn[1][row]
-
-    @staticmethod
-    def _wiring(seed: int, step: int, ids: Tensor, neuron: int, S: int) -> Tensor:
-        """Normal numbers for what a newborn hears from and says to the neurons held, `(2, n)`."""
-        draws = np.random.default_rng([seed, step, 1 + neuron]).standard_normal((2, S))
-        return torch.from_numpy(draws)[:, ids]
+        incoming.append(row)
+        outgoing.append(column)
+    return torch.stack(incoming), torch.stack(outgoing)
 
 
-def _of(net: URN, optimiser: ProximalAdam, name: str) -> list[Tensor]:
-    """A parameter's values and what the optimiser remembers of it."""
-    parameter = getattr(net, name)
-    return [
-        parameter.data,
-        *(T for T in optimiser.state.get(parameter, {}).values() if isinstance(T, Tensor)),
+def _normal_numbers(seed: int, step: int, ids: Tensor, neuron: int, S: int) -> Tensor:
+    """What a newborn draws for weights from and to the neurons held, `(2, n)`."""
+    numbers = np.random.default_rng([seed, step, 1 + neuron]).standard_normal((2, S))
+    return torch.from_numpy(numbers)[:, ids]
+
+
+def outgoing_norms(net: URN, T: Tensor, alive: Tensor) -> Tensor:
+    """Outgoing norm of every neuron held, of weights or of anything of their shape, `(K, n)`.
+
+    That of neuron j is (sum_i |W_ij| over outputs + d_out mean_i |W_ij| over others alive) / 2.
+    """
+    T = T.abs()
+    others = slice(min(net.acting.start, net.n_inputs), net.hidden.stop)
+    # Where inputs take weights from hidden neurons, they count among the others.
+    n = alive.sum(1, keepdim=True) + net.n_inputs - others.start
+    return (T[:, net.outputs].sum(1) + net.n_outputs * T[:, others].sum(1) / n) / 2
+
+
+def chances(seeds: Sequence[int], step: int, S: int) -> np.ndarray:
+    """Numbers in [0, 1) of every member at a step, `(K, 2 + 2 S)`."""
+    n_steps = max(1, NUMBERS_AT_ONCE // (2 + 2 * S))
+    block, row = divmod(step, n_steps)
+    return _block_of_chances(tuple(seeds), block, n_steps, S)[row]
+
+
+@lru_cache(maxsize=4)
+def _block_of_chances(seeds: tuple[int, ...], block: int, n_steps: int, S: int) -> np.ndarray:
+    """The numbers of `n_steps` steps in a row, `(n_steps, K, 2 + 2 S)`."""
+    numbers = [
+        np.random.default_rng([seed, block, 0]).random((n_steps, 2 + 2 * S)) for seed in seeds
     ]
+    return np.stack(numbers, 1)
+
+
+# ---- the same, of a population
+
+
+def alive(population: Population) -> Tensor:
+    """Which of the neurons held are hidden ones that are alive, `(K, n)` boolean."""
+    return _born_after(population) >= 0
+
+
+def _ages(population: Population) -> Tensor:
+    """The update that each of the S neurons was born after, -1 where none is alive, `(K, S)`."""
+    assert population.born is not None, "a population that does not grow"
+    return population.born
+
+
+def _born_after(population: Population) -> Tensor:
+    """The update that each neuron held was born after, -1 where none is alive, `(K, n)`."""
+    return _ages(population).to(population.device).gather(1, population.ids)
+
+
+def start(population: Population, rule: GrowthRule, held: Tensor | None = None) -> GrowthRule:
+    """Cut a population at full size down to those hidden neurons that are to live from the start.
+
+    Parameters
+    ----------
+    population : Population
+        No update must have been made.
+    rule : GrowthRule
+    held : (K, S) boolean tensor, optional
+        The neurons to start with where networks are trained ones; else the first `rule.start`.
+
+    Returns
+    -------
+    GrowthRule
+        The rule with a number for its cap.
+
+    Raises
+    ------
+    InputError
+        When more are to live than S, or the cap, allows.
+    """
+    net = population.net
+    K, S = population.ids.shape
+    rule, cap = _with_cap(rule, S - net.n_inputs - net.n_outputs)
+    hidden = torch.zeros(S, dtype=torch.bool)
+    hidden[net.hidden] = True
+    if held is None:
+        first = torch.arange(S) < net.n_inputs + rule.start
+        lives = (first & hidden).expand(K, S)
+    else:
+        lives = held.cpu() & hidden
+    most = int(lives.sum(1).max())
+    if most > cap:
+        raise InputError(
+            f"growth.cap: {cap} hidden neurons where the network to start from has {most}"
+        )
+
+    # Neurons that are not alive yet will need a place when they are born.
+    for positions in population.tensors(["positions"]).values():
+        population.birthplaces = positions.clone()
+    population.born = torch.where(lives, 0, -1)
+    if rule.inherit:
+        population.will = torch.zeros(K, S, dtype=net.weight.dtype)
+    # The first neurons of a new network are wired as newborns are, so their slots are emptied too.
+    vacant = hidden.expand(K, S) if held is None else hidden & ~lives
+    population.empty(vacant.to(population.device))
+    _hold_slots(population, most + 1)
+    if held is None:
+        _bear(population, rule, alive(population))
+    return rule
+
+
+def _with_cap(rule: GrowthRule, room: int) -> tuple[GrowthRule, int]:
+    """The rule with a number for its cap, and the cap, where S leaves room for hidden neurons."""
+    cap = room if rule.cap is None else rule.cap
+    for name, value in (("cap", cap), ("start", rule.start)):
+        if value > min(room, cap):
+            raise InputError(
+                f"growth.{name}: {value} hidden neurons where n_neurons leaves {min(room, cap)}"
+            )
+    return rule.model_copy(update={"cap": cap}), cap
+
+
+@torch.no_grad()
+def grow(population: Population, rule: GrowthRule) -> None:
+    """Deaths and births after the updates made so far."""
+    step = population.step
+    if step % rule.every:
+        return
+    net = population.net
+    born = _born_after(population)
+    norms = outgoing_norms(net, net.weight.data, born >= 0)
+    wanted = None
+    if rule.spare == "gradient" and population.optimiser.state:
+        wanted = outgoing_norms(net, population.moments("weight")["exp_avg"], born >= 0)
+    uniform = chances(population.seeds, step, net.n_neurons)
+
+    # Deaths first: their slots, and their places under the cap, are free for those who are born.
+    dies, births = decide(rule, norms, born, population.ids, uniform, step, wanted)
+    if dies.any():
+        bury(population, torch.from_numpy(dies).to(population.device))
+    if births.any():
+        _bear(population, rule, _free_slots(population, births))
+
+
+def _free_slots(population: Population, births: np.ndarray) -> Tensor:
+    """A slot for a newborn in the members where there are `births` `(K,)`, `(K, n)` boolean.
+
+    It is that of the first of the S neurons that is not alive. Slots are added where there is none.
+    """
+    net = population.net
+    device = population.device
+    hidden = _ages(population)[:, net.n_inputs : net.n_neurons - net.n_outputs] >= 0
+    first_free = (~hidden).int().argmax(1) + net.n_inputs
+
+    held = torch.eq(population.ids.cpu(), first_free[:, None]).any(1).numpy()
+    if (~held & births).any():
+        _hold_slots(population, int(hidden.sum(1).max()) + 1)
+    here = torch.eq(population.ids, first_free.to(device)[:, None])
+    return here & torch.from_numpy(births).to(device)[:, None]
+
+
+def _bear(population: Population, rule: GrowthRule, newborn: Tensor) -> None:
+    """Let neurons live in the empty slots `newborn` `(K, n)`."""
+    step = population.step
+    k, j = newborn.cpu().nonzero(as_tuple=True)
+    _ages(population)[k, population.ids.cpu()[k, j]] = step
+
+    # They count as alive now, so that newborns are wired to each other and to themselves.
+    lives = alive(population)
+    will = population.will
+    incoming, outgoing = wire(rule, population.net, newborn, lives, will, population.seeds, step)
+    population.insert(newborn, incoming, outgoing, rule.newborn_second_moment)
+
+
+@torch.no_grad()
+def bury(population: Population, dead: Tensor) -> None:
+    """Empty the slots of `dead` `(K, n)`; the last of them leaves its incoming weights."""
+    ids = population.ids.cpu()
+    # In the order of slots: what the last of them took in is what is left.
+    if population.will is not None:
+        for k, j in dead.nonzero().tolist():
+            population.will[k] = 0
+            population.will[k, ids[k]] = population.net.weight.data[k, j].cpu()
+    population.empty(dead)
+    k, j = dead.cpu().nonzero(as_tuple=True)
+    _ages(population)[k, ids[k, j]] = -1
+
+
+def trim(population: Population) -> None:
+    """Take slots away when many are free."""
+    hidden = population.net.hidden
+    most = int(torch.ge(_ages(population), 0).sum(1).max())
+    if hidden.stop - hidden.start > most + 1 + 3 * SPARE_SLOTS:
+        _hold_slots(population, most + 1)
+
+
+def _hold_slots(population: Population, least: int) -> None:
+    """Hold at least so many hidden slots: of neurons that are alive, and the first free ones."""
+    S = population.net.n_neurons
+    first = population.net.n_inputs
+    end = S - population.net.n_outputs
+    size = min(least + SPARE_SLOTS, end - first)
+
+    # A stable sort: neurons that are alive in their order, then free ones in theirs.
+    free = (_ages(population)[:, first:end] < 0).to(torch.int8)
+    hidden = torch.argsort(free, dim=1, stable=True)[:, :size].sort(1).values + first
+    every = torch.arange(S).expand(len(free), S)
+    ids = torch.cat([every[:, :first], hidden, every[:, end:]], 1)
+    population.hold_ids(ids.to(population.device))

@@ -1,32 +1,37 @@
-"""The part of a trained network that can matter: a smaller URN with the same outputs for every input."""
+"""The part of a trained network that can matter: a smaller URN, same outputs for every input."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from urn.network.module import URN
-
-SYMBOL_MODES = ("stream", "elman")
-"""A new symbol at every iteration, and a state that is carried on."""
+from urn.network.wiring import Wiring
+from urn.population.population import AXES, Slots, taken
 
 
 @dataclass(frozen=True)
-class Living:
+class MinimalNetwork:
     """A URN of the n neurons that can influence an output; inputs first, outputs last, as before.
 
-    Attributes:
-        ids: `(n,)`, which neurons of the whole network they are.
-        weights, biases: `(n, n)` and `(n,)`.
-        connections: weights that are not zero.
-        neurons, parameters, multiply_adds: of the whole network and of this one. Parameters are all weights and biases held,
-            multiply-adds those of one sample (of one symbol, where symbols are read) when the matrices are taken as dense.
+    Attributes
+    ----------
+    ids : (n,) tensor
+        Which neurons of the whole network they are.
+    weights, biases : (n, n) and (n,) tensors
+    wiring : Wiring
+        That of the whole network.
+    neurons, parameters, multiply_adds : (int, int)
+        Of the whole network and of this one. Parameters are all weights and biases held,
+        multiply-adds those of one sample (of one symbol, where symbols are read) when matrices
+        are taken as dense.
     """
 
     ids: Tensor
     weights: Tensor
     biases: Tensor
-    form: dict
+    wiring: Wiring
     neurons: tuple[int, int]
     parameters: tuple[int, int]
     multiply_adds: tuple[int, int]
@@ -38,63 +43,99 @@ class Living:
 
     def network(self) -> URN:
         """The smaller network, ready to be called."""
-        return network_of(self.weights, self.biases, **self.form)
+        return network_of(self.weights, self.biases, self.wiring)
 
     def __str__(self) -> str:
-        sizes = zip(
-            ("neurons", "parameters", "multiply-adds"),
-            (self.neurons, self.parameters, self.multiply_adds),
-            strict=True,
+        sizes = {
+            "neurons": self.neurons,
+            "parameters": self.parameters,
+            "multiply-adds": self.multiply_adds,
+        }
+        return ", ".join(
+            f"{name} {before:,} -> {after:,}" for name, (before, after) in sizes.items()
         )
-        return ", ".join(f"{name} {before:,} -> {after:,}" for name, (before, after) in sizes)
 
 
-def living_part(weights: Tensor, biases: Tensor, **form) -> Living:
-    """The `Living` part of a network with weights `(S, S)` and biases `(S,)`.
+def minimal_network(weights: Tensor, biases: Tensor, wiring: Wiring) -> MinimalNetwork:
+    """The part of a network that can matter for any input.
 
-    A neuron stays if at some iteration it may be other than zero and still has a way to an output in exactly the
-    iterations that are left (where a state is carried: any way). Inputs and outputs always stay. `form` is as for `network_of`.
+    A neuron stays if at some iteration it may be other than zero and still has a path to an
+    output in exactly the iterations that are left (where a state is carried: any path). Inputs
+    and outputs stay.
+
+    Parameters
+    ----------
+    weights, biases : (S, S) and (S,) tensors
+    wiring : Wiring
     """
-    S, d_in, d_out = len(biases), form["n_inputs"], form["n_outputs"]
-    linked, neuron, steps = weights != 0, torch.arange(S), form["n_iterations"]
-    inputs, outputs = neuron < d_in, neuron >= S - d_out
-    own = biases > 0 if form["activation"] == "relu" else biases != 0
-    stream = form["input_mode"] in SYMBOL_MODES
-    held = torch.zeros_like(inputs) if form["input_mode"] == "pulse" else inputs
-    active, heard = [inputs], [outputs]
-    for _ in range(S if stream else steps):
-        active.append((linked & active[-1]).any(1) | own | held)
-        heard.append((linked & heard[-1][:, None]).any(0))
-        if stream:  # states are carried: whatever may happen at one step may happen later
-            active[-1], heard[-1] = active[-1] | active[-2], heard[-1] | heard[-2]
-            if torch.equal(active[-1], active[-2]) and torch.equal(heard[-1], heard[-2]):
-                break
-    pairs = [(active[-1], heard[-1])] if stream else zip(active[:-1], heard[:0:-1], strict=True)
-    keep = inputs | outputs
-    for may_act, matters in pairs:
-        keep = keep | (may_act & matters)
-    ids = keep.nonzero().flatten()
+    S = len(biases)
+    neuron = torch.arange(S)
+    stays = (neuron < wiring.n_inputs) | (neuron >= S - wiring.n_outputs)
+    for may_fire, matters in _moments(weights, biases, wiring):
+        stays = stays | (may_fire & matters)
+
+    ids = stays.nonzero().flatten()
     n = len(ids)
-
-    def multiply_adds(size: int) -> int:
-        if stream:
-            return size * size
-        return d_in * d_out if steps == 1 else size * (d_in + (steps - 2) * size + d_out)
-
-    return Living(
+    slots = Slots(ids[None], S)
+    return MinimalNetwork(
         ids,
-        weights[ids][:, ids],
-        biases[ids],
-        form,
-        (S, n),
-        (S * S + S, n * n + n),
-        (multiply_adds(S), multiply_adds(n)),
+        taken(weights[None], AXES["weight"], None, slots)[0],
+        taken(biases[None], AXES["bias"], None, slots)[0],
+        wiring,
+        neurons=(S, n),
+        parameters=(S * S + S, n * n + n),
+        multiply_adds=(_multiply_adds(S, wiring), _multiply_adds(n, wiring)),
     )
 
 
-def network_of(weights: Tensor, biases: Tensor, **form) -> URN:
-    """A URN with weights `(S, S)` and biases `(S,)`; `form` are n_inputs, n_outputs, n_iterations, activation, input_mode."""
-    net = URN(len(biases), generator=torch.Generator().manual_seed(0), dtype=weights.dtype, **form)
+def _moments(weights: Tensor, biases: Tensor, wiring: Wiring) -> Iterable[tuple[Tensor, Tensor]]:
+    """For iterations l = 0..I-1: which neurons may be other than zero, and from which a path of I
+    - l steps leads to an output, `(S,)` boolean each. Of streams one pair: states are carried, so
+    what may
+    happen at one iteration may happen at any later one."""
+    linked = weights != 0
+    neuron = torch.arange(len(biases))
+    inputs = neuron < wiring.n_inputs
+    outputs = neuron >= len(biases) - wiring.n_outputs
+    own = biases > 0 if wiring.activation == "relu" else biases != 0
+    clamped = torch.zeros_like(inputs) if wiring.input_mode == "pulse" else inputs
+
+    # Both recursions, forwards from the inputs and backwards from the outputs, at once.
+    fires = [inputs]
+    matters = [outputs]
+    for _ in range(len(biases) if wiring.reads_symbols else wiring.n_iterations):
+        fires.append((linked & fires[-1]).any(1) | own | clamped)
+        matters.append((linked & matters[-1][:, None]).any(0))
+        if wiring.reads_symbols:
+            fires[-1] = fires[-1] | fires[-2]
+            matters[-1] = matters[-1] | matters[-2]
+            if torch.equal(fires[-1], fires[-2]) and torch.equal(matters[-1], matters[-2]):
+                break
+
+    # A neuron at iteration l has I - l iterations left; the outputs are read after the last one.
+    if wiring.reads_symbols:
+        return [(fires[-1], matters[-1])]
+    return zip(fires[:-1], matters[:0:-1], strict=True)
+
+
+def _multiply_adds(size: int, wiring: Wiring) -> int:
+    """Multiply-adds of a sample, or of a symbol of a stream, in a dense network of that size."""
+    if wiring.reads_symbols:
+        return size * size
+    # At l = 0 only the input columns of W are used, at l = I only the output rows.
+    if wiring.n_iterations == 1:
+        return wiring.n_inputs * wiring.n_outputs
+    return size * (wiring.n_inputs + (wiring.n_iterations - 2) * size + wiring.n_outputs)
+
+
+def network_of(weights: Tensor, biases: Tensor, wiring: Wiring) -> URN:
+    """A URN with weights `(S, S)` and biases `(S,)`."""
+    net = URN(
+        len(biases),
+        generator=torch.Generator().manual_seed(0),
+        dtype=weights.dtype,
+        **wiring.to_dict(),
+    )
     with torch.no_grad():
         net.weight.copy_(weights)
         net.bias.copy_(biases)

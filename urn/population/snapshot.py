@@ -1,23 +1,27 @@
-"""What is known of one network of a population: its configuration, history and outcome, and how it looked at a moment."""
+"""A network at a moment of training."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from urn.network.module import rebuild
-from urn.settings.config import TrainConfig
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A network at one moment, holding only the neurons that were not removed as dead, and rebuilt at full size when asked.
+    """A network at one moment: only the neurons held then, rebuilt at full size when asked.
 
-    Attributes:
-        step: updates made.
-        n_neurons: S.
-        ids: `(n,)`, which neurons are held.
-        held_weights, held_biases, held_positions: `(n, n)`, `(n,)`, `(n, dim)` or None.
+    Attributes
+    ----------
+    step : int
+        Updates made.
+    n_neurons : int
+        S.
+    ids : (n,) tensor
+        Which neurons are held.
+    held_weights, held_biases, held_positions : (n, n), (n,) and (n, dim) tensors
+        Positions are None without a geometry.
     """
 
     step: int
@@ -39,7 +43,7 @@ class Snapshot:
 
     @property
     def positions(self) -> Tensor | None:
-        """Positions at full size, `(S, dim)`, NaN where a neuron has none; None without a geometry."""
+        """Positions at full size, `(S, dim)`, NaN where there is none; None without a geometry."""
         if self.held_positions is None:
             return None
         return rebuild(self.held_positions, self.ids, self.n_neurons, fill=torch.nan)
@@ -48,15 +52,3 @@ class Snapshot:
     def kept(self) -> Tensor:
         """Which of the S neurons are held, `(S,)` boolean."""
         return rebuild(torch.ones(len(self.ids), dtype=torch.bool), self.ids, self.n_neurons)
-
-
-@dataclass
-class Member:
-    """What is known of one network of the population beside its tensors."""
-
-    config: TrainConfig
-    index: int
-    status: str = "ok"
-    history: list[dict] = field(default_factory=list)
-    test_accuracy: float = float("nan")
-    final: Snapshot | None = None  # the network it became, once it is finished

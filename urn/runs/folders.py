@@ -1,13 +1,15 @@
-"""The folder of a run: written atomically, survives being killed, resumes bit for bit, and never holds a pickle.
+"""The folder of a run: written atomically, survives being killed, and never holds a pickle.
 
-config.toml             the configuration, every field
-weights.safetensors     W (S, S), b (S,), positions (S, dim), kept (S,); status and test accuracy in its metadata
+config.toml             the configuration, every field weights.safetensors     W (S, S), b (S,),
+positions (S, dim), kept (S,); status, test accuracy, sizes
+                        and input mode in its metadata
 history.csv             a row every `log_every` steps
 snapshots/              W, b, positions over training, one file a snapshot
 checkpoint.safetensors  only while there is something left to do
 
-A file is written under a name that starts with a dot and ends with .draft, then renamed; a kill may leave such a draft behind,
-and the next process that trains in the folder, which one at a time may do, sweeps it away.
+A file is written under a name that starts with a dot and ends with .draft, then renamed. A kill
+may leave such a draft behind; the next process that trains in the folder, which one at a time may
+do, takes it away.
 """
 
 import contextlib
@@ -15,138 +17,111 @@ import csv
 import io
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from urn.checks import check_ids, expect
+from urn.data.tasks import task_options
 from urn.errors import InputError
+from urn.io import atomic_write, create_folder, remove_drafts
+from urn.network.module import INPUT_MODES
+from urn.network.wiring import Wiring
 from urn.population.snapshot import Snapshot
+from urn.runs.run import Run
 from urn.settings.config import TrainConfig, read_toml
-from urn.training.trainer import BASE_COLUMNS, Trainer
-
-if TYPE_CHECKING:
-    from urn.runs.train import Run
+from urn.training.history import BASE_COLUMNS, Row, columns, logged_steps
+from urn.training.trainer import Trainer
 
 try:
     import fcntl
 except ImportError:  # not a Unix: no lock
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
-CONFIG, WEIGHTS, HISTORY, SNAPSHOTS, CHECKPOINT, STRUCTURE = (
-    "config.toml",
-    "weights.safetensors",
-    "history.csv",
-    "snapshots",
-    "checkpoint.safetensors",
-    "structure.json",
-)
+CONFIG = "config.toml"
+"""The configuration."""
+WEIGHTS = "weights.safetensors"
+"""The network and its status."""
+HISTORY = "history.csv"
+"""Rows over training."""
+SNAPSHOTS = "snapshots"
+"""The folder of networks over training."""
+CHECKPOINT = "checkpoint.safetensors"
+"""All that decides the next step."""
+STRUCTURE = "structure.json"
+"""Verdicts on the network, written by whoever judges it."""
 STATUSES = ("ok", "disconnected", "diverged", "interrupted")
-ENDS = ("n_inputs", "n_outputs", "input_mode")
-"""What the metadata of a run's weights say beside its status."""
+"""How a training may have ended."""
 
 
 class RunFolder:
-    """The files of one run. Every write goes to a temporary file first and is renamed into place."""
+    """The files of one run.
 
-    def __init__(self, path: Path):
+    Parameters
+    ----------
+    path : path
+    """
+
+    def __init__(self, path: Path) -> None:
         self.path = path
-
-    @staticmethod
-    def check_new(path: Path) -> None:
-        """Raise InputError if something is there already, or if its name is one that safetensors will not open."""
-        try:
-            str(path).encode()
-        except UnicodeEncodeError:
-            raise InputError(f"{str(path)!a}: must be UTF-8") from None
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise InputError(f"{path}: already exists; give another folder, or --resume it")
 
     @classmethod
     def create(cls, path: Path, config: TrainConfig, trainer: Trainer | None = None) -> "RunFolder":
         """A new run folder, complete with its configuration or not there at all.
 
-        With a trainer whose weights do not follow from the configuration it holds a checkpoint from the first.
+        With a trainer, whose weights do not follow from the configuration, it holds a checkpoint
+        from the first.
         """
-        try:
-            cls.check_new(path)
-            missing = [folder for folder in path.parents if not folder.exists()]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-            try:
-                (draft / CONFIG).write_text(config.to_toml(), encoding="utf-8")
-                (draft / SNAPSHOTS).mkdir()
-                if trainer:
-                    (draft / CHECKPOINT).write_bytes(save(trainer.state_dict()))
-                draft.chmod(0o755)
-                draft.rename(path)
-            except BaseException:
-                shutil.rmtree(draft, ignore_errors=True)
-                with contextlib.suppress(OSError):
-                    for folder in missing:
-                        folder.rmdir()
-                raise
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+
+        def fill(draft: Path) -> None:
+            (draft / CONFIG).write_text(config.to_toml(), encoding="utf-8")
+            (draft / SNAPSHOTS).mkdir()
+            if trainer:
+                (draft / CHECKPOINT).write_bytes(save(trainer.state_dict()))
+
+        create_folder(path, fill)
         return cls(path)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write one file of the run, whole or not at all."""
+        atomic_write(self.path / name, content)
 
     def config(self) -> TrainConfig:
         """The configuration in config.toml."""
+        path = self.path / CONFIG
         if not self.path.is_dir():
             raise InputError(f"{self.path}: no such run folder")
-        if not (self.path / CONFIG).exists():
-            raise InputError(
-                f"{self.path / CONFIG}: no such file, so {self.path.name} is not a run folder"
-            )
+        if not path.exists():
+            raise InputError(f"{path}: no such file, so {self.path.name} is not a run folder")
+        # An error of TOML names the file already, one of a field does not.
         try:
-            return TrainConfig(**read_toml(self.path / CONFIG))
+            return TrainConfig(**read_toml(path))
         except InputError as error:
             text = str(error)
             raise InputError(
-                text if text.startswith(str(self.path)) else f"{self.path / CONFIG}: {text}"
+                text if text.startswith(str(self.path)) else f"{path}: {text}"
             ) from None
 
     def finished(self) -> bool:
         """Whether training came to its end, good or bad."""
-        if not (self.path / WEIGHTS).is_file():
+        path = self.path / WEIGHTS
+        if not path.is_file():
             return False
-        status = read_tensors(self.path / WEIGHTS)[1].get("status")
+        status = read_tensors(path)[1].get("status")
         if status not in STATUSES:
-            raise InputError(f"{self.path / WEIGHTS}: not the weights of a run (no valid 'status')")
+            raise InputError(f"{path}: not the weights of a run (no valid 'status')")
         return status != "interrupted"
 
-    def restore(self, trainer: Trainer) -> None:
-        """Put a trainer, and its history, back to where the last checkpoint was made; the start if there was none."""
-        path = self.path / CHECKPOINT
-        if path.is_file():
-            try:
-                trainer.load_state_dict(read_tensors(path)[0])
-            except InputError as error:
-                text = str(error)
-                raise InputError(
-                    text if str(path) in text else f"{path}: does not fit config.toml: {text}"
-                ) from None
-        rows = self.history()
-        member = trainer.members[0]
-        member.history = [row for row in rows if row["step"] <= trainer.step]
-        if len(member.history) != len(trainer.logged_steps()):
-            raise InputError(
-                f"{self.path / HISTORY}: lacks rows up to step {trainer.step}, where the checkpoint is"
-            )
-        if rows and list(rows[0]) != trainer.columns():
-            raise InputError(
-                f"{self.path / HISTORY}: its columns must be {', '.join(trainer.columns())}"
-            )
+    # ---- while it is trained
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder for this process alone; the system lets go of it however the process ends."""
+        """Hold the folder for this process alone; the system lets go of it however that ends."""
+        # A folder can be opened for reading, and carries the lock as well as a file.
         try:
             handle = os.open(self.path, os.O_RDONLY)
         except OSError as error:
@@ -159,20 +134,20 @@ class RunFolder:
             raise InputError(f"{self.path}: another process is training there") from None
         except OSError:
             pass  # a file system without locks
+
         try:
             yield
         finally:
             os.close(handle)
 
-    def sweep(self) -> None:
+    def remove_drafts(self) -> None:
         """Take away drafts that a killed process left behind."""
         for folder in (self.path, self.path / SNAPSHOTS):
-            for draft in folder.glob(".*.draft"):
-                draft.unlink(missing_ok=True)
+            remove_drafts(folder)
 
     def tidy(self) -> None:
         """Take away what a finished run does not need."""
-        self.sweep()
+        self.remove_drafts()
         (self.path / CHECKPOINT).unlink(missing_ok=True)
 
     def save_checkpoint(self, trainer: Trainer) -> None:
@@ -180,66 +155,40 @@ class RunFolder:
         self._save_history(trainer.members[0].history)
         self.write(CHECKPOINT, save(trainer.state_dict()))
 
-    def save_snapshot(self, moment: Snapshot) -> None:
-        """One file a snapshot, with the neurons it holds."""
-        tensors = {"ids": moment.ids, "weights": moment.held_weights, "biases": moment.held_biases}
-        if moment.held_positions is not None:
-            tensors["positions"] = moment.held_positions
-        about = {"step": str(moment.step), "n_neurons": str(moment.n_neurons)}
-        self.write(f"{SNAPSHOTS}/step_{moment.step:08d}.safetensors", save(tensors, about))
+    def restore(self, trainer: Trainer) -> None:
+        """Bring a trainer and its history to the last checkpoint; to the start if there was none.
 
-    def snapshots(self, n_neurons: int) -> list[Snapshot]:
-        """All snapshots of a network of S neurons, oldest first."""
-        moments = []
-        for path in sorted((self.path / SNAPSHOTS).glob("step_*.safetensors")):
-            tensors, about = read_tensors(path)
+        Raises
+        ------
+        InputError
+            Naming the file that does not fit.
+        """
+        path = self.path / CHECKPOINT
+        if path.is_file():
             try:
-                ids, weights, biases = tensors["ids"], tensors["weights"], tensors["biases"]
-                moment = Snapshot(
-                    int(about["step"]),
-                    int(about["n_neurons"]),
-                    ids,
-                    weights,
-                    biases,
-                    tensors.get("positions"),
-                )
-            except (KeyError, ValueError):
-                raise InputError(f"{path}: not a snapshot of a run") from None
-            try:
-                if moment.n_neurons != n_neurons:
-                    raise InputError(
-                        f"n_neurons: {moment.n_neurons} where config.toml says {n_neurons}"
-                    )
-                check_ids(ids, n_neurons)
-                expect("weights", weights, (len(ids), len(ids)), weights.dtype)
-                expect("biases", biases, (len(ids),), weights.dtype)
-                if moment.held_positions is not None:
-                    shape = (len(ids), moment.held_positions.shape[-1])
-                    expect("positions", moment.held_positions, shape, weights.dtype, finite=False)
+                trainer.load_state_dict(read_tensors(path)[0])
             except InputError as error:
-                raise InputError(f"{path}: not a snapshot of this run: {error}") from None
-            moments.append(moment)
-        return moments
+                text = str(error)
+                raise InputError(
+                    text if str(path) in text else f"{path}: does not fit config.toml: {text}"
+                ) from None
 
-    def save_run(self, run: "Run") -> None:
-        """The result; the checkpoint goes only after it is safely there, and only when nothing is left to do."""
-        self._save_history(run.history)
-        tensors = {"weights": run.weights, "biases": run.biases, "kept": run.kept}
-        if run.positions is not None:
-            tensors["positions"] = run.positions
-        about = {
-            "status": run.status,
-            "test_accuracy": repr(run.test_accuracy),
-            "steps_done": str(run.steps_done),
-        }
-        about |= {name: str(getattr(run, name)) for name in ENDS}
-        self.write(
-            WEIGHTS, save({name: tensor.contiguous() for name, tensor in tensors.items()}, about)
-        )
-        if run.status != "interrupted":
-            self.tidy()
+        # A kill may have come between history and checkpoint: rows after the checkpoint come again.
+        rows = self.history()
+        history = [row for row in rows if row["step"] <= trainer.step]
+        if len(history) != len(logged_steps(trainer.config, trainer.step)):
+            raise InputError(
+                f"{self.path / HISTORY}: lacks rows up to step {trainer.step}, where the "
+                "checkpoint is"
+            )
+        names = columns(trainer.population)
+        if rows and list(rows[0]) != names:
+            raise InputError(f"{self.path / HISTORY}: its columns must be {', '.join(names)}")
+        trainer.members[0].history = history
 
-    def history(self) -> list[dict]:
+    # ---- history
+
+    def history(self) -> list[Row]:
         """The rows of history.csv, whose first column is `step`."""
         path = self.path / HISTORY
         if not path.is_file():
@@ -251,36 +200,178 @@ class RunFolder:
                 rows = [{name: json.loads(text) for name, text in row.items()} for row in table]
         except (ValueError, TypeError, csv.Error):
             raise InputError(f"{path}: not the history of a run") from None
-        if not known or not all(
-            isinstance(number, int | float) for row in rows for number in row.values()
-        ):
+
+        # A file whose header or cells are others is another program's.
+        numbers = (number for row in rows for number in row.values())
+        if not known or not all(isinstance(number, int | float) for number in numbers):
             raise InputError(f"{path}: not the history of a run")
         return rows
 
-    def _save_history(self, rows: list[dict]) -> None:
+    def _save_history(self, rows: list[Row]) -> None:
+        # JSON's numbers read back as the same floats.
         text = io.StringIO()
         if rows:
             table = csv.DictWriter(text, rows[0], lineterminator="\n")
             table.writeheader()
-            table.writerows(
-                {name: json.dumps(value) for name, value in row.items()} for row in rows
-            )
+            for row in rows:
+                table.writerow({name: json.dumps(value) for name, value in row.items()})
         self.write(HISTORY, text.getvalue().encode())
 
-    def write(self, name: str, content: bytes) -> None:
-        path = self.path / name
-        draft = path.with_name(f".{path.name}.draft")
+    # ---- snapshots
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        """One file a snapshot, with the neurons it holds."""
+        tensors = {
+            "ids": snapshot.ids,
+            "weights": snapshot.held_weights,
+            "biases": snapshot.held_biases,
+        }
+        if snapshot.held_positions is not None:
+            tensors["positions"] = snapshot.held_positions
+        about = {"step": str(snapshot.step), "n_neurons": str(snapshot.n_neurons)}
+        self.write(f"{SNAPSHOTS}/step_{snapshot.step:08d}.safetensors", save(tensors, about))
+
+    def snapshots(self, n_neurons: int) -> list[Snapshot]:
+        """All snapshots of a network of S neurons, oldest first."""
+        paths = sorted((self.path / SNAPSHOTS).glob("step_*.safetensors"))
+        return [_read_snapshot(path, n_neurons) for path in paths]
+
+    # ---- the result
+
+    def save_run(self, run: Run) -> None:
+        """The result. The checkpoint goes after it is safely there, if nothing is left to do."""
+        self._save_history(run.history)
+        tensors = {"weights": run.weights, "biases": run.biases, "kept": run.kept}
+        if run.positions is not None:
+            tensors["positions"] = run.positions
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+        about = {
+            "status": run.status,
+            "test_accuracy": repr(run.test_accuracy),
+            "steps_done": str(run.steps_done),
+            "n_inputs": str(run.wiring.n_inputs),
+            "n_outputs": str(run.wiring.n_outputs),
+            "input_mode": run.wiring.input_mode,
+        }
+        self.write(WEIGHTS, save(tensors, about))
+        if run.status != "interrupted":
+            self.tidy()
+
+    def run(self) -> Run:
+        """The run that lies here.
+
+        Raises
+        ------
+        InputError
+            Naming the file that is missing, truncated or foreign.
+        """
+        config = self.config()
+        path = self.path / WEIGHTS
+        tensors, about = read_tensors(path)
         try:
-            path.parent.mkdir(exist_ok=True)
-            with draft.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                draft.unlink()
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+            run = Run(
+                config,
+                _wiring(about, config),
+                tensors["weights"],
+                tensors["biases"],
+                tensors.get("positions"),
+                tensors["kept"],
+                [],
+                [],
+                about["status"],
+                float(about["test_accuracy"]),
+                int(about["steps_done"]),
+                self.path,
+            )
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{path}: not the weights of a run (no valid {error})") from None
+        # All tensors are there: do they belong to this configuration?
+        try:
+            _check_run(run)
+        except InputError as error:
+            raise InputError(f"{path}: does not fit config.toml: {error}") from None
+
+        run.history = self.history()
+        run.snapshots = self.snapshots(config.n_neurons)
+        return run
+
+
+def _wiring(about: dict[str, str], config: TrainConfig) -> Wiring:
+    """How the weights of a run are applied.
+
+    A run that was written before its metadata said sizes and input mode asks its task.
+    """
+    # Sizes in the metadata: a run may have been trained on data that no task knows.
+    if "n_inputs" in about:
+        n_inputs = int(about["n_inputs"])
+        n_outputs = int(about["n_outputs"])
+        mode = about["input_mode"]
+    else:
+        data = task_options(config.task, config.task_options).load()
+        n_inputs = data.n_inputs
+        n_outputs = data.n_outputs
+        streams = data.kind == "stream" and config.input_mode != "elman"
+        mode = "stream" if streams else config.input_mode
+    return Wiring(n_inputs, n_outputs, config.n_iterations, config.activation, mode)
+
+
+def _check_run(run: Run) -> None:
+    """Raise InputError for tensors and sizes that the configuration of a run cannot have led to."""
+    S = run.config.n_neurons
+    dtype = getattr(torch, run.config.dtype)
+    wiring = run.wiring
+    expect("weights", run.weights, (S, S), dtype)
+    expect("biases", run.biases, (S,), dtype)
+    expect("kept", run.kept, (S,), torch.bool)
+
+    sizes_fit = min(wiring.n_inputs, wiring.n_outputs) >= 1
+    sizes_fit &= wiring.n_inputs + wiring.n_outputs <= S
+    if not sizes_fit or wiring.input_mode not in INPUT_MODES:
+        raise InputError(
+            f"{wiring.n_inputs} inputs, {wiring.n_outputs} outputs, {wiring.input_mode} of {S} "
+            "neurons"
+        )
+
+    if run.positions is not None:
+        shape = (S, run.positions.shape[-1])
+        expect("positions", run.positions, shape, dtype, finite=False)
+
+
+def _read_snapshot(path: Path, n_neurons: int) -> Snapshot:
+    """A snapshot of a network of S neurons, or InputError naming the file."""
+    tensors, about = read_tensors(path)
+    try:
+        snapshot = Snapshot(
+            int(about["step"]),
+            int(about["n_neurons"]),
+            tensors["ids"],
+            tensors["weights"],
+            tensors["biases"],
+            tensors.get("positions"),
+        )
+    except (KeyError, ValueError):
+        raise InputError(f"{path}: not a snapshot of a run") from None
+
+    try:
+        _check_snapshot(snapshot, n_neurons)
+    except InputError as error:
+        raise InputError(f"{path}: not a snapshot of this run: {error}") from None
+    return snapshot
+
+
+def _check_snapshot(snapshot: Snapshot, n_neurons: int) -> None:
+    """Raise InputError for tensors that do not fit each other or a network of S neurons."""
+    if snapshot.n_neurons != n_neurons:
+        raise InputError(f"n_neurons: {snapshot.n_neurons} where config.toml says {n_neurons}")
+    check_ids(snapshot.ids, n_neurons)
+    n = len(snapshot.ids)
+    dtype = snapshot.held_weights.dtype
+    expect("weights", snapshot.held_weights, (n, n), dtype)
+    expect("biases", snapshot.held_biases, (n,), dtype)
+    positions = snapshot.held_positions
+    if positions is not None:
+        expect("positions", positions, (n, positions.shape[-1]), dtype, finite=False)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -289,6 +380,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise InputError(f"{path}: no such file")
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            names = list(file.keys())
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable .safetensors file ({error})") from None

@@ -1,7 +1,8 @@
-"""Telling others how training goes: callbacks are called with every row of history, as it is written.
+"""Observers of a training. Callbacks are called with every row of history, as it is written.
 
-A callback is any callable `(step, row, member)`: `row` is a dictionary (step, loss, validation_accuracy, living_neurons,
-connections, living_l, R_term), `member` the place of the network in its population (0 for one alone).
+A callback is any callable `(step, row, member)`: `row` is a dictionary (step, loss,
+validation_accuracy, living_neurons, connections, living_l, R_term), `member` the place of the
+network in its population (0 for a network alone).
 
     train(config, callbacks=[lambda step, row, member: print(step, row["loss"])])
     train(config, callbacks=[TensorBoard("logs")])
@@ -9,56 +10,68 @@ connections, living_l, R_term), `member` the place of the network in its populat
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from urn.errors import InputError
 from urn.training.trainer import Trainer
 
-Report = Callable[[Trainer], None]
+Observer = Callable[[Trainer], object]
+"""Told of progress: called with the trainer at every row of history and every check."""
 
 
 class Callback(Protocol):
     """Called once for every row of history of every network in training."""
 
-    def __call__(self, step: int, row: dict[str, float], member: int) -> None: ...
+    def __call__(self, step: int, row: dict[str, float], member: int) -> object: ...
 
 
-def notifying(
-    callbacks: Sequence[Callback], trainer: Trainer, report: Report | None = None
-) -> Report | None:
-    """A `report` for `Trainer.run` that hands new rows of history to callbacks, and then calls the one given."""
+def observing(
+    callbacks: Sequence[Callback], trainer: Trainer, observer: Observer | None = None
+) -> Observer | None:
+    """An observer that hands new rows of history to callbacks, and then calls the given one.
+
+    Raises
+    ------
+    InputError
+        For a callback that is no callable.
+    """
     for callback in callbacks:
         if not callable(callback):
             raise InputError(f"callbacks: must be callables (step, row, member), not {callback!r}")
     if not callbacks:
-        return report
-    told = [
-        len(member.history) for member in trainer.members
-    ]  # a resumed run has told of these before
+        return observer
+    # Rows that a resumed run has from before were handed over then.
+    n_rows = [len(member.history) for member in trainer.members]
 
-    def tell(trainer: Trainer) -> None:
+    def observe(trainer: Trainer) -> None:
         for member in trainer.members:
-            for row in member.history[told[member.index] :]:
+            for row in member.history[n_rows[member.index] :]:
                 for callback in callbacks:
-                    callback(row["step"], dict(row), member.index)
-            told[member.index] = len(member.history)
-        if report:
-            report(trainer)
+                    callback(int(row["step"]), dict(row), member.index)
+            n_rows[member.index] = len(member.history)
+        if observer:
+            observer(trainer)
 
-    return tell
+    return observe
 
 
 class TensorBoard:
-    """A callback that writes every figure of the history where TensorBoard reads it. Needs the extra tensorboard.
+    """A callback that writes every figure of the history where TensorBoard reads it.
 
-    Args:
-        folder: where the event files go, one sub-folder for each further member of a population.
+    Needs the extra tensorboard.
 
-    Raises:
-        InputError: where TensorBoard is not installed, or where the folder is a file.
+    Parameters
+    ----------
+    folder : path
+        Where the event files go, one sub-folder for each further member of a population.
+
+    Raises
+    ------
+    InputError
+        Where TensorBoard is not installed, or where the folder is a file.
     """
 
-    def __init__(self, folder: str | Path):
+    def __init__(self, folder: str | Path) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
@@ -67,15 +80,18 @@ class TensorBoard:
             ) from None
         if Path(folder).is_file():
             raise InputError(f"tensorboard: {folder} is not a folder")
-        self.folder, self._new, self._writers = Path(folder), SummaryWriter, {}
+        self.folder = Path(folder)
+        self._new_writer = SummaryWriter
+        self._writers: dict[int, Any] = {}
 
     def __call__(self, step: int, row: dict[str, float], member: int) -> None:
+        # A writer for each member, made when its first row comes.
         if member not in self._writers:
-            self._writers[member] = self._new(
-                str(self.folder / f"member{member}" if member else self.folder)
-            )
+            folder = self.folder / f"member{member}" if member else self.folder
+            self._writers[member] = self._new_writer(str(folder))
         writer = self._writers[member]
         for name, value in row.items():
             if name != "step":
                 writer.add_scalar(name, value, step)
+        # TensorBoard is to show it now, and a kill is not to lose it.
         writer.flush()

@@ -1,7 +1,8 @@
-"""Progress while training: a bar with the figures that matter, or plain lines where there is no terminal."""
+"""Progress while training: a bar with the figures that matter, or lines without a terminal."""
 
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -15,13 +16,20 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from urn.training.observers import Observer
 from urn.training.trainer import Trainer
 
 SECONDS_BETWEEN_LINES = 5.0
+"""By judgement: a log of an hour of training stays under a thousand lines."""
 
 
 def describe(trainer: Trainer) -> str:
-    """Loss, accuracy, living neurons (per iteration) and connections of the latest row; medians over a population."""
+    """Loss, accuracy, neurons (alive, and firing at each iteration) and connections, of the
+    latest row.
+
+    Medians over a population.
+    """
+    # Members that diverged are shown with their last row.
     rows = [member.history[-1] for member in trainer.members if member.history]
     if not rows:
         return "..."
@@ -46,42 +54,44 @@ def describe(trainer: Trainer) -> str:
 def bars(
     console: Console, time_column: ProgressColumn | None = None, disable: bool = False
 ) -> Progress:
-    """Bars of what is under way: its name, how much is done, the time, and the figures that matter (the field `now`)."""
-    name, now = (
-        TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[now]}")
-    )
-    columns = (
-        name,
+    """Bars of what is under way: name, how much is done, time, and figures (the field `now`)."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         time_column or TimeElapsedColumn(),
-        now,
+        TextColumn("{task.fields[now]}", markup=False),
+        console=console,
+        disable=disable,
     )
-    return Progress(*columns, console=console, disable=disable)
 
 
 @contextmanager
-def progress(title: str, quiet: bool = False):
-    """Yield a function to give to `train` as `report`. Without a terminal: a plain line every few seconds; quiet: nothing."""
+def progress(title: str, quiet: bool = False) -> Iterator[Observer]:
+    """Yield an observer for `train`: a bar, lines without a terminal, nothing if quiet."""
     console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        last = time.monotonic()
+    if quiet:
+        yield lambda trainer: None
+    elif not console.is_terminal:
+        yield _lines(title)
+    else:
+        with bars(console, TimeRemainingColumn()) as bar:
+            task = bar.add_task(title, total=None, now="")
+            yield lambda trainer: bar.update(
+                task, completed=trainer.step, total=trainer.config.steps, now=describe(trainer)
+            )
 
-        def line(trainer: Trainer) -> None:
-            nonlocal last
-            done = trainer.step >= trainer.config.steps
-            if not quiet and (done or time.monotonic() - last >= SECONDS_BETWEEN_LINES):
-                last = time.monotonic()
-                print(
-                    f"{title}  step {trainer.step}/{trainer.config.steps}  {describe(trainer)}",
-                    file=sys.stderr,
-                    flush=True,
-                )
 
-        yield line
-        return
-    with bars(console, TimeRemainingColumn()) as bar:
-        task = bar.add_task(title, total=None, now="")
-        yield lambda trainer: bar.update(
-            task, completed=trainer.step, total=trainer.config.steps, now=describe(trainer)
-        )
+def _lines(title: str) -> Observer:
+    """An observer that prints a line every few seconds, and at the end."""
+    last = time.monotonic()
+
+    def print_line(trainer: Trainer) -> None:
+        nonlocal last
+        done = trainer.step >= trainer.config.steps
+        if done or time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            steps = f"{trainer.step}/{trainer.config.steps}"
+            print(f"{title}  step {steps}  {describe(trainer)}", file=sys.stderr, flush=True)
+
+    return print_line

@@ -1,0 +1,105 @@
+"""A trained network and how it came about: a record."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from urn.loss.penalties import TERMS
+from urn.network.module import URN
+from urn.network.wiring import Wiring
+from urn.population.minimal import MinimalNetwork, minimal_network, network_of
+from urn.population.snapshot import Snapshot
+from urn.settings.config import TrainConfig
+
+
+@dataclass(repr=False)
+class Run:
+    """A trained network and how it came about.
+
+    Attributes
+    ----------
+    config : TrainConfig
+    wiring : Wiring
+        How the weights are applied; its input mode is "stream" where the data are symbol streams,
+        unless it is "elman".
+    weights, biases, positions : (S, S), (S,) and (S, dim) tensors
+        Positions are NaN where a neuron has none, and None without a geometry.
+    kept : (S,) boolean tensor
+        The neurons that were not removed as dead.
+    history : list of dictionaries
+        A row each (step, loss, validation_accuracy, living_neurons, connections, living_l, R_term).
+    snapshots : list of Snapshot
+        Over training, oldest first.
+    status : str
+        "ok", "disconnected" (no path from inputs to outputs), "diverged" (NaN or Inf came up; the
+        weights are the last good ones) or "interrupted".
+    test_accuracy : float
+        On the test set; R^2 for regression; NaN unless training ended well.
+    steps_done : int
+        Updates made.
+    folder : path or None
+        Where it lies.
+    """
+
+    config: TrainConfig
+    wiring: Wiring
+    weights: Tensor
+    biases: Tensor
+    positions: Tensor | None
+    kept: Tensor
+    history: list[dict[str, float]]
+    snapshots: list[Snapshot]
+    status: str
+    test_accuracy: float
+    steps_done: int
+    folder: Path | None = None
+
+    @property
+    def n_inputs(self) -> int:
+        """d_in: the first neurons."""
+        return self.wiring.n_inputs
+
+    @property
+    def n_outputs(self) -> int:
+        """d_out: the last neurons."""
+        return self.wiring.n_outputs
+
+    @property
+    def input_mode(self) -> str:
+        """ "pulse", "clamped", "stream" or "elman"."""
+        return self.wiring.input_mode
+
+    def network(self) -> URN:
+        """The trained network, ready to be called."""
+        return network_of(self.weights, self.biases, self.wiring)
+
+    def compact(self) -> MinimalNetwork:
+        """The part that can matter for any input, and how much smaller it is."""
+        return minimal_network(self.weights, self.biases, self.wiring)
+
+    def flat(self) -> dict[str, Any]:
+        """The network as NumPy arrays: keyword arguments of `analysis.analyse`."""
+        arrays = {
+            "weights": self.weights.numpy(),
+            "biases": self.biases.numpy(),
+            "positions": None if self.positions is None else self.positions.numpy(),
+            "threshold": 0.0 if self.has_exact_zeros else None,
+        }
+        return arrays | self.wiring.to_dict()
+
+    @property
+    def has_exact_zeros(self) -> bool:
+        """Whether a price pulled weights to zero, exactly: then every weight that is left is meant."""
+        return any(
+            strength.value > 0 and TERMS[name].shrinks == "weight"
+            for name, strength in self.config.strengths.items()
+        )
+
+    def __repr__(self) -> str:
+        where = f", {self.folder}" if self.folder else ""
+        return (
+            f"Run({self.config.task}, {self.status}, step {self.steps_done}, "
+            f"test accuracy {self.test_accuracy:.4f}{where})"
+        )
