@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from urn.checks import expect
-from urn.data.batches import Batches, evaluate, task_losses
+from urn.data.batches import Batches
+from urn.data.scores import evaluate, task_losses
 from urn.data.tasks import Dataset, Split, task_options
 from urn.errors import InputError, memory_for
 from urn.loss.penalties import Penalties, Settings
