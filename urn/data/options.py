@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from urn.data.dataset import Dataset
-from urn.errors import InputError, one_line
+from urn.errors import InputError, one_line, shown
 from urn.settings.fields import Whole
 
 
@@ -46,7 +46,7 @@ def task_options(name: str, options: dict) -> TaskOptions:
         Naming the task, or the option, that cannot be.
     """
     if name not in TASKS:
-        raise InputError(f"task: no task {name!r}; there are {', '.join(TASKS)}")
+        raise InputError(f"task: no task {shown(name)}; there are {', '.join(sorted(TASKS))}")
     try:
         return TASKS[name].model_validate(options)
     except ValidationError as error:
