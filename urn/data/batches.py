@@ -37,11 +37,13 @@ class Batches:
         self.X = X.to(device, dtype)
         self.y = y.to(device, dtype) if y.is_floating_point() else y.to(device)
         self.seeds = list(seeds)
+
         self.stream = X.dim() == 3
         self.symbols = config.n_iterations
         self.size = min(config.batch_size, len(X))
         n_batches = X.shape[1] // self.symbols if self.stream else len(X) // self.size
         self.per_pass = max(1, n_batches)
+
         self._pass: tuple[int, tuple[int, ...]] | None = None  # whose order is in `_order`
         self._order = torch.empty(0, dtype=torch.int64)
 

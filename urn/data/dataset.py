@@ -5,7 +5,7 @@ No task is known here.
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -17,7 +17,8 @@ Split = tuple[Tensor, Tensor]
 """Inputs X and targets y of one part."""
 
 Kind = Literal["classification", "regression", "stream"]
-KINDS: tuple[Kind, ...] = ("classification", "regression", "stream")
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""All of them; messages list them."""
 
 SHARE_HELD_OUT = 0.15
 """Of all samples, for validation and again for the test. By judgement: the usual 70 : 15 : 15."""

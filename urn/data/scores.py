@@ -36,7 +36,8 @@ def task_losses(output: Tensor, y: Tensor, kind: str) -> Tensor:
     if kind == "regression":
         return (output - y).square().mean((1, 2))
 
-    K, classes = output.shape[0], output.shape[-1]
+    K = output.shape[0]
+    classes = output.shape[-1]
     # With the batch as the last axis, torch sums the classes of many samples at a time.
     scores = output.reshape(K, -1, classes).mT
     return functional.cross_entropy(scores, y.reshape(K, -1), reduction="none").mean(1)

@@ -15,6 +15,7 @@ from urn.data.options import TaskOptions, task
 from urn.settings.fields import Number, Size
 
 ALPHABET = "ab()"
+"""Miconi 2016."""
 
 N_VALIDATION = 10
 """Streams to validate on. By judgement: of 4,000 symbols each, they fix an accuracy to a quarter of
@@ -39,7 +40,7 @@ class SymbolStream(TaskOptions):
     """
 
     n_streams: Size = 100
-    length: Size = Field(4_000, description="symbols in a stream")
+    length: Size = Field(default=4_000, description="symbols in a stream")
 
     def groups(self, rng: np.random.Generator) -> Iterator[str]:
         """Endless groups of letters, without their parentheses."""
@@ -117,7 +118,7 @@ class MiconiSwitch(TaskOptions):
         "hard",
         "easy",
     )
-    length: Size = Field(400_000, description="symbols in the stream")
+    length: Size = Field(default=400_000, description="symbols in the stream")
     p: Annotated[Number, Field(ge=0, lt=1)] = 0.6
 
     def load(self) -> Dataset:

@@ -99,7 +99,8 @@ class Digits(TaskOptions):
     """
 
     shuffled: bool = Field(
-        False, description="control: one fixed permutation of the pixels destroys the geometry"
+        default=False,
+        description="control: one fixed permutation of the pixels destroys the geometry",
     )
 
     def load(self) -> Dataset:
@@ -121,10 +122,11 @@ class MNIST1D(TaskOptions):
     """
 
     shuffled: bool = Field(
-        False, description="control: one fixed permutation of the positions destroys the geometry"
+        default=False,
+        description="control: one fixed permutation of the positions destroys the geometry",
     )
     ring: bool = Field(
-        False,
+        default=False,
         description="inputs on a ring, which cyclic translations leave as it is, instead of a line",
     )
 
@@ -137,7 +139,7 @@ class MNIST1D(TaskOptions):
 
         n = len(data["x"])
         order = np.random.default_rng(self.data_seed).permutation(n)
-        train, validation = order[n // HELD_OUT :], order[: n // HELD_OUT]
+        validation, train = np.split(order, [n // HELD_OUT])
         test = np.arange(n, len(X))
 
         return Dataset(
@@ -180,7 +182,7 @@ class Idx(TaskOptions):
 
         n = len(X)
         order = np.random.default_rng(self.data_seed).permutation(n)
-        train, validation = order[n // HELD_OUT :], order[: n // HELD_OUT]
+        validation, train = np.split(order, [n // HELD_OUT])
 
         return Dataset(
             as_tensors(_rows(X[train]), y[train]),
@@ -216,7 +218,7 @@ class File(TaskOptions):
     """
 
     path: Path
-    target: str = Field("y", description="name of the column to predict (.csv)")
+    target: str = Field(default="y", description="name of the column to predict (.csv)")
     kind: Literal["auto", "classification", "regression"] = "auto"
     standardise: bool = True
 
@@ -249,7 +251,7 @@ class Carry(TaskOptions):
     dimension: Size = 10
     n_outputs: Size = 10
     correction: Annotated[Amount, Field(le=1e6)] = Field(
-        0.5, description="standard deviation of the nonlinear part"
+        default=0.5, description="standard deviation of the nonlinear part"
     )
     n_train: Size = 20_000
     n_validation: Size = 2_000

@@ -1,8 +1,11 @@
-"""`TrainConfig`: the one description of a training run. TOML files, flags and docs are derived from it."""
+"""`TrainConfig`: the one description of a training run.
+
+TOML files, flags and docs are derived from it.
+"""
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import Field, model_validator
@@ -15,116 +18,151 @@ from urn.settings.fields import Amount, Count, Number, Positive, Strict, Whole
 from urn.settings.schedules import Schedule, Scheduled
 
 Rate = Annotated[Number, Field(ge=0, lt=1)]
+"""The share of a running mean that a step leaves as it was."""
 
 
 class TrainConfig(Strict):
     """Everything that decides how a network is trained; immutable and validated.
 
-    Raises:
-        InputError: naming every field that cannot be and what would be right.
+    Every field is a flag of `urn train`, whose `--help` says what it means.
+
+    Raises
+    ------
+    InputError
+        Naming every field that cannot be and what would be right.
     """
 
     task: str = Field(
-        "digits",
-        description="name of the task: shells, digits, mnist1d, idx, file, carry, miconi_easy, miconi_hard, miconi_switch",
+        default="digits",
+        description="name of the task: shells, digits, mnist1d, idx, file, carry,"
+        " miconi_easy, miconi_hard, miconi_switch",
     )
-    task_options: dict = Field({}, description="options of the task, as a table")
+    task_options: dict = Field(default={}, description="options of the task, as a table")
     n_neurons: Annotated[Whole, Field(ge=2, le=100_000)] = Field(
-        300, description="S, inputs and outputs included"
+        default=300, description="S, inputs and outputs included"
     )
     n_iterations: Annotated[Whole, Field(ge=1, le=1000)] = Field(
-        4, description="I, how often W is applied (symbol streams: symbols per update)"
+        default=4, description="I, how often W is applied (symbol streams: symbols per update)"
     )
     activation: Literal["relu", "tanh"] = "relu"
     input_mode: Literal["pulse", "clamped", "elman"] = Field(
-        "pulse",
-        description="input at l = 0 only, or put back every iteration; elman: streams read out from hidden neurons alone",
+        default="pulse",
+        description="input at l = 0 only, or put back every iteration;"
+        " elman: streams read out from hidden neurons alone",
     )
-    steps: Count = Field(4000, description="updates")
-    batch_size: Positive = Field(128, description="samples (symbol streams: streams) in an update")
+    steps: Count = Field(default=4000, description="updates")
+    batch_size: Positive = Field(
+        default=128, description="samples (symbol streams: streams) in an update"
+    )
     learning_rate: Scheduled = Schedule(value=2e-3, milestones=(0.7,), factor=0.2)
     optimiser: Literal["proximal_adam", "rmsprop"] = Field(
-        "proximal_adam",
-        description="rmsprop: changes clipped at `clip`, prices taken off every step as they are (Miconi 2016)",
+        default="proximal_adam",
+        description="rmsprop: changes clipped at `clip`,"
+        " prices taken off every step as they are (Miconi 2016)",
     )
     betas: tuple[Rate, Rate] = Field(
-        (0.9, 0.999), description="Adam's; the second is RMSProp's decay"
+        default=(0.9, 0.999), description="Adam's; the second is RMSProp's decay"
     )
     epsilon: Annotated[Number, Field(gt=0, le=1)] = Field(
-        1e-8, description="Adam's; RMSProp has it under the root"
+        default=1e-8, description="Adam's; RMSProp has it under the root"
     )
     clip: Annotated[Number, Field(gt=0)] = Field(
-        1e-2, description="largest change of a weight in a step of rmsprop"
+        default=1e-2, description="largest change of a weight in a step of rmsprop"
     )
     strengths: dict[str, Scheduled] = Field(
-        {"weight": Schedule(value=3e-4)}, description="c of each term, a number or a schedule"
+        default={"weight": Schedule(value=3e-4)},
+        description="c of each term, a number or a schedule",
     )
-    locality_power: Annotated[Number, Field(gt=0, le=100)] = Field(1.0, description="q in dist^q")
-    locality_floor: Amount = Field(0.0, description="what a wire of length 0 costs")
-    self_target: Amount = Field(0.0, description="w0 of the self term: 0 prices carrying, 1 change")
+    locality_power: Annotated[Number, Field(gt=0, le=100)] = Field(
+        default=1.0, description="q in dist^q"
+    )
+    locality_floor: Amount = Field(default=0.0, description="what a wire of length 0 costs")
+    self_target: Amount = Field(
+        default=0.0, description="w0 of the self term: 0 prices carrying, 1 change"
+    )
     hidden_positions: Literal["none", "learned", "lattice"] = Field(
-        "none", description="where hidden neurons sit"
+        default="none", description="where hidden neurons sit"
     )
     channels: Count = Field(
-        0, description="hidden channels of the lattice; S = inputs + channels x sites + outputs"
+        default=0,
+        description="hidden channels of the lattice; S = inputs + channels x sites + outputs",
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
-        0, description="seed of the weights and of the data order"
+        default=0, description="seed of the weights and of the data order"
     )
     growth: Growth | None = Field(
-        None, description="a table: start small, neurons are born and die (default: no growth)"
+        default=None,
+        description="a table: start small, neurons are born and die (default: no growth)",
     )
-    remove_dead: bool = Field(True, description="drop neurons that can never fire again (exact)")
+    remove_dead: bool = Field(
+        default=True, description="drop neurons that can never fire again (exact)"
+    )
     remove_dangling: Count = Field(
-        0,
-        description="drop neurons that no output hears after so many checks in a row (0: never; not exact)",
+        default=0,
+        description="drop neurons that no output hears after so many checks in a row"
+        " (0: never; not exact)",
     )
-    check_every: Positive = Field(50, description="steps between checks for dead neurons")
-    log_every: Positive = Field(100, description="steps between rows of history.csv")
+    check_every: Positive = Field(default=50, description="steps between checks for dead neurons")
+    log_every: Positive = Field(default=100, description="steps between rows of history.csv")
     snapshots: Count = Field(
-        10, description="how many snapshots of W to keep, evenly over training"
+        default=10, description="how many snapshots of W to keep, evenly over training"
     )
     checkpoint_seconds: Annotated[Number, Field(gt=0)] = Field(
-        20.0, description="seconds between checkpoints of a run folder"
+        default=20.0, description="seconds between checkpoints of a run folder"
     )
     device: str = Field(
-        "cpu", pattern=r"^(cpu|cuda(:[0-9]{1,3})?)$", description="cpu, cuda or cuda:N"
+        default="cpu", pattern=r"^(cpu|cuda(:[0-9]{1,3})?)$", description="cpu, cuda or cuda:N"
     )
     dtype: Literal["float32", "float64"] = "float32"
 
     @model_validator(mode="after")
-    def _names_are_known(self):
+    def _fields_fit_together(self) -> Self:
         check_names(self.strengths)
         task_options(self.task, self.task_options)
+        self._check_positions()
+        self._check_optimiser()
+        return self
+
+    def _check_positions(self) -> None:
+        """Raise InputError for a term, a lattice or growth that needs other positions."""
         if "locality" in self.strengths and self.hidden_positions == "none":
             raise InputError("strengths.locality: needs hidden_positions, learned or lattice")
         if "symmetry" in self.strengths and self.hidden_positions != "lattice":
             raise InputError("strengths.symmetry: needs hidden_positions = lattice")
-        if (self.channels > 0) != (self.hidden_positions == "lattice"):
-            needs = "at least 1 with" if self.hidden_positions == "lattice" else "0 without"
+
+        is_lattice = self.hidden_positions == "lattice"
+        if (self.channels > 0) != is_lattice:
+            needs = "at least 1 with" if is_lattice else "0 without"
             raise InputError(
                 f"channels: must be {needs} hidden_positions = lattice, not {self.channels}"
             )
-        if self.growth is not None and self.hidden_positions == "lattice":
+        if self.growth is not None and is_lattice:
             raise InputError(
-                "growth: neurons of a lattice come and go by whole channels; use hidden_positions learned or none"
+                "growth: neurons of a lattice come and go by whole channels;"
+                " use hidden_positions learned or none"
             )
+
+    def _check_optimiser(self) -> None:
+        """Raise InputError for what an optimiser cannot do."""
         if self.optimiser == "rmsprop" and {"self", "symmetry"} & set(self.strengths):
             raise InputError(
                 "optimiser: rmsprop knows no self and no symmetry term; use proximal_adam"
             )
         if self.betas[0] ** 2 >= self.betas[1]:
             raise InputError(
-                f"betas: {self.betas}: the square of the first must be below the second, or removal is not exact"
+                f"betas: {self.betas}: the square of the first must be below the second,"
+                " or removal is not exact"
             )
-        return self
 
-    def replace(self, **changes) -> "TrainConfig":
+    def replace(self, **changes: Any) -> "TrainConfig":
         """A copy with some fields changed, validated again."""
         return TrainConfig(**{**self.to_dict(), **changes})
 
-    def to_dict(self) -> dict:
-        """Plain TOML types. Fields at their default are included, so that a run stays what it was when defaults change."""
+    def to_dict(self) -> dict[str, Any]:
+        """Plain TOML types.
+
+        Fields at their default are included, so that a run stays what it was when defaults change.
+        """
         return self.model_dump(mode="json", exclude_none=True)
 
     def to_toml(self) -> str:
@@ -132,8 +170,8 @@ class TrainConfig(Strict):
         return tomli_w.dumps(self.to_dict())
 
 
-def read_toml(path: Path) -> dict:
-    """The table in a TOML file, or InputError naming the file."""
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table in a TOML file; InputError names the file."""
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
