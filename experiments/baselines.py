@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from urn import Run
-from urn.data.batches import evaluate
+from urn.data.scores import evaluate
 from urn.data.tasks import Dataset
 from urn.training.trainer import Trainer
 

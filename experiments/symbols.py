@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from analysis.plots import growth_curves
 from urn import Run, TrainConfig
-from urn.data.batches import task_losses
+from urn.data.scores import task_losses
 from urn.data.tasks import Dataset, Split
 
 STRETCH = 40

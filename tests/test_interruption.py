@@ -223,7 +223,7 @@ def test_a_second_signal_does_not_wait(place, capsys, monkeypatch):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(10)
 
-    monkeypatch.setattr("urn.cli.train", hang)
+    monkeypatch.setattr("urn.commands.train", hang)
     assert main(["train"]) == 130
     assert capsys.readouterr().err == "urn: interrupted\n"
 

@@ -67,27 +67,27 @@ def test_obd_is_exact_where_the_hessian_is_diagonal(generator):
     w = X.T @ y / 400
     net.theta = w
     loss = lambda w: (X @ w - y).square().mean()  # noqa: E731
-    said = saliency(net, "obd", curvature(net, X, "regression"))
+    judged = saliency(net, "obd", curvature(net, X, "regression"))
     for q in range(6):
         without = w.clone()
         without[q] = 0
-        assert (loss(without) - loss(w)).item() == pytest.approx(said[q].item(), rel=1e-9)
+        assert (loss(without) - loss(w)).item() == pytest.approx(judged[q].item(), rel=1e-9)
 
 
 def test_obs_is_exact_on_any_quadratic(generator):
     """Saliency = increase of the loss after the others are refitted by least squares; and it is OBD that errs there."""
     net, X, y, loss = linear(generator)
     H = curvature(net, X, "regression")
-    said = saliency(net, "obs", H, damping=1e-12)
+    judged = saliency(net, "obs", H, damping=1e-12)
     increases = []
     for q in range(6):
         rest = [i for i in range(6) if i != q]
         w = torch.zeros(6, dtype=torch.float64)
         w[rest] = torch.linalg.lstsq(X[:, rest], y).solution
         increases.append((loss(w) - loss(net.theta)).item())
-        if q == int(said.argmin()):
+        if q == int(judged.argmin()):
             torch.testing.assert_close(surgeon(net.theta, H, [1], damping=1e-12)[0], w)
-    torch.testing.assert_close(said, torch.tensor(increases, dtype=torch.float64))
+    torch.testing.assert_close(judged, torch.tensor(increases, dtype=torch.float64))
     obd = saliency(net, "obd", H)
     assert (obd - torch.tensor(increases, dtype=torch.float64)).abs().max() > 0.1 * obd.max()
 
@@ -137,21 +137,21 @@ def test_obs_finds_the_best_weight_to_delete_in_a_small_network(generator):
 
     alive = torch.ones(len(net.theta), dtype=torch.float64)
     net.theta, base = fit(net.theta, alive)
-    said = saliency(net, "obs", curvature(net, X, "regression"))
+    judged = saliency(net, "obs", curvature(net, X, "regression"))
     increases = []
     for q in range(len(alive)):
         without = alive.clone()
         without[q] = 0
         increases.append(fit(net.theta, without)[1] - base)
     best_three = torch.tensor(increases).argsort()[:3].tolist()
-    assert int(said.argmin()) in best_three
+    assert int(judged.argmin()) in best_three
     after = (
         (net(surgeon(net.theta, curvature(net, X, "regression"), [1])[0], net.bias, X) - y)
         .square()
         .mean()
     )
     plain = net.theta.clone()
-    plain[int(said.argmin())] = 0
+    plain[int(judged.argmin())] = 0
     assert after < (net(plain, net.bias, X) - y).square().mean()  # the correction helps
 
 
@@ -199,3 +199,33 @@ def test_wrong_words_are_refused(generator, criterion, keep, culprit):
 def test_the_inverse_exists_where_data_say_nothing():
     H = torch.diag(torch.tensor([1.0, 0.0])).double()
     assert inverse(H).isfinite().all()
+
+
+def test_the_inverse_exists_where_no_weight_does_anything():
+    assert inverse(torch.zeros(3, 3).double()).isfinite().all()
+
+
+FORM = {
+    "n_inputs": 2,
+    "n_outputs": 1,
+    "n_iterations": 2,
+    "activation": "relu",
+    "input_mode": "pulse",
+}
+
+
+def test_a_network_without_weights_is_refused():
+    with pytest.raises(InputError, match="no weight is left"):
+        Network(torch.zeros(4, 4).double(), torch.ones(4).double(), **FORM)
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_a_network_without_a_path_can_be_pruned(generator, criterion):
+    """Its weights lead nowhere; how many are kept is still what was asked for."""
+    W = torch.zeros(4, 4).double()
+    W[2, 0], W[2, 1] = 0.5, -0.3
+    net = Network(W, torch.zeros(4).double(), **FORM)
+    x = torch.rand(9, 2, generator=generator).double()
+    (theta,) = pruned(net, criterion, [0.5], x, "regression", generator)
+    assert theta.isfinite().all()
+    assert int((theta != 0).sum()) == 1

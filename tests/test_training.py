@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from urn import InputError, TrainConfig, train_population
-from urn.data.batches import evaluate
+from urn.data.scores import evaluate
 from urn.data.tasks import Digits
 from urn.training.trainer import Trainer
 

@@ -1,14 +1,16 @@
-"""Classical pruning: which weights of a trained network to take away, by five criteria, at any sparsity.
+"""Classical pruning: which weights of a trained network to take away, by five criteria.
 
     magnitude   |w_q|
-    l1          |w_q| too, of a network that its trainer has first put under a higher price (see `experiments.commands.prune`)
+    l1          |w_q| too, of a network that its trainer has first put under a higher price (see
+                `experiments.commands.prune`)
     obd         h_qq w_q^2 / 2                 Optimal Brain Damage (LeCun, Denker & Solla 1990)
-    obs         w_q^2 / (2 [H^-1]_qq)          Optimal Brain Surgeon (Hassibi & Stork 1993); the other weights are corrected,
-                dw = -w_q / [H^-1]_qq H^-1 e_q, one weight at a time
+    obs         w_q^2 / (2 [H^-1]_qq)          Optimal Brain Surgeon (Hassibi & Stork 1993); the
+                other weights are corrected, dw = -w_q / [H^-1]_qq H^-1 e_q, one weight at a time
     random      chance
 
-H is the Gauss-Newton matrix of the task loss (as in Hassibi & Stork), exact where the loss is quadratic in the weights, over
-all living weights at once: meant for networks of up to a few thousand weights.
+H is the Gauss-Newton matrix of the task loss (as in Hassibi & Stork), exact where the loss is
+quadratic in the weights, over all non-zero weights at once: meant for networks of up to a few
+thousand weights.
 """
 
 from collections.abc import Sequence
@@ -16,21 +18,57 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.func import jacrev, vmap
+from torch.nn import functional
 
-from urn.errors import InputError
+from urn.errors import InputError, shown
 
 CRITERIA = ("magnitude", "l1", "obd", "obs", "random")
-PHI = {"relu": torch.relu, "tanh": torch.tanh}
+ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh}
+
 MOST_WEIGHTS = 6000
+"""Weights that H is held of: with its inverse it then takes 0.6 GB in float64. By judgement."""
+
 DAMPING = 1e-4
-"""Of the mean curvature, added to H: weights that the data say nothing of would have an infinite inverse."""
+"""Of the mean curvature, added to H: weights that the data say nothing of would have an infinite
+inverse. By judgement; Hassibi & Stork take 1e-8 to 1e-4."""
+
+SAMPLES_AT_ONCE = 64
+"""Whose Jacobians are held together. By judgement: 30 MB for ten outputs and 6,000 weights."""
+
+SHARE_GONE = 8
+"""`surgeon` drops rows from H^-1 once one in so many is gone. By judgement: dropping copies all of
+H^-1, which should cost little beside the eliminations between."""
 
 
 class Network:
-    """The living weights of a URN with pulse or clamped input as one vector: what can be differentiated, pruned and retrained.
+    """The non-zero weights of a URN as one vector: what can be differentiated and pruned.
 
-    Attributes:
-        theta: `(n,)` the non-zero weights; places: their (row, column); bias: `(m,)`; kept: `(S,)` which neurons are held.
+    Parameters
+    ----------
+    W, b : Tensor
+        `(S, S)` and `(S,)`, as in a `Run`.
+    n_inputs, n_outputs, n_iterations : int
+        d_in, d_out and I.
+    activation : {"relu", "tanh"}
+        phi.
+    input_mode : {"pulse", "clamped"}
+        Streams of symbols are refused.
+
+    Attributes
+    ----------
+    theta : Tensor
+        `(n,)`, the non-zero weights.
+    indices : tuple of Tensor
+        Row and column of each of them among the neurons held.
+    bias : Tensor
+        `(m,)`, of the neurons held.
+    held : Tensor
+        `(S,)` boolean: inputs, outputs, and neurons that have a weight or a bias.
+
+    Raises
+    ------
+    InputError
+        For another input mode, and where there is no weight.
     """
 
     def __init__(
@@ -43,64 +81,99 @@ class Network:
         n_iterations: int,
         activation: str,
         input_mode: str,
-    ):
+    ) -> None:
         if input_mode not in ("pulse", "clamped"):
             raise InputError(
                 "run: pruning takes networks with pulse or clamped input, not streams of symbols"
             )
-        self.kept = (W != 0).any(0) | (W != 0).any(1) | (b != 0)
-        self.kept[:n_inputs] = self.kept[len(W) - n_outputs :] = True
-        W = W[self.kept][:, self.kept]
-        self.places = W.nonzero(as_tuple=True)
-        self.theta, self.bias = W[self.places].clone(), b[self.kept].clone()
-        self.n_inputs, self.n_outputs, self.n_iterations = n_inputs, n_outputs, n_iterations
-        self.phi, self.clamped = PHI[activation], input_mode == "clamped"
+
+        if not W.any():
+            raise InputError("run: no weight is left to prune")
+
+        self.held = (W != 0).any(0) | (W != 0).any(1) | (b != 0)
+        self.held[:n_inputs] = True
+        self.held[len(W) - n_outputs :] = True
+        W = W[self.held][:, self.held]
+        self.indices = W.nonzero(as_tuple=True)
+        self.theta = W[self.indices].clone()
+        self.bias = b[self.held].clone()
+
+        self.n_inputs = n_inputs
+        self.n_outputs = n_outputs
+        self.n_iterations = n_iterations
+        self.phi = ACTIVATIONS[activation]
+        self.clamped = input_mode == "clamped"
 
     def __call__(self, theta: Tensor, bias: Tensor, x: Tensor) -> Tensor:
         """y `(B, d_out)` of inputs `(B, d_in)` with these weights in place of its own."""
         m = len(bias)
-        W = theta.new_zeros(m, m).index_put(self.places, theta)
-        x = torch.nn.functional.pad(x, (0, m - self.n_inputs))
+        W = theta.new_zeros(m, m).index_put(self.indices, theta)
+        x = functional.pad(x, (0, m - self.n_inputs))
         N = x
+        P = N
+
         for l in range(self.n_iterations):
             P = N @ W.T + bias
             N = self.phi(P)
             if self.clamped and l + 1 < self.n_iterations:
                 N = torch.cat([x[..., : self.n_inputs], N[..., self.n_inputs :]], -1)
+
         return P[..., m - self.n_outputs :]
 
     def full(self, theta: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """W `(S, S)` and b `(S,)` with these weights."""
-        S = len(self.kept)
-        W, b = theta.new_zeros(S, S), theta.new_zeros(S)
-        ids = self.kept.nonzero().flatten()
-        W[ids[self.places[0]], ids[self.places[1]]] = theta
+        S = len(self.held)
+        ids = self.held.nonzero().flatten()
+        rows, columns = self.indices
+
+        W = theta.new_zeros(S, S)
+        W[ids[rows], ids[columns]] = theta
+        b = theta.new_zeros(S)
         b[ids] = bias
         return W, b
 
 
-def curvature(net: Network, x: Tensor, kind: str, chunk: int = 64) -> Tensor:
-    """Gauss-Newton matrix of the mean task loss over samples `(B, d_in)` in the weights, `(n, n)`.
+def curvature(net: Network, x: Tensor, kind: str, chunk: int = SAMPLES_AT_ONCE) -> Tensor:
+    """Gauss-Newton matrix of the mean task loss in the weights.
 
-    sum_b J_b^T A_b J_b / B, J_b the Jacobian of the outputs, A_b the Hessian of the loss in them: diag(p) - p p^T for
-    cross-entropy, 2 / d_out for squares.
+    Parameters
+    ----------
+    net : Network
+        With n weights.
+    x : Tensor
+        `(B, d_in)` samples.
+    kind : {"classification", "regression"}
+        Cross-entropy or the mean squared error.
+    chunk : int
+        Samples whose Jacobians are held together.
+
+    Returns
+    -------
+    Tensor
+        `(n, n)`: sum_b J_b^T A_b J_b / B, where J_b is the Jacobian of the outputs and A_b the
+        Hessian of the loss in them, diag(p) - p p^T for cross-entropy and 2 / d_out for squares.
+
+    Raises
+    ------
+    InputError
+        For more than `MOST_WEIGHTS` weights.
     """
     n = len(net.theta)
     if n > MOST_WEIGHTS:
         raise InputError(
-            f"run: {n} weights; curvature of at most {MOST_WEIGHTS} is held (prune by magnitude first)"
+            f"run: {n} weights; curvature of at most {MOST_WEIGHTS} is held"
+            " (prune by magnitude first)"
         )
+
     H = net.theta.new_zeros(n, n)
-    jacobian = vmap(jacrev(lambda theta, one: net(theta, net.bias, one)), (None, 0))
+    jacobian = vmap(jacrev(lambda theta, sample: net(theta, net.bias, sample)), (None, 0))
     for part in x.split(chunk):
         J = jacobian(net.theta, part)  # (B, d_out, n)
         if kind == "regression":
             J = J * (2 / net.n_outputs) ** 0.5
-        else:
+        else:  # A = R^T R with R = sqrt(p) (1 - 1 p^T)
             p = net(net.theta, net.bias, part).softmax(-1)
-            J = p.sqrt()[..., None] * (
-                J - torch.einsum("bo,bon->bn", p, J)[:, None]
-            )  # A = sqrt(p) (1 - p 1^T) squared
+            J = p.sqrt()[..., None] * (J - torch.einsum("bo,bon->bn", p, J)[:, None])
         J = J.reshape(-1, n)
         H += J.T @ J
     return H / len(x)
@@ -113,52 +186,87 @@ def saliency(
     generator: torch.Generator | None = None,
     damping: float = DAMPING,
 ) -> Tensor:
-    """What the loss is thought to lose with each weight, `(n,)`; only its order counts but for obd and obs."""
+    """What the loss is thought to lose with each weight, `(n,)`.
+
+    Only its order counts, but for `obd` and `obs`, which need H `(n, n)`.
+    """
     if criterion == "random":
         return torch.rand(len(net.theta), generator=generator, dtype=torch.float64)
     if criterion in ("magnitude", "l1"):
         return net.theta.abs()
+
+    if H is None:
+        raise InputError(f"H: {criterion} needs the curvature")
     if criterion == "obd":
         return H.diagonal() * net.theta.square() / 2
     return net.theta.square() / (2 * inverse(H, damping).diagonal())
 
 
 def inverse(H: Tensor, damping: float = DAMPING) -> Tensor:
-    """H^-1, H damped by a part of its mean curvature so that it has one."""
-    damped = H + damping * H.diagonal().mean().clamp_min(torch.finfo(H.dtype).tiny) * torch.eye(
-        len(H), dtype=H.dtype
-    )
+    """H^-1, H damped by a part of its mean curvature so that it has one.
+
+    Of a network whose weights all do nothing, where H is 0, it is a multiple of the identity.
+    """
+    mean_curvature = H.diagonal().mean()
+    if mean_curvature < torch.finfo(H.dtype).tiny:
+        mean_curvature = torch.ones_like(mean_curvature)
+    damped = H + damping * mean_curvature * torch.eye(len(H), dtype=H.dtype)
     return torch.cholesky_inverse(torch.linalg.cholesky(damped))
 
 
 def surgeon(
     theta: Tensor, H: Tensor, counts: Sequence[int], damping: float = DAMPING
 ) -> list[Tensor]:
-    """Take weights away one at a time, each time the least salient, and correct the others: what is left after each of `counts`
-    (ascending) deletions, a list of `(n,)`.
+    """Take weights away one at a time, each time the least salient, and correct the others.
 
-    After a deletion H^-1 is that of the weights that are left, by one elimination step; rows that are gone are dropped from
-    it now and then, so that a step costs the square of what is left.
+    Parameters
+    ----------
+    theta : Tensor
+        `(n,)`.
+    H : Tensor
+        `(n, n)`, their curvature.
+    counts : sequence of int
+        Ascending: after how many deletions to look.
+    damping : float
+        See `inverse`.
+
+    Returns
+    -------
+    list of Tensor
+        `(n,)` for each of `counts`: what is left after so many deletions.
+
+    Notes
+    -----
+    After a deletion H^-1 is that of the weights that are left, by one elimination step. Rows that
+    are gone are dropped from it now and then, so that a step costs the square of what is left.
     """
-    theta, P, left, found = theta.clone(), inverse(H, damping), torch.arange(len(theta)), []
-    gone = torch.zeros(len(theta), dtype=torch.bool)  # of those that P still holds
+    theta = theta.clone()
+    inverse_H = inverse(H, damping)
+    left = torch.arange(len(theta))  # the weights that inverse_H has a row of
+    gone = torch.zeros(len(theta), dtype=torch.bool)  # of those in `left`
+    stages: list[Tensor] = []
+
     for n in range(max(counts) + 1):
-        found += [
-            torch.zeros_like(theta).index_put((left,), theta[left].masked_fill(gone, 0))
-            for count in counts
-            if count == n
-        ]
+        present = theta[left].masked_fill(gone, 0)
+        stage = torch.zeros_like(theta).index_put((left,), present)
+        stages += [stage.clone() for count in counts if count == n]
         if n == max(counts):
-            return found
-        if gone.sum() > len(left) // 8:
-            P, left, gone = P[~gone][:, ~gone], left[~gone], gone[~gone]
+            break
+
+        if gone.sum() > len(left) // SHARE_GONE:
+            inverse_H = inverse_H[~gone][:, ~gone]
+            left = left[~gone]
+            gone = gone[~gone]
+
         values = theta[left]
-        q = int((values.square() / P.diagonal()).masked_fill(gone, torch.inf).argmin())
-        column = P[:, q] / P[q, q]
+        salience = values.square() / inverse_H.diagonal()
+        q = int(salience.masked_fill(gone, torch.inf).argmin())
+        column = inverse_H[:, q] / inverse_H[q, q]
         theta[left] = (values - values[q] * column).masked_fill(gone, 0)
-        P.addr_(column, P[q].clone(), alpha=-1)
+        inverse_H.addr_(column, inverse_H[q].clone(), alpha=-1)
         gone[q] = True
-    return found
+
+    return stages
 
 
 def pruned(
@@ -169,19 +277,46 @@ def pruned(
     kind: str,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """The weights with all but a share of them zero, `(n,)` for each of `keeps`. x `(B, d_in)`: samples for the curvature."""
+    """The weights with all but a share of them zero.
+
+    Parameters
+    ----------
+    net : Network
+        With n weights.
+    criterion : str
+        One of `CRITERIA`.
+    keeps : sequence of float
+        Shares of the weights to keep, above 0 and at most 1.
+    x : Tensor
+        `(B, d_in)`, samples for the curvature.
+    kind : {"classification", "regression"}
+        What the network was trained on.
+    generator : torch.Generator, optional
+        For `random`.
+
+    Returns
+    -------
+    list of Tensor
+        `(n,)` for each of `keeps`.
+
+    Raises
+    ------
+    InputError
+        For an unknown criterion, an impossible share, or too many weights for their curvature.
+    """
     if criterion not in CRITERIA:
-        raise InputError(f"criterion: must be one of {', '.join(CRITERIA)}, not {criterion!r}")
+        raise InputError(f"criterion: must be one of {', '.join(CRITERIA)}, not {shown(criterion)}")
     for keep in keeps:
         if not 0 < keep <= 1:
-            raise InputError(f"keep: must be above 0 and at most 1, not {keep!r}")
+            raise InputError(f"keep: must be above 0 and at most 1, not {shown(keep)}")
+
     n = len(net.theta)
     counts = [n - max(1, round(keep * n)) for keep in keeps]
     H = curvature(net, x, kind) if criterion in ("obd", "obs") else None
-    if criterion == "obs":
-        stages = dict(
-            zip(sorted(set(counts)), surgeon(net.theta, H, sorted(set(counts))), strict=True)
-        )
+    if criterion == "obs" and H is not None:
+        ascending = sorted(set(counts))
+        stages = dict(zip(ascending, surgeon(net.theta, H, ascending), strict=True))
         return [stages[count] for count in counts]
+
     order = saliency(net, criterion, H, generator).argsort(stable=True)
     return [net.theta.index_fill(0, order[:count], 0) for count in counts]

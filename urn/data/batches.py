@@ -1,4 +1,4 @@
-"""What goes into a network and how well it answers: batches, task losses, accuracy. No training here."""
+"""Which samples an update sees: a function of seed and step alone. No training here."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from urn.data.tasks import Split
-from urn.network.module import URN
+from urn.data.dataset import Split
 from urn.settings.config import TrainConfig
 
 
 class Batches:
-    """The batch of every member at a step: a function of seeds and step alone, so that nothing need be saved to resume."""
+    """The batch of every member at a step. Nothing need be saved to resume.
+
+    Parameters
+    ----------
+    split : pair of Tensor
+        X and y of the training set.
+    config : TrainConfig
+        Gives the batch size and, for streams, the symbols of an update.
+    seeds : sequence of int
+        Of the order of samples, one a member.
+    device, dtype
+        Where the data are held, and in which precision.
+    """
 
     def __init__(
         self,
@@ -21,80 +32,60 @@ class Batches:
         seeds: Sequence[int],
         device: torch.device,
         dtype: torch.dtype,
-    ):
-        self.X, self.y = (
-            T.to(device, dtype) if T.is_floating_point() else T.to(device) for T in split
-        )
-        self.stream, self.seeds, self.symbols = self.X.dim() == 3, list(seeds), config.n_iterations
-        self.size = min(config.batch_size, len(self.X))
-        self.per_pass = max(
-            1, self.X.shape[1] // self.symbols if self.stream else len(self.X) // self.size
-        )
-        self._order: tuple[object, Tensor | None] = (None, None)
+    ) -> None:
+        X, y = split
+        self.X = X.to(device, dtype)
+        self.y = y.to(device, dtype) if y.is_floating_point() else y.to(device)
+        self.seeds = list(seeds)
+
+        self.stream = X.dim() == 3
+        self.symbols = config.n_iterations
+        self.size = min(config.batch_size, len(X))
+        n_batches = X.shape[1] // self.symbols if self.stream else len(X) // self.size
+        self.per_pass = max(1, n_batches)
+
+        self._pass: tuple[int, tuple[int, ...]] | None = None  # whose order is in `_order`
+        self._order = torch.empty(0, dtype=torch.int64)
 
     def at(self, step: int) -> tuple[Tensor, Tensor, bool]:
-        """X `(K, B, d_in)`, y `(K, B)` or `(K, B, d_out)`, and whether streams begin anew; streams have a time axis after B."""
-        epoch, place = divmod(step, self.per_pass)
-        key = (epoch, tuple(self.seeds))
-        if self._order[0] != key:
+        """X, y of a step, and whether streams begin anew.
+
+        Returns
+        -------
+        X : Tensor
+            `(K, B, d_in)`; of streams `(K, B, T, d_in)`.
+        y : Tensor
+            `(K, B)` or `(K, B, d_out)`; of streams `(K, B, T)`.
+        begins : bool
+            True where no state is to be carried over from the step before.
+        """
+        epoch, position = divmod(step, self.per_pass)
+        order = self._order_of(epoch)
+
+        if self.stream:
+            window = slice(position * self.symbols, (position + 1) * self.symbols)
+            rows = order[:, : self.size]
+            return self.X[rows, window], self.y[rows, window], position == 0
+
+        rows = order[:, position * self.size : (position + 1) * self.size]
+        x = self.X.index_select(0, rows.reshape(-1)).view(*rows.shape, *self.X.shape[1:])
+        y = self.y.index_select(0, rows.reshape(-1)).view(*rows.shape, *self.y.shape[1:])
+        return x, y, True
+
+    def _order_of(self, epoch: int) -> Tensor:
+        """The order of samples in a pass through the data, `(K, N)`; the last one is remembered."""
+        asked = (epoch, tuple(self.seeds))
+        if self._pass != asked:
             orders = [
                 torch.randperm(len(self.X), generator=_generator(seed, epoch))
                 for seed in self.seeds
             ]
-            self._order = key, torch.stack(orders).to(self.X.device)
-        order = self._order[1]
-        if self.stream:
-            window = slice(place * self.symbols, (place + 1) * self.symbols)
-            rows = order[:, : self.size]
-            return self.X[rows, window], self.y[rows, window], place == 0
-        rows = order[:, place * self.size : (place + 1) * self.size]
-        x, y = (
-            T.index_select(0, rows.reshape(-1)).view(*rows.shape, *T.shape[1:])
-            for T in (self.X, self.y)
-        )
-        return x, y, True
-
-
-def task_losses(output: Tensor, y: Tensor, kind: str) -> Tensor:
-    """Cross-entropy in nats (or mean squared error) of every member, mean over the batch, `(K,)`."""
-    if kind == "regression":
-        return (output - y).square().mean((1, 2))
-    K, classes = output.shape[0], output.shape[-1]
-    losses = torch.nn.functional.cross_entropy(
-        output.reshape(K, -1, classes).mT, y.reshape(K, -1), reduction="none"
-    )
-    return losses.mean(
-        1
-    )  # with the batch as the last axis, the classes are summed many samples at a time
-
-
-@torch.no_grad()
-def evaluate(net: URN, split: Split, kind: str, entries: int = 1 << 19) -> Tensor:
-    """Accuracy, or R^2 for regression (mean over outputs), of every member of `net` on a split, `(K,)`.
-
-    `entries` bounds the activity held at once: samples x neurons x members.
-    """
-    X, y = (T.to(net.bias) if T.is_floating_point() else T.to(net.bias.device) for T in split)
-    if kind == "stream":
-        hits, state, I = 0, None, net.n_iterations
-        windows = range(0, X.shape[1] - I + 1, I)
-        for t in windows:
-            output, activity = net.unroll(X[:, t : t + I], state)
-            hits, state = (
-                hits + (output.argmax(-1) == y[:, t : t + I]).sum((1, 2)),
-                activity.N[:, -1],
-            )
-        return hits / max(1, len(windows) * I * len(X))
-    parts = X.split(max(32, entries // net.bias.numel()))
-    output = torch.cat(
-        [net.unroll(part)[0].clone() for part in parts], 1
-    )  # what is returned holds on to all of N
-    if kind == "classification":
-        return (output.argmax(-1) == y).double().mean(1)
-    residual, total = (output - y).square().sum(1), (y - y.mean(0)).square().sum(0)
-    return (1 - residual / total.clamp_min(torch.finfo(y.dtype).tiny)).mean(1)
+            self._order = torch.stack(orders).to(self.X.device)
+            self._pass = asked
+        return self._order
 
 
 def _generator(seed: int, epoch: int) -> torch.Generator:
+    """Torch's generator for a pass through the data. It takes seeds below 2^63: drop a bit."""
     mixed = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(mixed) >> 1)

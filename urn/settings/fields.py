@@ -1,16 +1,16 @@
-"""Configuration: a model that refuses what it does not know in one line, and types of fields.
+"""Types of fields, and a model that refuses what it does not know in one line.
 
 Their bounds keep every number exact as a float and far from overflow in float32.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
 from urn.errors import one_line
 
 LARGEST = 1e30
-"""Largest magnitude of a setting: a product of one with a learning rate of 1e7 is still a float32."""
+"""Largest magnitude of a setting. By judgement: times a learning rate of 1e7 it is a float32."""
 
 
 def _not_bool(value: object) -> object:
@@ -29,11 +29,11 @@ Size = Annotated[Positive, Field(le=10**9)]
 
 
 class Strict(BaseModel):
-    """An immutable model; unknown keys and impossible values raise InputError with the name of the field."""
+    """An immutable model. Unknown keys and impossible values raise InputError, naming the field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def __init__(self, **values):
+    def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:

@@ -1,36 +1,43 @@
-"""Schedules: how a strength or the learning rate changes over training. Nothing here touches tensors."""
+"""Schedules: how a strength or the learning rate changes over training.
+
+Nothing here touches tensors.
+"""
 
 import math
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from urn.errors import shown
 from urn.settings.fields import LARGEST, Amount, Count, Number, Strict
 
 Fraction = Annotated[Number, Field(gt=0, lt=1)]
+"""Of the steps of a training."""
 
 
 class Schedule(Strict):
     """A non-negative number that may change over training. A plain number means a constant.
 
-    value(t) = value * min(1, (t + 1) / warmup) * factor ** (number of milestones m with t >= m * steps)
+        value(t) = value * min(1, (t + 1) / warmup) * factor ** n(t)
+
+    where n(t) is the number of milestones m with t >= m * steps.
     """
 
     value: Amount
-    warmup: Count = Field(0, description="steps over which it rises linearly from 0")
+    warmup: Count = Field(default=0, description="steps over which it rises linearly from 0")
     milestones: tuple[Fraction, ...] = Field(
-        (), description="fractions of training at which it is multiplied by factor"
+        default=(), description="fractions of training at which it is multiplied by factor"
     )
     factor: Annotated[Number, Field(gt=0)] = Field(
-        10.0, description="what each milestone multiplies it by"
+        default=10.0, description="what each milestone multiplies it by"
     )
 
     @model_validator(mode="after")
-    def _stays_finite(self):
-        if self.value > 0 and math.log10(self.value) + len(self.milestones) * math.log10(
-            self.factor
-        ) > math.log10(LARGEST):
-            raise ValueError(f"factor: the milestones take it above {LARGEST:g}")
+    def _stays_finite(self) -> Self:
+        if self.value > 0:
+            largest = math.log10(self.value) + len(self.milestones) * math.log10(self.factor)
+            if largest > math.log10(LARGEST):
+                raise ValueError(f"factor: the milestones take it above {LARGEST:g}")
         return self
 
     @property
@@ -49,7 +56,8 @@ def _from_number(value: object) -> object:
         return {"value": value}
     if not isinstance(value, dict | Schedule):
         raise ValueError(
-            f"must be a number or a table such as {{value = 1e-2, warmup = 1000}}, not {value!r:.60}"
+            "must be a number or a table such as {value = 1e-2, warmup = 1000},"
+            f" not {shown(value)}"
         )
     return value
 

@@ -12,7 +12,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from urn.data.batches import Batches, evaluate, task_losses
+from urn.data.batches import Batches
+from urn.data.scores import evaluate, task_losses
 from urn.data.tasks import Dataset, Split, task_options
 from urn.errors import InputError, memory_for
 from urn.network import compiled as kernels

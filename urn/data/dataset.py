@@ -1,0 +1,188 @@
+"""What a network trains on: three parts of inputs and targets, and how arrays become one.
+
+No task is known here.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from urn.errors import InputError
+
+Split = tuple[Tensor, Tensor]
+"""Inputs X and targets y of one part."""
+
+Kind = Literal["classification", "regression", "stream"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""All of them; messages list them."""
+
+SHARE_HELD_OUT = 0.15
+"""Of all samples, for validation and again for the test. By judgement: the usual 70 : 15 : 15."""
+
+FEWEST_TO_STRATIFY = 8
+"""Samples of the rarest class. By judgement: of fewer, a part of 15 % may hold none, and
+scikit-learn then refuses to stratify."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a network trains on.
+
+    Parameters
+    ----------
+    train, validation, test : pair of Tensor
+        (X, y). X is `(N, d_in)` float32 or float64; y `(N,)` int64 classes, or `(N, d_out)`
+        targets like X. For symbol streams X is `(streams, T, d_in)` one-hot and y `(streams, T)`
+        the symbol that follows.
+    n_outputs : int
+        d_out.
+    kind : {"classification", "regression", "stream"}
+        What the targets are.
+    positions : Tensor, optional
+        `(d_in, dim)`, where each input sits; None where the data has no geometry.
+    sites : tuple of int, optional
+        Shape of the lattice that the inputs fill (for translations).
+
+    Raises
+    ------
+    InputError
+        Naming the field that is not so.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    n_outputs: int
+    kind: Kind = "classification"
+    positions: Tensor | None = None
+    sites: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f"kind: must be {' or '.join(KINDS)}, not {self.kind!r}")
+
+        for name in ("train", "validation", "test"):
+            try:
+                self._check_part(*getattr(self, name))
+            except (TypeError, AttributeError, IndexError):
+                raise InputError(f"{name}: must be a pair of tensors (X, y)") from None
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from None
+
+        self._check_geometry()
+
+    @property
+    def parts(self) -> tuple[Split, Split, Split]:
+        """Training, validation and test set."""
+        return self.train, self.validation, self.test
+
+    @property
+    def n_inputs(self) -> int:
+        """d_in."""
+        return self.train[0].shape[-1]
+
+    def _check_part(self, X: Tensor, y: Tensor) -> None:
+        """Raise InputError for a part that no network could be trained on."""
+        axes = 3 if self.kind == "stream" else 2
+        fits = X.dim() == axes and X.numel() > 0 and X.shape[-1] == self.n_inputs
+        if not fits or not X.is_floating_point():
+            form = "(streams, T, d_in)" if axes == 3 else "(N, d_in)"
+            raise InputError(
+                f"X must be floating point {form} with {self.n_inputs} inputs,"
+                f" not {X.dtype} {tuple(X.shape)}"
+            )
+
+        real = self.kind == "regression"
+        shape = (len(X), self.n_outputs) if real else tuple(X.shape[:-1])
+        if tuple(y.shape) != shape or y.is_floating_point() != real:
+            dtype = "floating point" if real else "int64"
+            raise InputError(f"y must be {dtype} of shape {shape}, not {y.dtype} {tuple(y.shape)}")
+
+        if not X.isfinite().all() or not y.isfinite().all():
+            raise InputError("X and y must be finite, also as float32")
+        if not real and (int(y.min()) < 0 or int(y.max()) >= self.n_outputs):
+            raise InputError(
+                f"y holds labels from {int(y.min())} to {int(y.max())} for {self.n_outputs} outputs"
+            )
+
+    def _check_geometry(self) -> None:
+        """Raise InputError for positions or a lattice that do not belong to these inputs."""
+        positions = self.positions
+        if positions is not None and (
+            positions.dim() != 2
+            or len(positions) != self.n_inputs
+            or not positions.isfinite().all()
+        ):
+            raise InputError(
+                f"positions: must be finite, ({self.n_inputs}, dim),"
+                f" not of shape {tuple(positions.shape)}"
+            )
+        if self.sites is not None and self.n_inputs % math.prod(self.sites):
+            raise InputError(f"sites: {self.n_inputs} inputs do not fill a lattice {self.sites}")
+
+
+def as_tensors(X: np.ndarray, y: np.ndarray) -> Split:
+    """X `(N, d_in)` as float32; y as int64 where it holds classes, else as float32."""
+    holds_classes = np.issubdtype(y.dtype, np.integer)
+    targets = y.astype(np.int64 if holds_classes else np.float32)
+    return torch.from_numpy(np.ascontiguousarray(X)).float(), torch.from_numpy(targets)
+
+
+def split_in_three(
+    X: np.ndarray,
+    y: np.ndarray,
+    n_outputs: int,
+    *,
+    seed: int,
+    kind: Kind = "classification",
+    standardise: bool = False,
+    **geometry: Any,
+) -> Dataset:
+    """Cut arrays into 70 % train, 15 % validation and 15 % test.
+
+    Parameters
+    ----------
+    X : ndarray
+        `(N, d_in)`.
+    y : ndarray
+        `(N,)` integer classes, cut so that each part has its share of every class where all are
+        frequent enough; or `(N, d_out)` targets.
+    n_outputs : int
+        d_out.
+    seed : int
+        Of the cut.
+    kind : {"classification", "regression"}
+        What y holds.
+    standardise : bool
+        Whether to bring inputs to mean 0 and variance 1 on the training part.
+    **geometry
+        `positions` and `sites` of the `Dataset`.
+    """
+    second_cut = SHARE_HELD_OUT / (1 - SHARE_HELD_OUT)
+    X_rest, X_test, y_rest, y_test = _cut(X, y, SHARE_HELD_OUT, seed, kind)
+    X_train, X_validation, y_train, y_validation = _cut(X_rest, y_rest, second_cut, seed, kind)
+
+    if standardise:  # in float64: large numbers that differ little would be equal in float32
+        mean = X_train.mean(0)
+        scale = np.where(np.ptp(X_train, 0) > 0, X_train.std(0, ddof=1), 1)
+        X_train, X_validation, X_test = (
+            (part - mean) / scale for part in (X_train, X_validation, X_test)
+        )
+
+    train = as_tensors(X_train, y_train)
+    validation = as_tensors(X_validation, y_validation)
+    test = as_tensors(X_test, y_test)
+    return Dataset(train, validation, test, n_outputs, kind, **geometry)
+
+
+def _cut(X: np.ndarray, y: np.ndarray, share: float, seed: int, kind: Kind) -> list[np.ndarray]:
+    """Cut a share of the samples off: [X_rest, X_share, y_rest, y_share]."""
+    from sklearn.model_selection import train_test_split
+
+    frequent = kind == "classification" and np.bincount(y)[np.unique(y)].min() >= FEWEST_TO_STRATIFY
+    stratify = y if frequent else None
+    return train_test_split(X, y, test_size=share, random_state=seed, stratify=stratify)

@@ -1,0 +1,53 @@
+"""What every task shares: options that are validated, a `load()`, and a name in the registry."""
+
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from urn.data.dataset import Dataset
+from urn.errors import InputError, one_line, shown
+from urn.settings.fields import Whole
+
+
+class TaskOptions(BaseModel):
+    """Options of a task. `data_seed` seeds the data and its split, whatever the network's seed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    data_seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
+
+    def load(self) -> Dataset:
+        """The data these options describe; every task has its own."""
+        raise NotImplementedError
+
+
+Options = TypeVar("Options", bound=TaskOptions)
+
+TASKS: dict[str, type[TaskOptions]] = {}
+"""Every task by its name."""
+
+
+def task(name: str) -> Callable[[type[Options]], type[Options]]:
+    """Register a `TaskOptions` subclass with a `load()` under a name."""
+
+    def add(options: type[Options]) -> type[Options]:
+        TASKS[name] = options
+        return options
+
+    return add
+
+
+def task_options(name: str, options: dict) -> TaskOptions:
+    """Validate the options of a task.
+
+    Raises
+    ------
+    InputError
+        Naming the task, or the option, that cannot be.
+    """
+    if name not in TASKS:
+        raise InputError(f"task: no task {shown(name)}; there are {', '.join(sorted(TASKS))}")
+    try:
+        return TASKS[name].model_validate(options)
+    except ValidationError as error:
+        raise one_line(error, f"task_options of {name}") from None
