@@ -1,6 +1,10 @@
-"""What all tests share: one thread (the machine's sums are then always the same), the command line, small runs to damage."""
+"""What all tests share: one thread, the command line, small runs to damage.
+
+With one thread the machine's sums are always the same.
+"""
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -26,6 +30,17 @@ SMALL = TrainConfig(
     strengths={"weight": 1e-3, "depth": 1e-2},
 )
 """A run of a few hundredths of a second."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where URN_SKIP_NOTHING is set, as in continuous integration, a skip is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped") if reporter else None
+
+    if skipped and "URN_SKIP_NOTHING" in os.environ:
+        reporter.write_line(f"{len(skipped)} skipped where nothing may be", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(autouse=True, scope="session")
