@@ -13,7 +13,8 @@ run: .venv/ready
 
 # Tests that need an extra or a browser which is not there are skipped, and the last lines say why.
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2 -rs -m "not package"
+	$(BIN)/python -m pytest -n 2 -rs -m "not package and not alone"
+	$(BIN)/python -m pytest -rs -m alone
 
 lint: .venv/ready
 	$(BIN)/ruff check .
