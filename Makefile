@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: run test lint benchmarks docs clean
+.PHONY: run test lint types benchmarks docs package clean
 
 # The main job: a URN trained on real handwritten digits and the layers that emerged, then the claims about structure at quick
 # scale, one seed each; tables here, pictures and index.html in results/. (Claims about growth take longer: urn reproduce growth)
@@ -11,11 +11,17 @@ run: .venv/ready
 	$(BIN)/python -m experiments.digits
 	$(BIN)/urn reproduce $(CLAIMS) --scale quick
 
+# Tests that need an extra or a browser which is not there are skipped, and the last lines say why.
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 -rs -m "not package and not alone"
+	$(BIN)/python -m pytest -rs -m alone
 
 lint: .venv/ready
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/ready
+	$(BIN)/mypy
 
 # Every claim of speed and trust, each against its yardstick in one run (about an hour on two cores).
 benchmarks: .venv/ready
@@ -24,12 +30,18 @@ benchmarks: .venv/ready
 # The documentation as a site, in site/.
 docs: .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .[docs]
-	$(BIN)/mkdocs build --strict
+	$(BIN)/zensical build --strict --clean
 
+# Wheel and source distribution: built, checked, installed into clean environments and used there.
+package: .venv/ready
+	$(BIN)/python -m pytest -rs -m package
+
+# EXTRAS=test,ray,docs is what continuous integration installs.
+EXTRAS ?= test
 .venv/ready: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .[test]
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .[$(EXTRAS)]
 	touch $@
 
 clean:
-	rm -rf .venv build *.egg-info results site
+	rm -rf .venv build dist *.egg-info results site

@@ -1,6 +1,10 @@
-"""What all tests share: one thread (the machine's sums are then always the same), the command line, small runs to damage."""
+"""What all tests share: one thread, the command line, small runs to damage.
+
+With one thread the machine's sums are always the same.
+"""
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -26,6 +30,22 @@ SMALL = TrainConfig(
     strengths={"weight": 1e-3, "depth": 1e-2},
 )
 """A run of a few hundredths of a second."""
+
+
+NOT_ASKED = "SCIPY_ARRAY_API is not set"
+"""scikit-learn's checks of arrays other than NumPy's, which our estimators do not claim to take."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where URN_SKIP_NOTHING is set, as in continuous integration, a skip is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    reports = reporter.stats.get("skipped", []) if reporter else []
+    skipped = [report for report in reports if NOT_ASKED not in str(report.longrepr)]
+
+    if skipped and "URN_SKIP_NOTHING" in os.environ:
+        reporter.write_line(f"{len(skipped)} skipped where nothing may be", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(autouse=True, scope="session")

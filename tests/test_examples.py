@@ -17,13 +17,14 @@ def words(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["first_network", "locality", "phase_map", "take_away"])
-def test_example_prints_what_is_shown(name, capsys):
+def test_example_prints_what_is_shown(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(EXAMPLES / f"{name}.py"))
     assert words(capsys.readouterr().out) == words((EXAMPLES / f"{name}.txt").read_text())
 
 
-def test_every_example_is_on_the_page():
+def test_every_example_is_on_the_page() -> None:
+    """The page names both files of each; that the built page shows them is held in test_docs.py."""
     page = (EXAMPLES.parent / "examples.md").read_text()
     for path in EXAMPLES.glob("*.py"):
-        assert f'"{path.name}"' in page
-        assert f'"{path.stem}.txt"' in page
+        assert f'```python\n--8<-- "{path.name}"\n```' in page
+        assert f'```text\n--8<-- "{path.stem}.txt"\n```' in page

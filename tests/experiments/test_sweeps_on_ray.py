@@ -16,9 +16,9 @@ from experiments.sweeps.store import Store
 from tests.experiments.test_sweeps import sweep
 from urn import InputError, load_run
 
-pytest.importorskip("ray")
 # Ray opens sockets and files that it leaves to the end of the process
 pytestmark = [
+    pytest.mark.alone,  # Ray gives its node 30 seconds to start, whatever else is running
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
@@ -29,6 +29,7 @@ LOOKED_AT = ["number", "status", "summary", "depth", "test_accuracy", "used_conn
 
 def test_ray_trains_the_same_networks_though_workers_are_killed(place):
     """Five workers are killed as they begin; where that ends a run, the next one finds every point once."""
+    pytest.importorskip("ray", reason="Ray is not installed: pip install -e .[ray]")
     from experiments.sweeps.on_ray import RayEngine
 
     plan = make_plan(

@@ -76,7 +76,7 @@ class TensorBoard:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise InputError(
-                "tensorboard: needs the extra tensorboard (pip install 'urn[tensorboard]')"
+                "tensorboard: needs the extra tensorboard (pip install 'urn-networks[tensorboard]')"
             ) from None
         if Path(folder).is_file():
             raise InputError(f"tensorboard: {folder} is not a folder")
