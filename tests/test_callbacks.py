@@ -1,4 +1,7 @@
-"""Callbacks get every row of history once, also of populations and resumed runs; TensorBoard can read what it is given."""
+"""Callbacks get every row of history once, of populations and resumed runs too.
+
+TensorBoard can read what it is given.
+"""
 
 import pytest
 

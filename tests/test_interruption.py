@@ -1,4 +1,7 @@
-"""Sudden ends: a run that was killed, stopped or interrupted at any moment and resumed ends as an unbroken one, bit for bit."""
+"""Sudden ends: a run that was killed, stopped or interrupted at any moment ends as an unbroken one.
+
+Bit for bit, once it is resumed.
+"""
 
 import os
 import random
@@ -63,16 +66,17 @@ def finish(process: subprocess.Popen) -> tuple[int, str]:
 
 
 def contents(run: Path) -> dict[str, object]:
-    """Everything a run folder holds, floating point numbers as bytes. (The order of metadata in a file is not defined.)"""
+    """Everything a run folder holds, floating point numbers as bytes, metadata in no order."""
     held = {}
     for path in sorted(run.rglob("*")):
         name = str(path.relative_to(run))
         if path.suffix == ".safetensors":
             with safe_open(path, framework="np") as file:
+                arrays = {key: file.get_tensor(key) for key in list(file.keys())}
                 held[name] = {
-                    key: (array := file.get_tensor(key)).tobytes() + str(array.shape).encode()
-                    for key in file.keys()
-                }  # noqa: SIM118
+                    key: array.tobytes() + str(array.shape).encode()
+                    for key, array in arrays.items()
+                }
                 held[name]["about"] = file.metadata()
         else:
             held[name] = path.read_bytes() if path.is_file() else "folder"
@@ -101,7 +105,10 @@ def test_the_run_that_is_killed_is_worth_killing(unbroken):
 
 
 def test_kill_at_random_moments(unbroken):
-    """SIGKILL at 20 random moments, in start-up and while it trains and saves; each run is killed again until it is done."""
+    """SIGKILL at 20 random moments, in start-up and while it trains and saves.
+
+    Each run is killed again until it is done.
+    """
     folder, seconds = unbroken
     expected = contents(folder / "whole")
     chance = random.Random(20)

@@ -1,4 +1,7 @@
-"""Bad run folders, bad places to write, and bad arguments in Python: one line that names the culprit, and nothing is lost."""
+"""Bad run folders, bad places to write, and bad arguments in Python.
+
+One line names the culprit, and nothing is lost.
+"""
 
 import errno
 import os
@@ -158,7 +161,8 @@ def test_resume_of_a_damaged_run(refused, interrupted_run, given, culprit):
     refused(["train", "--resume", "run"], str(Path("run") / culprit))
 
 
-FINISHED = {  # damage to a finished run, seen by load_run and by --resume, which has nothing else to do
+# Damage to a finished run: load_run sees it, and so does --resume, which has nothing else to do.
+FINISHED = {
     "config_gone": (edit("config.toml", GONE), "config.toml"),
     "config_other_size": (
         edit("config.toml", lambda t: t.replace(b"n_neurons = 12", b"n_neurons = 13")),
@@ -239,7 +243,10 @@ SEALED = ("checkpoint.safetensors", "history.csv", "config.toml", "weights.safet
 
 @pytest.mark.parametrize("name", SEALED)
 def test_random_damage(interrupted_run, name):
-    """Bytes changed, cut, doubled or moved: a line that names the run, or a run. Never another exception, never a warning."""
+    """Bytes changed, cut, doubled or moved: a line that names the run, or a run.
+
+    Never another exception, never a warning.
+    """
     path, chance = interrupted_run / name, random.Random(5)
     whole, run = path.read_bytes(), listing(interrupted_run)
     refusals = []
@@ -326,7 +333,7 @@ def test_no_folder_where_it_cannot_be_made(refused, monkeypatch, call, number):
 def test_what_was_saved_stays_when_the_disk_is_full(
     interrupted_run, monkeypatch, capsys, call, number
 ):
-    """The write fails at its last moment, as it does when a quota is met; every file that was there is still whole."""
+    """The write fails at its last moment, as when a quota is met; the files there are whole."""
     before = listing(interrupted_run)
     monkeypatch.setattr(
         *((os, "fsync") if call == "fsync" else (Path, "replace")), fails_with(number)

@@ -1,4 +1,7 @@
-"""Starting from a trained network: it goes on as what it was, alone or in a population, and survives being killed at once."""
+"""Starting from a trained network: it goes on as what it was, alone or in a population.
+
+It survives being killed at once.
+"""
 
 import pytest
 import torch

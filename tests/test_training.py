@@ -1,4 +1,4 @@
-"""Populations equal their members, removal changes nothing, divergence harms nobody else, streams and lattices train."""
+"""Populations equal their members, removal changes nothing, divergence harms nobody else."""
 
 import pytest
 import torch
@@ -166,7 +166,8 @@ def test_symbol_streams_carry_their_state_and_learn_the_grammar():
         dtype="float32",
     )
     run = train_population([stream])[0]
-    # After `a` comes `b`, after `(` comes `a`, after `)` comes `(`: only `b` leaves a choice, guessed right 6 times in 10.
+    # After `a` comes `b`, after `(` comes `a`, after `)` comes `(`: only `b` leaves a choice,
+    # guessed right 6 times in 10.
     assert run.test_accuracy > 0.8
     assert run.history[-1]["loss"] < 0.5 < run.history[0]["loss"] * 2
 
