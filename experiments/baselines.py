@@ -1,9 +1,8 @@
 """What a learned structure is compared with: a random sparse mask of equal density, trained for the
 task with the same data, steps and learning rate.
 
-The mask has as many weights as the learned network has non-zero ones, thrown at random among the same living neurons. It
-never changes: weights outside it cost more than any gradient can pay.
-"""
+The mask has as many weights as the learned network has non-zero ones, thrown at random among the
+same living neurons. It never changes: weights outside it cost more than any gradient can pay. """
 
 import numpy as np
 import torch
@@ -17,9 +16,11 @@ PROHIBITIVE = 1e30
 
 
 def random_mask(weights: torch.Tensor, kept: torch.Tensor, seed: int) -> torch.Tensor:
-    """A boolean mask `(S, S)` with as many entries as `weights` has non-zero ones, at random among the `kept` neurons."""
+    """A boolean mask `(S, S)` with as many entries as `weights` has non-zero ones, at random among
+    the `kept` neurons."""
     living = kept.nonzero().flatten()
-    n, count = len(living), int((weights != 0).sum())
+    n = len(living)
+    count = int((weights != 0).sum())
     at = torch.from_numpy(np.random.default_rng(seed).choice(n * n, count, replace=False))
     mask = torch.zeros_like(weights, dtype=torch.bool)
     mask[living[at // n], living[at % n]] = True
@@ -27,7 +28,8 @@ def random_mask(weights: torch.Tensor, kept: torch.Tensor, seed: int) -> torch.T
 
 
 def train_masked(run: Run, data: Dataset, seed: int = 0) -> tuple[torch.Tensor, float]:
-    """Train a network of the run's configuration inside a random mask: its weights `(S, S)` and test accuracy.
+    """Train a network of the run's configuration inside a random mask: its weights `(S, S)` and
+    test accuracy.
 
     Only the task is in the loss: the mask is the structure, and nothing prices what it holds.
     """
@@ -45,4 +47,5 @@ def train_masked(run: Run, data: Dataset, seed: int = 0) -> tuple[torch.Tensor, 
     trainer.optimiser.param_groups[0]["l1"] = (~mask).to(trainer.net.weight)[None] * PROHIBITIVE
     trainer.run()
     weights = trainer.net.weight.detach()[0].cpu()
+
     return weights, float(evaluate(trainer.net, data.test, data.kind)[0])

@@ -1,10 +1,10 @@
 """The main job: one URN on real handwritten digits, trained twice; only the strengths differ.
 
-Claim: with the depth and self terms priced, the flat matrix becomes a layered network of three hidden layers (at least 97.5 %
-test accuracy in the median of 5 seeds, at most 3 neurons shared between layers); with both off and connections
-dearer, the same network re-uses its neurons at every iteration. Refuted by a lower median, by shared neurons in the
-first, or by layers in the second. Run by `make run`; writes tables and figures to results/digits/.
-"""
+Claim: with the depth and self terms priced, the flat matrix becomes a layered network of three
+hidden layers (at least 97.5 % test accuracy in the median of 5 seeds, at most 3 neurons shared
+between layers); with both off and connections dearer, the same network re-uses its neurons at every
+iteration. Refuted by a lower median, by shared neurons in the first, or by layers in the second.
+Run by `make run`; writes tables and figures to results/digits/. """
 
 import argparse
 import sys
@@ -41,7 +41,8 @@ FIRST_SEED = 100
 
 @dataclass(frozen=True)
 class Result:
-    """One trained network, what was found in it, and how many neurons fire usefully at several iterations."""
+    """One trained network, what was found in it, and how many neurons fire usefully at several
+    iterations."""
 
     run: Run
     report: StructureReport
@@ -70,7 +71,9 @@ def main(argv: list[str] | None = None) -> None:
     )
     given = parser.parse_args(argv)
     given.out.mkdir(parents=True, exist_ok=True)
-    console, data = Console(), Digits().load()
+    console = Console()
+    data = Digits().load()
+
     for name, strengths in SETTINGS.items():
         configs = [
             TrainConfig(**COMMON, strengths=strengths, seed=FIRST_SEED + k)
@@ -100,6 +103,7 @@ def table(name: str, results: list[Result]) -> Table:
         "test accuracy",
         title=f"{name}: {priced}",
     )
+
     for result in results:
         recurrent = result.report.verdicts["recurrent"].evidence
         shown.add_row(
@@ -110,6 +114,7 @@ def table(name: str, results: list[Result]) -> Table:
             f"{result.report.n_used_weights:,}",
             f"{result.run.test_accuracy:.1%}",
         )
+
     shown.add_section()
     shown.add_row(
         "median",
@@ -138,7 +143,8 @@ def verdicts(results: list[Result]) -> Table:
 
 def figures(name: str, result: Result, out: Path) -> list[Path]:
     """Save |W| sorted by layer and the effective graph of one network."""
-    run, report = result.run, result.report
+    run = result.run
+    report = result.report
     title = f"{name}: {report.summary}, {run.test_accuracy:.1%} of unseen digits"
     sizes = {"n_inputs": 64, "n_outputs": 10}
     drawn = {
@@ -147,8 +153,10 @@ def figures(name: str, result: Result, out: Path) -> list[Path]:
             report.graph.edges(data="weight"), dict(report.graph.nodes(data="layer")), title=title
         ),
     }
+
     for file, figure in drawn.items():
         figure.savefig(out / file, dpi=150)
+
     return [out / file for file in drawn]
 
 

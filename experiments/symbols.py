@@ -1,4 +1,5 @@
-"""The growing networks of Miconi 2016 on streams of symbols: settings, entropy floors, and what is measured of each of them."""
+"""The growing networks of Miconi 2016 on streams of symbols: settings, entropy floors, and what is
+measured of each of them."""
 
 from collections.abc import Mapping
 
@@ -14,16 +15,16 @@ from urn.data.tasks import Dataset, Split
 STRETCH = 40
 """Symbols in an update; losses are in nats over so many, as in the paper."""
 PAPERS_RULE = {"cap": 99, "newborn_second_moment": 0.01 / STRETCH**2}
-"""What `growth` is not by default; the paper's program sums its loss over a stretch, ours is the mean, hence the division."""
+"""What `growth` is not by default; the paper's program sums its loss over a stretch, ours is the
+mean, hence the division."""
 FIXED = {"add_probability": 0, "delete_probability": 0, "spontaneous_probability": 0}
 
 
 def floor(grammar: str, p: float = 0.6) -> float:
     """Entropy of a stretch: no network can do better on average.
 
-    easy: after each `ab` a coin with probability p, 1/(1-p) coins and 2/(1-p) + 2 symbols a group; hard: one of six letters
-    is flipped, ln 6 a group of eight symbols.
-    """
+    easy: after each `ab` a coin with probability p, 1/(1-p) coins and 2/(1-p) + 2 symbols a group;
+    hard: one of six letters is flipped, ln 6 a group of eight symbols. """
     if grammar == "hard":
         return STRETCH * np.log(6) / 8
     coin = -p * np.log(p) - (1 - p) * np.log(1 - p)
@@ -31,11 +32,13 @@ def floor(grammar: str, p: float = 0.6) -> float:
 
 
 NO_MEMORY_OF_FLIPS = 13.517
-"""What is left on the hard grammar when a network reverses a group yet does not know whether its flip was used."""
+"""What is left on the hard grammar when a network reverses a group yet does not know whether its
+flip was used."""
 
 
 def papers(grammar: str, steps: int, **changes) -> TrainConfig:
-    """The paper's network: tanh, one stream, RMSProp with clipped changes, outgoing weights priced, from one neuron."""
+    """The paper's network: tanh, one stream, RMSProp with clipped changes, outgoing weights priced,
+    from one neuron."""
     fields = {
         "task": f"miconi_{grammar}",
         "task_options": {"n_streams": 100, "length": 8_000},
@@ -57,6 +60,7 @@ def papers(grammar: str, steps: int, **changes) -> TrainConfig:
         "check_every": max(1, steps // 100),
         "snapshots": 0,
     }
+
     return TrainConfig(**fields | changes)
 
 
@@ -67,12 +71,13 @@ def switching(parts: tuple[str, ...], steps: int, **changes) -> TrainConfig:
 
 
 def ours(grammar: str, steps: int, **changes) -> TrainConfig:
-    """Our policy: a reserve of eight that fills ten times as fast, and four streams at once at half the step.
+    """Our policy: a reserve of eight that fills ten times as fast, and four streams at once at half
+    the step.
 
-    Neither does it alone (docs/experiments.md): a network that reverses groups but does not know whether its flip was used
-    needs a neuron that compares the letter it expects with the one it reads. More neurons on offer make one likelier to be
-    there, and the gradient must be clean enough for it to be asked for before it is deleted.
-    """
+    Neither does it alone (docs/experiments.md): a network that reverses groups but does not know
+    whether its flip was used needs a neuron that compares the letter it expects with the one it
+    reads. More neurons on offer make one likelier to be there, and the gradient must be clean
+    enough for it to be asked for before it is deleted. """
     more = {
         "batch_size": 4,
         "learning_rate": 5e-3,
@@ -84,8 +89,11 @@ def ours(grammar: str, steps: int, **changes) -> TrainConfig:
 @torch.no_grad()
 def stretch_loss(run: Run, split: Split, symbols: int = 4_000) -> float:
     """Mean loss of a stretch on the first symbols of a split, the state carried over."""
-    net, state, total = run.network(), None, []
-    X, y = split[0].to(net.bias), split[1]
+    net = run.network()
+    state = None
+    total = []
+    X = split[0].to(net.bias)
+    y = split[1]
     for t in range(0, min(symbols, X.shape[1] - STRETCH + 1), STRETCH):
         output, activity = net.unroll(X[:, t : t + STRETCH], state)
         total.append(float(task_losses(output, y[:, t : t + STRETCH], "stream")))

@@ -1,6 +1,7 @@
-"""Claim: `analyse` with 1,000 null draws takes under 5 s at S = 5000 with 150 living neurons, and under 30 s and 4
-GiB at S = 2000 with 200,000 used weights. Prints seconds, alone and while every core is busy with something else as well, and
-peak memory; each case runs in a process of its own so that the peaks are its own.
+"""Claim: `analyse` with 1,000 null draws takes under 5 s at S = 5000 with 150 living neurons, and
+under 30 s and 4 GiB at S = 2000 with 200,000 used weights. Prints seconds, alone and while every
+core is busy with something else as well, and peak memory; each case runs in a process of its own so
+that the peaks are its own.
 
 `python -m experiments.benchmarks analysis`
 """
@@ -21,7 +22,8 @@ from analysis import analyse
 
 
 def living_few(rng):
-    """S = 5000 of which 150 live: 20 inputs, hidden layers of 60, 40 and 20, 10 outputs, positions on a plane."""
+    """S = 5000 of which 150 live: 20 inputs, hidden layers of 60, 40 and 20, 10 outputs, positions
+    on a plane."""
     return layered(5000, (20, 60, 40, 20, 10), 1.0, rng)
 
 
@@ -31,23 +33,30 @@ def many_used(rng):
 
 
 def convolutions(rng):
-    """S = 850: 40 sites on a line, two hidden layers of 10 channels there with kernels of 5 sites, dense outputs."""
-    sites, channels, n_outputs = 40, 10, 10
+    """S = 850: 40 sites on a line, two hidden layers of 10 channels there with kernels of 5 sites,
+    dense outputs."""
+    sites = 40
+    channels = 10
+    n_outputs = 10
     place = np.arange(sites)
     offset = place[None, :] - place[:, None]  # of source from target
     near = abs(offset) <= 2
     hidden = sites * channels
     weights = np.zeros((sites + 2 * hidden + n_outputs,) * 2)
-    first, second = slice(sites, sites + hidden), slice(sites + hidden, sites + 2 * hidden)
+    first = slice(sites, sites + hidden)
+    second = slice(sites + hidden, sites + 2 * hidden)
+
     for targets, sources, n_sources in ((first, slice(0, sites), 1), (second, first, channels)):
         kernels = rng.normal(size=(channels, n_sources, 5))
         shared = np.where(
             near, kernels[:, :, np.clip(offset + 2, 0, 4)], 0.0
         )  # (channels, n_sources, sites, sites)
         weights[targets, sources] = shared.transpose(0, 2, 1, 3).reshape(hidden, -1)
+
     weights[-n_outputs:, second] = rng.normal(size=(n_outputs, hidden))
     positions = np.full((len(weights), 1), np.nan)
     positions[:-n_outputs, 0] = np.tile(place, 1 + 2 * channels)
+
     return weights, {
         "n_inputs": sites,
         "n_outputs": n_outputs,
@@ -57,7 +66,8 @@ def convolutions(rng):
 
 
 def layered(n_neurons, sizes, density, rng):
-    """Arguments of `analyse` for a layered network with random positions, one hidden neuron in ten a relay."""
+    """Arguments of `analyse` for a layered network with random positions, one hidden neuron in ten
+    a relay."""
     weights = np.zeros((n_neurons, n_neurons))
     hidden = rng.permutation(np.arange(sizes[0], n_neurons - sizes[-1]))
     ends = np.cumsum(sizes[1:-1])
@@ -66,6 +76,7 @@ def layered(n_neurons, sizes, density, rng):
         *np.split(hidden[: ends[-1]], ends[:-1]),
         np.arange(n_neurons - sizes[-1], n_neurons),
     ]
+
     for k, (sources, targets) in enumerate(pairwise(layers)):
         wired = rng.random((len(targets), len(sources))) < density
         block = wired * rng.normal(size=wired.shape) * np.sqrt(2 / (density * len(sources)))
@@ -74,6 +85,7 @@ def layered(n_neurons, sizes, density, rng):
             block[relays] = 0.0
             block[relays, relays % len(sources)] = 1.0
         weights[np.ix_(targets, sources)] = block
+
     positions = rng.uniform(size=(n_neurons, 2))
     return weights, {
         "n_inputs": sizes[0],
@@ -141,9 +153,11 @@ def main(arguments=()):
     """Print the table; exit status 1 where a limit is missed. Takes no arguments."""
     if arguments:
         raise SystemExit(f"analysis_speed takes no arguments, got {' '.join(arguments)}")
+
     table = Table(title="analyse, 1,000 null draws")
     for column in ("case", "seconds", "busy cores", "limit", "peak GiB", "weights", "summary"):
         table.add_column(column)
+
     passed = True
     for name, (found, busy) in run().items():
         limit = CASES[name][1]
@@ -157,6 +171,7 @@ def main(arguments=()):
             str(found["n_used"]),
             found["summary"],
         )
+
     Console().print(table)
     return 0 if passed else 1
 

@@ -1,7 +1,8 @@
-"""Claim: triad census by matrix algebra is at least 50 times faster than networkx at 900 neurons and 80,000 edges.
+"""Claim: triad census by matrix algebra is at least 50 times faster than networkx at 900 neurons
+and 80,000 edges.
 
-Refuted when a count differs or the ratio falls under 50. Run with `python -m experiments.benchmarks.census_speed`.
-"""
+Refuted when a count differs or the ratio falls under 50. Run with `python -m
+experiments.benchmarks.census_speed`. """
 
 from time import perf_counter
 
@@ -14,21 +15,25 @@ REPEATS = 5
 
 
 def measure(n_neurons: int = 900, n_edges: int = 80_000, seed: int = 0) -> dict:
-    """Time both on one random network; returns seconds (the best of `REPEATS` for ours), the ratio and equality."""
+    """Time both on one random network; returns seconds (the best of `REPEATS` for ours), the ratio
+    and equality."""
     generator = np.random.default_rng(seed)
     adjacency = np.zeros(n_neurons * n_neurons, dtype=bool)
     pairs = np.flatnonzero(~np.eye(n_neurons, dtype=bool))
     adjacency[generator.choice(pairs, n_edges, replace=False)] = True
     adjacency = adjacency.reshape(n_neurons, n_neurons)
     times = []
+
     for _ in range(REPEATS):
         start = perf_counter()
         counts = triad_census(adjacency)
         times.append(perf_counter() - start)
+
     graph = nx.from_numpy_array(adjacency.T.astype(int), create_using=nx.DiGraph)
     start = perf_counter()
     census = nx.triadic_census(graph)
     networkx_seconds = perf_counter() - start
+
     return {
         "neurons": n_neurons,
         "edges": n_edges,

@@ -1,13 +1,13 @@
 """How fast growing networks train, and whether they grow as the yardstick's do (`growing_rnn.py`).
 
-Claims: 20 seeds trained together on two cores at least 4 times faster than 20 sequential runs of the yardstick, all started
-with the 40 neurons they have for most of training on the hard grammar; sizes and losses of the same distribution as the
-yardstick's (no Kolmogorov-Smirnov test rejects at 1 %), both reading the same text: what its coins happen to be is common to
-all. `reference` holds the yardstick itself, every seed on a text of its own, against the reference program of the paper.
+Claims: 20 seeds trained together on two cores at least 4 times faster than 20 sequential runs of
+the yardstick, all started with the 40 neurons they have for most of training on the hard grammar;
+sizes and losses of the same distribution as the yardstick's (no Kolmogorov-Smirnov test rejects at
+1 %), both reading the same text: what its coins happen to be is common to all. `reference` holds
+the yardstick itself, every seed on a text of its own, against the reference program of the paper.
 
-`python -m experiments.benchmarks growth [speed] [match] [reference] [--updates N] [--seeds N] [--grammars NAME ...]`; reference
-always makes 100,000 updates.
-"""
+`python -m experiments.benchmarks growth [speed] [match] [reference] [--updates N] [--seeds N]
+[--grammars NAME ...]`; reference always makes 100,000 updates. """
 
 import argparse
 import multiprocessing
@@ -26,17 +26,22 @@ from urn.data.tasks import Dataset
 from urn.data.tasks import task_options as options
 from urn.training.trainer import Trainer
 
-PARTS, GRAMMARS = ("speed", "match", "reference"), ("easy", "hard")
+PARTS = ("speed", "match", "reference")
+GRAMMARS = ("easy", "hard")
 FIRST_SEED = 100
-LEVEL, START = 0.01, 40
+LEVEL = 0.01
+START = 40
 MOMENTS = (33_000, 66_000, 100_000)
 REFERENCE = {
     "easy": {"seeds": 3, "neurons": (11, 12, 12), "loss": (9.70, 9.68, 9.62)},
     "hard": {"seeds": 5, "neurons": (38, 44, 44), "loss": (13.7, 13.1, 13.5)},
 }
-"""Medians of the paper's own program after MOMENTS (Miconi's DiffRNN, run again), and of how many seeds; all read one text."""
-MASTERED, REFERENCE_MASTERED = 11.0, 2
-"""The loss on hard below which a network knows whether a flip was used, and how many of the reference's five got there."""
+"""Medians of the paper's own program after MOMENTS (Miconi's DiffRNN, run again), and of how many
+seeds; all read one text."""
+MASTERED = 11.0
+REFERENCE_MASTERED = 2
+"""The loss on hard below which a network knows whether a flip was used, and how many of the
+reference's five got there."""
 console = Console()
 
 
@@ -66,14 +71,17 @@ def population(grammar: str, data: Dataset, updates: int, seeds: int, start: int
 
 
 def speed(updates: int, seeds: int) -> None:
-    """Seconds for the same updates of the same number of networks, one process after the other, in one run."""
+    """Seconds for the same updates of the same number of networks, one process after the other, in
+    one run."""
     data = text_of("hard", updates)
     clock = lambda: np.array([time.perf_counter(), time.process_time()])  # noqa: E731
     begin = clock()
     alone = [yardstick(data, FIRST_SEED + k, size=START) for k in range(seeds)]
+
     for net in alone:
         for _ in range(updates):
             net.update()
+
     sequential = clock() - begin
     trainer = population("hard", data, updates, seeds, START)
     begin = clock()
@@ -89,6 +97,7 @@ def speed(updates: int, seeds: int) -> None:
         "median neurons",
         title=f"{seeds} networks, {updates:,} updates, hard",
     )
+
     sizes = (
         np.median([net.size for net in alone]),
         float(trainer.count_alive().double().median()),
@@ -103,6 +112,7 @@ def speed(updates: int, seeds: int) -> None:
             f"{1e3 * seconds / updates / seeds:.3f}",
             f"{size:g}",
         )
+
     console.print(table)
     faster, spared = sequential / together
     console.print(
@@ -114,12 +124,16 @@ def speed(updates: int, seeds: int) -> None:
 def match(updates: int, seeds: int, grammars: list[str]) -> None:
     """Sizes and losses of both programs after so many updates."""
     for grammar in grammars:
-        data, theirs = text_of(grammar, updates), []
+        data = text_of(grammar, updates)
+        theirs = []
+
         for k in range(seeds):
             net = yardstick(data, FIRST_SEED + k)
             for _ in range(updates):
                 net.update()
+
             theirs.append((net.size, net.loss_mean))
+
         trainer = population(grammar, data, updates, seeds)
         trainer.run()
         last = [member.history[-1] for member in trainer.members]
@@ -131,17 +145,20 @@ def match(updates: int, seeds: int, grammars: list[str]) -> None:
             "p (Kolmogorov-Smirnov)",
             title=f"{grammar}, {updates:,} updates",
         )
+
         for column, name in enumerate(("neurons", "loss")):
             a, b = ([row[column] for row in rows] for rows in (theirs, ours))
             cells = [f"{np.median(v):.4g} ({min(v):.4g} to {max(v):.4g})" for v in (a, b)]
             p = ks_2samp(a, b).pvalue
             table.add_row(name, *cells, f"{p:.3f}{' REJECTED' if p < LEVEL else ''}")
+
         console.print(table)
 
 
 def course(grammar: str, seed: int) -> list[tuple[int, float]]:
     """Neurons and loss of one yardstick on a text of its own, at MOMENTS."""
-    net, found = yardstick(text_of(grammar, MOMENTS[-1], seed), seed), []
+    net = yardstick(text_of(grammar, MOMENTS[-1], seed), seed)
+    found = []
     for update in range(1, MOMENTS[-1] + 1):
         net.update()
         if update in MOMENTS:
@@ -162,6 +179,7 @@ def reference(seeds: int, grammars: list[str]) -> None:
             table = Table(
                 "", "updates", "yardstick, median (range)", "reference, median", "p", title=title
             )
+
             for column, name in enumerate(("neurons", "loss")):
                 for moment, (updates, median) in enumerate(zip(MOMENTS, known[name], strict=True)):
                     values = found[:, moment, column]
@@ -174,11 +192,13 @@ def reference(seeds: int, grammars: list[str]) -> None:
                         f"{median:g}",
                         f"{p:.3f}{' REJECTED' if p < LEVEL else ''}",
                     )
+
             console.print(table)
             for moment, updates in enumerate(MOMENTS):
                 console.print(
                     f"losses at {updates:,}: {' '.join(f'{loss:.2f}' for loss in sorted(found[:, moment, 1]))}"
                 )
+
             if grammar == "hard":
                 mastered = int((found[:, -1, 1] < MASTERED).sum())
                 counts = [
@@ -208,6 +228,7 @@ def main(arguments: list[str]) -> None:
         "--grammars", nargs="+", choices=GRAMMARS, default=GRAMMARS, help="that match compares on"
     )
     given = parser.parse_args(arguments)
+
     if "speed" in given.parts or not given.parts:
         speed(given.updates, given.seeds)
     if "match" in given.parts:

@@ -1,5 +1,6 @@
-"""Claim: the analysis names the structure of networks that are known by construction, 99 % of verdicts right, depth
-and widths exact on the noise-free feed-forward ones. Prints the confusion table and every miss.
+"""Claim: the analysis names the structure of networks that are known by construction, 99 % of
+verdicts right, depth and widths exact on the noise-free feed-forward ones. Prints the confusion
+table and every miss.
 
 `python -m experiments.benchmarks planted [--fast]`
 """
@@ -25,8 +26,10 @@ def judge(network, n_null=1000):
         for name, verdict in report.verdicts.items()
         if verdict.present != (name in network.true)
     ]
+
     if report.status != network.status:
         misses.append(("status", network.status, report.status))
+
     exact = (
         []
         if network.noisy or network.depth is None
@@ -36,16 +39,14 @@ def judge(network, n_null=1000):
 
 
 def run(n_each=5, n_null=1000, seed=0, show=True):
-    """Judge n_each networks a family, with and without noise. Returns counts, accuracy, and the misses as (network
-    name, S, misses).
-    """
-    counts, misses, n_networks, start = (
-        {name: Counter() for name in VERDICTS},
-        [],
-        0,
-        time.perf_counter(),
-    )
+    """Judge n_each networks a family, with and without noise. Returns counts, accuracy, and the
+    misses as (network name, S, misses). """
+    counts = {name: Counter() for name in VERDICTS}
+    misses = []
+    n_networks = 0
+    start = time.perf_counter()
     networks = planted(n_each, seed)
+
     for network in (
         track(networks, "judging", total=2 * n_each * len(FAMILIES)) if show else networks
     ):
@@ -55,6 +56,7 @@ def run(n_each=5, n_null=1000, seed=0, show=True):
             counts[name][name in network.true, verdict.present] += 1
         if found:
             misses.append((network.name, len(network.weights), found, report))
+
     wrong = sum(
         count
         for table in counts.values()
@@ -84,6 +86,7 @@ def main(arguments=()):
     result = run(1 if options.fast else 5, 200 if options.fast else 1000, options.seed)
     console = Console()
     table = Table(title=f"{result['n_networks']} planted networks, {result['seconds']:.0f} s")
+
     for column in (
         "structure",
         "there, found",
@@ -92,6 +95,7 @@ def main(arguments=()):
         "absent, not found",
     ):
         table.add_column(column, justify="left" if column == "structure" else "right")
+
     for name, count in result["counts"].items():
         table.add_row(
             name,
@@ -100,14 +104,17 @@ def main(arguments=()):
                 for key in ((True, True), (True, False), (False, True), (False, False))
             ),
         )
+
     console.print(table)
     console.print(
         f"verdicts right: {100 * result['accuracy']:.2f} %; noise-free networks with inexact depth or widths: "
         f"{result['inexact_layers']}"
     )
+
     for name, n_neurons, found, report in result["misses"]:
         details = "; ".join(f"{what}: is {truth}, found {got}" for what, truth, got in found)
         console.print(f"  {name} (S = {n_neurons}): {details} [{report.summary}]", markup=False)
+
     return 0 if result["accuracy"] >= 0.99 and result["inexact_layers"] == 0 else 1
 
 

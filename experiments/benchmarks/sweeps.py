@@ -1,10 +1,10 @@
-"""64 networks (c_w 1e-4 to 1e-3 by c_n 3e-4 to 1e-2, S = 256, digits, 4000 steps) as a sweep, against the yardstick trained one
-after the other and in a pool of two processes. Claims on two cores: >= 8 and >= 4 times faster. The sweep's time is that of the
-whole command but its imports, analysis of every network included; kernels are compiled before, as they are once on a machine.
+"""64 networks (c_w 1e-4 to 1e-3 by c_n 3e-4 to 1e-2, S = 256, digits, 4000 steps) as a sweep,
+against the yardstick trained one after the other and in a pool of two processes. Claims on two
+cores: >= 8 and >= 4 times faster. The sweep's time is that of the whole command but its imports,
+analysis of every network included; kernels are compiled before, as they are once on a machine.
 
-`--side` and `--steps` make it smaller; the claims are about the whole. With `--device cuda` all of them train there, the sweep
-in one process.
-"""
+`--side` and `--steps` make it smaller; the claims are about the whole. With `--device cuda` all of
+them train there, the sweep in one process. """
 
 import argparse
 import multiprocessing
@@ -44,6 +44,7 @@ def plan_of(side: int, steps: int, device: str = "cpu") -> Plan:
     }
     base["device"] = device
     axes = {"strengths.weight": ([1e-4, 1e-3], side), "strengths.activity": ([3e-4, 1e-2], side)}
+
     return make_plan(
         Sweep(
             seeds=1,
@@ -65,7 +66,8 @@ def train_plainly(config: TrainConfig) -> float:
 
 def race(side: int, steps: int, device: str) -> None:
     """The sweep against both ways of the yardstick."""
-    plan, workers = plan_of(side, steps, device), 2 if device == "cpu" else 1
+    plan = plan_of(side, steps, device)
+    workers = 2 if device == "cpu" else 1
     configs = [point.config for point in plan.points]
     table = Table(
         "",
@@ -129,7 +131,8 @@ def timed(work: Callable[[], list[float]]) -> tuple[float, list[float]]:
 
 
 def populations(steps: int, device: str) -> None:
-    """Time of a network's training against the size of the population it is trained in; one thread, as in a worker."""
+    """Time of a network's training against the size of the population it is trained in; one thread,
+    as in a worker."""
     configs = [point.config for point in plan_of(8, steps, device).points]
     table = Table("population", "seconds a network", title=f"S = 256, {steps} steps, one thread")
     for K in POPULATIONS:
@@ -158,12 +161,15 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     given = parser.parse_args(arguments)
+
     try:
         check(plan_of(given.side, given.steps, given.device))
     except InputError as error:
         raise SystemExit(str(error)) from None
+
     if unknown := set(given.parts) - set(PARTS):
         raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+
     train_on_one_thread([point.config for point in plan_of(2, 2, given.device).points])  # compiles
     cores = {
         library["architecture"]
@@ -173,6 +179,7 @@ def main(arguments: list[str]) -> None:
     console.print(
         f"torch {torch.__version__}, {torch.get_num_threads()} threads; OpenBLAS: {', '.join(cores)}\n"
     )
+
     if not given.parts or "sweep" in given.parts:
         race(given.side, given.steps, given.device)
     if not given.parts or "populations" in given.parts:

@@ -1,7 +1,7 @@
-"""How fast training is, against the yardstick in the same process: a dense step, a whole training, the paper's experiment,
-peak memory. Claims (ratios on two cores): dense step >= 1.8; whole training, S = 2000 >= 10 at an objective no more than 1 %
-worse and equal test accuracy; the paper's experiment, S = 5000 >= 15; at most 6 copies of W in memory at S = 5000.
-"""
+"""How fast training is, against the yardstick in the same process: a dense step, a whole training,
+the paper's experiment, peak memory. Claims (ratios on two cores): dense step >= 1.8; whole
+training, S = 2000 >= 10 at an objective no more than 1 % worse and equal test accuracy; the paper's
+experiment, S = 5000 >= 15; at most 6 copies of W in memory at S = 5000. """
 
 import statistics
 import subprocess
@@ -53,7 +53,8 @@ class Plain:
         self.batches = Batches(
             data.train, config, [config.seed], torch.device(config.device), torch.float32
         )
-        self.config, self.done = config, 0
+        self.config = config
+        self.done = 0
 
     def strengths(self, step: int) -> dict[str, float]:
         """Every strength at a step."""
@@ -82,38 +83,47 @@ class Plain:
 def seconds_per_step(
     steppers: list[Callable[[int], None]], n: int = 5, seconds: float = 20.0, least: int = 5
 ) -> list[float]:
-    """Median seconds per step of each, taken `n` steps in turn so that a noisy machine disturbs all alike."""
+    """Median seconds per step of each, taken `n` steps in turn so that a noisy machine disturbs all
+    alike."""
     for step in steppers:
         step(n)
+
     times: list[list[float]] = [[] for _ in steppers]
     end = time.perf_counter() + seconds
+
     while time.perf_counter() < end or len(times[0]) < least:
         for step, taken in zip(steppers, times, strict=True):
             start = time.perf_counter()
             step(n)
             taken.append((time.perf_counter() - start) / n)
+
     return [statistics.median(taken) for taken in times]
 
 
 def dense_step() -> dict[int, float]:
-    """A step of the dense network, nothing removed. Returns the yardstick's seconds per step for every S."""
+    """A step of the dense network, nothing removed. Returns the yardstick's seconds per step for
+    every S."""
     table = Table(
         "S", "yardstick, ms", "urn, ms", "ratio", "claim", title="Dense step: batch 128, I = 4"
     )
     plain_seconds = {}
+
     for n_neurons in (500, 2000, 5000):
         config = shells(n_neurons, 10**6).replace(remove_dead=False)
         data = task_options("shells", {}).load()
-        plain, ours = Plain(config, data), Trainer([config], data)
+        plain = Plain(config, data)
+        ours = Trainer([config], data)
         a, b = seconds_per_step([plain.run, lambda n, ours=ours: ours.run(until=ours.step + n)])
         plain_seconds[n_neurons] = a
         table.add_row(str(n_neurons), *_cells(a * 1e3, b * 1e3, a / b), ">= 1.8")
+
     console.print(table)
     return plain_seconds
 
 
 def whole_training(n_neurons: int = 2000, steps: int = 5000) -> None:
-    """Both train to the end; the yardstick's own function measures the objective of both, on the same 10,000 samples."""
+    """Both train to the end; the yardstick's own function measures the objective of both, on the
+    same 10,000 samples."""
     config = shells(n_neurons, steps)
     data = task_options("shells", {}).load()
     ours = Trainer([config], data)
@@ -130,10 +140,8 @@ def whole_training(n_neurons: int = 2000, steps: int = 5000) -> None:
     plain_seconds = time.perf_counter() - start
 
     learned = PlainURN(n_neurons, data.n_inputs, data.n_outputs, config.n_iterations)
-    learned.weight.data, learned.bias.data = (
-        ours.members[0].final.weights,
-        ours.members[0].final.biases,
-    )
+    learned.weight.data = ours.members[0].final.weights
+    learned.bias.data = ours.members[0].final.biases
     title = f"Whole training: S = {n_neurons}, {steps} steps"
     table = Table("", "seconds", "objective", "test accuracy", "non-zero weights", title=title)
     results = {}
@@ -174,11 +182,14 @@ def paper(plain_seconds: float, n_neurons: int = 5000, steps: int = 6000) -> Non
         title=f"The paper's experiment: S = {n_neurons}, {steps} steps",
     )
     start = time.perf_counter()
+
     for until in (50, 250, 500, 750, 1000, 1500, 2000, 3000, 4000, 5000, 6000):
-        before, begun = ours.step, time.perf_counter()
+        before = ours.step
+        begun = time.perf_counter()
         ours.run(until=until)
         milliseconds = (time.perf_counter() - begun) / (until - before) * 1e3
         table.add_row(str(until), f"{ours.net.weight.shape[1]:,}", f"{milliseconds:.1f}")
+
     seconds = time.perf_counter() - start
     console.print(table)
     member = ours.members[0]
@@ -190,9 +201,11 @@ def paper(plain_seconds: float, n_neurons: int = 5000, steps: int = 6000) -> Non
 
 
 def memory(n_neurons: int = 5000) -> None:
-    """Peak resident memory of a training process beyond what imports and data take, in copies of W (claim: <= 6)."""
+    """Peak resident memory of a training process beyond what imports and data take, in copies of W
+    (claim: <= 6)."""
     copy = n_neurons**2 * 4 / 1024  # KiB, as Linux counts
     peaks = {}
+
     for steps in (0, 250):  # with checks for dead neurons and a row of history
         code = f"from experiments.benchmarks.training import _peak; _peak({n_neurons}, {steps})"
         peaks[steps] = int(
@@ -200,6 +213,7 @@ def memory(n_neurons: int = 5000) -> None:
                 [sys.executable, "-c", code], capture_output=True, text=True, check=True
             ).stdout
         )
+
     console.print(
         f"Peak memory at S = {n_neurons}: {peaks[250] / 1024:.0f} MiB, without the network {peaks[0] / 1024:.0f} MiB: "
         f"{(peaks[250] - peaks[0]) / copy:.2f} copies of W (claim: <= 6)\n"
@@ -207,7 +221,8 @@ def memory(n_neurons: int = 5000) -> None:
 
 
 def _peak(n_neurons: int, steps: int) -> None:
-    """Print the peak resident memory of this process in KiB, after training some steps at this or (for none) a tiny size."""
+    """Print the peak resident memory of this process in KiB, after training some steps at this or
+    (for none) a tiny size."""
     trainer = Trainer([shells(n_neurons if steps else 20, 6000)])
     trainer.run(until=steps or 250)
     status = Path(
