@@ -2,7 +2,7 @@
 task with the same data, steps and learning rate.
 
 The mask has as many weights as the learned network has non-zero ones, thrown at random among the
-same living neurons. It never changes: weights outside it cost more than any gradient can pay. """
+same living neurons. It never changes: weights outside it cost more than any gradient can pay."""
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from urn.data.tasks import Dataset
 from urn.training.trainer import Trainer
 
 PROHIBITIVE = 1e30
+"""A price that no gradient can pay, and that float32 can hold."""
 
 
 def random_mask(weights: torch.Tensor, kept: torch.Tensor, seed: int) -> torch.Tensor:

@@ -1,5 +1,4 @@
-"""The borders of the maps of `phase_map` in words: where, along one price, most networks become
-something else."""
+"""The borders of the maps of `phase_map` in words: where, along one price, most networks become something else."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,8 +19,7 @@ def learned(row: dict) -> bool:
 
 @dataclass(frozen=True)
 class Border:
-    """Along one axis of a map, what most networks become, told for every value of the other axis.
-    `counted`: of these."""
+    """Along one axis of a map, what most networks become, told for every value of the other axis. `counted`: of these."""
 
     title: str
     along: str
@@ -82,11 +80,10 @@ BORDERS = {
 
 
 def crossings(rows: list[dict], border: Border) -> dict[float, float | None]:
-    """{value across: the first value along the axis from which on at least half of the networks
-    counted are beyond}, or None.
+    """{value across: the first value along the axis from which on at least half of the networks counted are beyond}, or None.
 
-    `rows` hold the strengths of both axes and what was measured. Points where nothing is counted
-    say nothing, nor do lines. """
+    `rows` hold the strengths of both axes and what was measured. Points where nothing is counted say nothing, nor do lines.
+    """
     found = {}
     for across in sorted({row[border.across] for row in rows}):
         line = [row for row in rows if row[border.across] == across and border.counted(row)]
@@ -99,7 +96,6 @@ def crossings(rows: list[dict], border: Border) -> dict[float, float | None]:
             ):
                 break
             found[across] = along
-
     return found
 
 
@@ -111,12 +107,10 @@ def told(name: str, rows: list[dict], labels: dict[str, str]) -> list[str]:
 def _paragraph(
     name: str, border: Border, found: dict[float, float | None], labels: dict[str, str]
 ) -> str:
-    along = labels[border.along]
-    across = labels[border.across]
+    along, across = labels[border.along], labels[border.across]
     crossed = {value: at for value, at in found.items() if at is not None}
     never = [short(value) for value, at in found.items() if at is None]
     text = f"{name}, {border.title[0].lower()}{border.title[1:]}: "
-
     if crossed:
         ats = list(crossed.values())
         text += f"from {along} = {short(median(ats))} on"
@@ -126,5 +120,4 @@ def _paragraph(
         text += f"; nowhere at {across} = {', '.join(never)}. " if never else ". "
     else:
         text += f"nowhere on the {along} there are. "
-
     return (text + border.why).strip()

@@ -2,6 +2,7 @@
 measured of each of them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ STRETCH = 40
 PAPERS_RULE = {"cap": 99, "newborn_second_moment": 0.01 / STRETCH**2}
 """What `growth` is not by default; the paper's program sums its loss over a stretch, ours is the
 mean, hence the division."""
+# Chances of a network that keeps its size.
 FIXED = {"add_probability": 0, "delete_probability": 0, "spontaneous_probability": 0}
 
 
@@ -24,7 +26,7 @@ def floor(grammar: str, p: float = 0.6) -> float:
     """Entropy of a stretch: no network can do better on average.
 
     easy: after each `ab` a coin with probability p, 1/(1-p) coins and 2/(1-p) + 2 symbols a group;
-    hard: one of six letters is flipped, ln 6 a group of eight symbols. """
+    hard: one of six letters is flipped, ln 6 a group of eight symbols."""
     if grammar == "hard":
         return STRETCH * np.log(6) / 8
     coin = -p * np.log(p) - (1 - p) * np.log(1 - p)
@@ -36,7 +38,7 @@ NO_MEMORY_OF_FLIPS = 13.517
 flip was used."""
 
 
-def papers(grammar: str, steps: int, **changes) -> TrainConfig:
+def papers(grammar: str, steps: int, **changes: Any) -> TrainConfig:
     """The paper's network: tanh, one stream, RMSProp with clipped changes, outgoing weights priced,
     from one neuron."""
     fields = {
@@ -64,20 +66,20 @@ def papers(grammar: str, steps: int, **changes) -> TrainConfig:
     return TrainConfig(**fields | changes)
 
 
-def switching(parts: tuple[str, ...], steps: int, **changes) -> TrainConfig:
+def switching(parts: tuple[str, ...], steps: int, **changes: Any) -> TrainConfig:
     """The same on one stream whose grammar changes, in equal parts."""
     options = {"parts": list(parts), "length": STRETCH * steps + 1}
     return papers("switch", steps, **{"task_options": options} | changes)
 
 
-def ours(grammar: str, steps: int, **changes) -> TrainConfig:
+def ours(grammar: str, steps: int, **changes: Any) -> TrainConfig:
     """Our policy: a reserve of eight that fills ten times as fast, and four streams at once at half
     the step.
 
     Neither does it alone (docs/experiments.md): a network that reverses groups but does not know
     whether its flip was used needs a neuron that compares the letter it expects with the one it
     reads. More neurons on offer make one likelier to be there, and the gradient must be clean
-    enough for it to be asked for before it is deleted. """
+    enough for it to be asked for before it is deleted."""
     more = {
         "batch_size": 4,
         "learning_rate": 5e-3,
@@ -121,14 +123,14 @@ def at(values: list[float], part: float) -> float:
 
 def curves(runs: Mapping[str, list[Run]], floors: Mapping[str, float]) -> Figure:
     """Loss and size over time, medians and quartiles of every arm."""
-    steps = {arm: [row["step"] for row in found[0].history] for arm, found in runs.items()}
+    steps = {arm: [row["step"] for row in group[0].history] for arm, group in runs.items()}
     losses = {
-        arm: [[STRETCH * row["loss_mean"] for row in run.history] for run in found]
-        for arm, found in runs.items()
+        arm: [[STRETCH * row["loss_mean"] for row in run.history] for run in group]
+        for arm, group in runs.items()
     }
     sizes = {
-        arm: [[row["living_neurons"] for row in run.history] for run in found]
-        for arm, found in runs.items()
+        arm: [[row["living_neurons"] for row in run.history] for run in group]
+        for arm, group in runs.items()
     }
     return growth_curves(
         steps, {"loss of a stretch, nats": losses, "neurons": sizes}, floors=floors

@@ -3,20 +3,22 @@
 import argparse
 from importlib import import_module
 
+# What `--help` says of each; a module of this package is imported when it is asked for.
 BENCHMARKS = {
     "training": "a step, whole trainings and memory against a plain PyTorch loop",
     "planted": "verdicts on networks of known structure",
     "census": "triad census against networkx",
-    "growth": "networks that grow against a NumPy program, for speed and for the same sizes and losses",
+    "growth": "networks that grow against a NumPy program: speed, sizes and losses",
     "analysis": "time and memory of analyse()",
     "sweeps": "64 networks as a sweep against a loop and a pool of the yardstick",
 }
+# Modules whose name is not that of their benchmark.
 MODULES = {"census": "census_speed", "analysis": "analysis_speed"}
 
 
 def main() -> None:
     """Run the benchmark that is named."""
-    described = "\n".join(f"  {name:10} {what}" for name, what in BENCHMARKS.items())
+    described = "\n".join(f"  {name:10} {description}" for name, description in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         prog="python -m experiments.benchmarks",
         description=described,

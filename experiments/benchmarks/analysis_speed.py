@@ -12,7 +12,9 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -20,26 +22,29 @@ from rich.table import Table
 
 from analysis import analyse
 
+Arguments = tuple[np.ndarray, dict[str, Any]]
+"""W `(S, S)`, and the keyword arguments of `analyse` that go with it."""
 
-def living_few(rng):
+
+def living_few(rng: np.random.Generator) -> Arguments:
     """S = 5000 of which 150 live: 20 inputs, hidden layers of 60, 40 and 20, 10 outputs, positions
     on a plane."""
     return layered(5000, (20, 60, 40, 20, 10), 1.0, rng)
 
 
-def many_used(rng):
+def many_used(rng: np.random.Generator) -> Arguments:
     """S = 2000, over 200,000 weights in use: layers of 400 at density 0.34, some relays."""
     return layered(2000, (400, 400, 400, 400, 400), 0.34, rng)
 
 
-def convolutions(rng):
+def convolutions(rng: np.random.Generator) -> Arguments:
     """S = 850: 40 sites on a line, two hidden layers of 10 channels there with kernels of 5 sites,
     dense outputs."""
     sites = 40
     channels = 10
     n_outputs = 10
-    place = np.arange(sites)
-    offset = place[None, :] - place[:, None]  # of source from target
+    site = np.arange(sites)
+    offset = site[None, :] - site[:, None]  # of source from target
     near = abs(offset) <= 2
     hidden = sites * channels
     weights = np.zeros((sites + 2 * hidden + n_outputs,) * 2)
@@ -55,7 +60,7 @@ def convolutions(rng):
 
     weights[-n_outputs:, second] = rng.normal(size=(n_outputs, hidden))
     positions = np.full((len(weights), 1), np.nan)
-    positions[:-n_outputs, 0] = np.tile(place, 1 + 2 * channels)
+    positions[:-n_outputs, 0] = np.tile(site, 1 + 2 * channels)
 
     return weights, {
         "n_inputs": sites,
@@ -65,7 +70,9 @@ def convolutions(rng):
     }
 
 
-def layered(n_neurons, sizes, density, rng):
+def layered(
+    n_neurons: int, sizes: Sequence[int], density: float, rng: np.random.Generator
+) -> Arguments:
     """Arguments of `analyse` for a layered network with random positions, one hidden neuron in ten
     a relay."""
     weights = np.zeros((n_neurons, n_neurons))
@@ -95,15 +102,17 @@ def layered(n_neurons, sizes, density, rng):
     }
 
 
+# Networks, and the seconds that `analyse` may take for each: the claims of this module.
 CASES = {
     "S = 5000, 150 living neurons": (living_few, 5.0),
     "S = 2000, 200,000 used weights": (many_used, 30.0),
     "S = 850, 2 convolutions, 10 channels": (convolutions, 5.0),
 }
 LIMIT_GIB = 4.0
+"""Peak memory of a case: by judgement, what a laptop has to spare."""
 
 
-def measure(name):
+def measure(name: str) -> dict[str, Any]:
     """Seconds, peak memory in GiB and the summary for one case."""
     weights, arguments = CASES[name][0](np.random.default_rng(0))
     start = time.perf_counter()
@@ -119,7 +128,7 @@ def measure(name):
 
 
 @contextlib.contextmanager
-def busy_cores():
+def busy_cores() -> Iterator[None]:
     """While something else keeps every core busy."""
     others = [
         multiprocessing.get_context("spawn").Process(target=spin, daemon=True)
@@ -135,13 +144,13 @@ def busy_cores():
             other.terminate()
 
 
-def spin():
+def spin() -> None:
     """Never ends."""
     while True:
         pass
 
 
-def run():
+def run() -> dict[str, tuple[dict[str, Any], float]]:
     """{case: (measurement alone, seconds on busy cores)}, each in a fresh process."""
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         alone = {name: pool.apply(measure, (name,)) for name in CASES}
@@ -149,7 +158,7 @@ def run():
             return {name: (alone[name], pool.apply(measure, (name,))["seconds"]) for name in CASES}
 
 
-def main(arguments=()):
+def main(arguments: Sequence[str] = ()) -> int:
     """Print the table; exit status 1 where a limit is missed. Takes no arguments."""
     if arguments:
         raise SystemExit(f"analysis_speed takes no arguments, got {' '.join(arguments)}")
@@ -159,17 +168,17 @@ def main(arguments=()):
         table.add_column(column)
 
     passed = True
-    for name, (found, busy) in run().items():
+    for name, (alone, busy) in run().items():
         limit = CASES[name][1]
-        passed &= found["seconds"] < limit and found["gib"] < LIMIT_GIB
+        passed &= alone["seconds"] < limit and alone["gib"] < LIMIT_GIB
         table.add_row(
             name,
-            f"{found['seconds']:.2f}",
+            f"{alone['seconds']:.2f}",
             f"{busy:.2f}",
             f"{limit:g}",
-            f"{found['gib']:.2f}",
-            str(found["n_used"]),
-            found["summary"],
+            f"{alone['gib']:.2f}",
+            str(alone["n_used"]),
+            alone["summary"],
         )
 
     Console().print(table)

@@ -3,23 +3,39 @@ one symbol at a time.
 
 Written from the algorithm's description (the numbers are those of the paper's program). Not used by
 the package: it is raced against, and its sizes and losses are what `growth` with the paper's rule
-must agree with. """
+must agree with."""
+
+from collections.abc import Callable
 
 import numpy as np
 
+# All numbers are those of the paper's program (Miconi 2016, DiffRNN), or of the paper's text.
 RATE = 0.01
+"""Learning rate of RMSProp."""
 DECAY = 0.99
+"""Of the mean of squared gradients."""
 EPSILON = 1e-8
+"""Added to that mean under the root."""
 CLIP = 0.01
+"""Largest change of a weight in an update."""
 PRICE = 1e-4
+"""What every outgoing weight loses in an update."""
 THRESHOLD = 0.05
+"""T_D: the outgoing norm at or below which a neuron is in reserve."""
 RESERVE = 1
+"""k: neurons in reserve that are kept."""
 P_DELETE = 0.05
+"""With which a neuron beyond the reserve dies."""
 P_ADD = 0.01
+"""With which a neuron is born while the reserve is too small."""
 P_SPONTANEOUS = 1e-4
+"""With which one is born at any time."""
 CAP = 99
+"""Most hidden neurons."""
 STRETCH = 40
+"""Symbols in an update."""
 FIRST_SQUARE = 0.01
+"""The mean of squared gradients that a newborn starts with."""
 
 
 class GrowingRNN:
@@ -148,7 +164,7 @@ class GrowingRNN:
 
         v["Wx"][n] = v["Wh"][n] = v["Wh"][:, n] = v["Wy"][:, n] = v["bh"][n] = FIRST_SQUARE
 
-    def each(self, change) -> None:
+    def each(self, change: Callable[[np.ndarray, int], np.ndarray]) -> None:
         """Apply `change(T, axis)` along every axis that counts hidden neurons."""
         for tensors in (self.weights, self.squares):
             for name, axes in {"Wx": (0,), "Wh": (0, 1), "Wy": (1,), "bh": (0,)}.items():

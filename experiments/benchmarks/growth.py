@@ -7,7 +7,7 @@ sizes and losses of the same distribution as the yardstick's (no Kolmogorov-Smir
 the yardstick itself, every seed on a text of its own, against the reference program of the paper.
 
 `python -m experiments.benchmarks growth [speed] [match] [reference] [--updates N] [--seeds N]
-[--grammars NAME ...]`; reference always makes 100,000 updates. """
+[--grammars NAME ...]`; reference always makes 100,000 updates."""
 
 import argparse
 import multiprocessing
@@ -27,11 +27,17 @@ from urn.data.tasks import task_options as options
 from urn.training.trainer import Trainer
 
 PARTS = ("speed", "match", "reference")
+"""What can be asked for by name."""
 GRAMMARS = ("easy", "hard")
+"""The two of the paper."""
 FIRST_SEED = 100
+"""Settings were found on smaller ones."""
 LEVEL = 0.01
+"""Of the tests: by judgement, for a dozen of them are printed."""
 START = 40
+"""Neurons that a network has for most of training on the hard grammar (docs/benchmarks.md)."""
 MOMENTS = (33_000, 66_000, 100_000)
+"""Updates: thirds of the paper's training."""
 REFERENCE = {
     "easy": {"seeds": 3, "neurons": (11, 12, 12), "loss": (9.70, 9.68, 9.62)},
     "hard": {"seeds": 5, "neurons": (38, 44, 44), "loss": (13.7, 13.1, 13.5)},
@@ -39,9 +45,9 @@ REFERENCE = {
 """Medians of the paper's own program after MOMENTS (Miconi's DiffRNN, run again), and of how many
 seeds; all read one text."""
 MASTERED = 11.0
+"""The loss on hard below which a network knows whether a flip was used."""
 REFERENCE_MASTERED = 2
-"""The loss on hard below which a network knows whether a flip was used, and how many of the
-reference's five got there."""
+"""How many of the reference's five got there."""
 console = Console()
 
 
@@ -55,10 +61,10 @@ def text_options(updates: int) -> dict:
     return {"n_streams": 1, "length": symbols.STRETCH * min(updates + 2, 10_000)}
 
 
-def yardstick(data: Dataset, seed: int, **how) -> GrowingRNN:
+def yardstick(data: Dataset, seed: int, **settings: int) -> GrowingRNN:
     """The yardstick on a stream."""
     X, y = data.train
-    return GrowingRNN(np.append(X[0].argmax(1).numpy(), y[0, -1]), seed, **how)
+    return GrowingRNN(np.append(X[0].argmax(1).numpy(), y[0, -1]), seed, **settings)
 
 
 def population(grammar: str, data: Dataset, updates: int, seeds: int, start: int = 1) -> Trainer:
@@ -150,7 +156,7 @@ def match(updates: int, seeds: int, grammars: list[str]) -> None:
             a, b = ([row[column] for row in rows] for rows in (theirs, ours))
             cells = [f"{np.median(v):.4g} ({min(v):.4g} to {max(v):.4g})" for v in (a, b)]
             p = ks_2samp(a, b).pvalue
-            table.add_row(name, *cells, f"{p:.3f}{' REJECTED' if p < LEVEL else ''}")
+            table.add_row(name, *cells, f"{p:.3f}{_mark(p)}")
 
         console.print(table)
 
@@ -158,58 +164,69 @@ def match(updates: int, seeds: int, grammars: list[str]) -> None:
 def course(grammar: str, seed: int) -> list[tuple[int, float]]:
     """Neurons and loss of one yardstick on a text of its own, at MOMENTS."""
     net = yardstick(text_of(grammar, MOMENTS[-1], seed), seed)
-    found = []
+    states = []
     for update in range(1, MOMENTS[-1] + 1):
         net.update()
         if update in MOMENTS:
-            found.append((net.size, net.loss_mean))
-    return found
+            states.append((net.size, net.loss_mean))
+    return states
 
 
 def reference(seeds: int, grammars: list[str]) -> None:
     """The yardstick against the reference program, of which medians over few seeds are known."""
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as processes:
         for grammar in grammars:
-            some = range(FIRST_SEED, FIRST_SEED + seeds)
-            found = np.array(
-                list(processes.map(course, [grammar] * seeds, some))
-            )  # (seeds, moments, neurons and loss)
-            known = REFERENCE[grammar]
-            title = f"{grammar}: the yardstick, {seeds} seeds, and the reference program, {known['seeds']} seeds"
-            table = Table(
-                "", "updates", "yardstick, median (range)", "reference, median", "p", title=title
-            )
+            numbers = range(FIRST_SEED, FIRST_SEED + seeds)
+            courses = processes.map(course, [grammar] * seeds, numbers)
+            measured = np.array(list(courses))  # (seeds, moments, neurons and loss)
 
-            for column, name in enumerate(("neurons", "loss")):
-                for moment, (updates, median) in enumerate(zip(MOMENTS, known[name], strict=True)):
-                    values = found[:, moment, column]
-                    p = p_of_median(values, median, known["seeds"])
-                    cell = f"{np.median(values):.4g} ({values.min():.4g} to {values.max():.4g})"
-                    table.add_row(
-                        name,
-                        f"{updates:,}",
-                        cell,
-                        f"{median:g}",
-                        f"{p:.3f}{' REJECTED' if p < LEVEL else ''}",
-                    )
-
-            console.print(table)
+            console.print(_reference_table(grammar, measured))
             for moment, updates in enumerate(MOMENTS):
-                console.print(
-                    f"losses at {updates:,}: {' '.join(f'{loss:.2f}' for loss in sorted(found[:, moment, 1]))}"
-                )
+                losses = " ".join(f"{loss:.2f}" for loss in sorted(measured[:, moment, 1]))
+                console.print(f"losses at {updates:,}: {losses}")
 
             if grammar == "hard":
-                mastered = int((found[:, -1, 1] < MASTERED).sum())
-                counts = [
-                    [mastered, seeds - mastered],
-                    [REFERENCE_MASTERED, known["seeds"] - REFERENCE_MASTERED],
-                ]
-                p = fisher_exact(counts).pvalue
-                console.print(
-                    f"under {MASTERED:g} at the end: {mastered} of {seeds}, the reference {REFERENCE_MASTERED} of "
-                    f"{known['seeds']}; p = {p:.2f} (Fisher's exact test){' REJECTED' if p < LEVEL else ''}"
-                )
+                console.print(_mastery(measured[:, -1, 1]))
+
+
+def _reference_table(grammar: str, measured: np.ndarray) -> Table:
+    """Medians and ranges of both programs at MOMENTS. `measured` is (seeds, moments, 2)."""
+    known = REFERENCE[grammar]
+    title = (
+        f"{grammar}: the yardstick, {len(measured)} seeds, "
+        f"and the reference program, {known['seeds']} seeds"
+    )
+    table = Table("", "updates", "yardstick, median (range)", "reference, median", "p", title=title)
+
+    for column, name in enumerate(("neurons", "loss")):
+        for moment, (updates, median) in enumerate(zip(MOMENTS, known[name], strict=True)):
+            values = measured[:, moment, column]
+            p = p_of_median(values, median, known["seeds"])
+            cell = f"{np.median(values):.4g} ({values.min():.4g} to {values.max():.4g})"
+            table.add_row(name, f"{updates:,}", cell, f"{median:g}", f"{p:.3f}{_mark(p)}")
+
+    return table
+
+
+def _mastery(losses: np.ndarray) -> str:
+    """How many of both programs mastered the hard grammar. `losses` `(seeds,)`, at the end."""
+    seeds = len(losses)
+    n_reference = REFERENCE["hard"]["seeds"]
+    mastered = int((losses < MASTERED).sum())
+    counts = [
+        [mastered, seeds - mastered],
+        [REFERENCE_MASTERED, n_reference - REFERENCE_MASTERED],
+    ]
+
+    p = fisher_exact(counts).pvalue
+    return (
+        f"under {MASTERED:g} at the end: {mastered} of {seeds}, the reference "
+        f"{REFERENCE_MASTERED} of {n_reference}; p = {p:.2f} (Fisher's exact test){_mark(p)}"
+    )
+
+
+def _mark(p: float) -> str:
+    return " REJECTED" if p < LEVEL else ""
 
 
 def p_of_median(values: np.ndarray, median: float, n: int, draws: int = 100_000) -> float:

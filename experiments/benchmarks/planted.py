@@ -9,16 +9,18 @@ import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from analysis import analyse
-from tests.planted import FAMILIES, VERDICTS, planted
+from analysis import StructureReport, analyse
+from tests.planted import FAMILIES, VERDICTS, Planted, planted
 
 
-def judge(network, n_null=1000):
+def judge(network: Planted, n_null: int = 1000) -> tuple[list[tuple], StructureReport]:
     """Misses of one network as a list of (what, truth, found), and its report."""
     report = analyse(network.weights, network.biases, n_null=n_null, **network.arguments)
     misses = [
@@ -38,9 +40,9 @@ def judge(network, n_null=1000):
     return misses + [entry for entry in exact if entry[1] != entry[2]], report
 
 
-def run(n_each=5, n_null=1000, seed=0, show=True):
+def run(n_each: int = 5, n_null: int = 1000, seed: int = 0, show: bool = True) -> dict[str, Any]:
     """Judge n_each networks a family, with and without noise. Returns counts, accuracy, and the
-    misses as (network name, S, misses). """
+    misses as (network name, S, misses)."""
     counts = {name: Counter() for name in VERDICTS}
     misses = []
     n_networks = 0
@@ -50,12 +52,12 @@ def run(n_each=5, n_null=1000, seed=0, show=True):
     for network in (
         track(networks, "judging", total=2 * n_each * len(FAMILIES)) if show else networks
     ):
-        found, report = judge(network, n_null)
+        missed, report = judge(network, n_null)
         n_networks += 1
         for name, verdict in report.verdicts.items():
             counts[name][name in network.true, verdict.present] += 1
-        if found:
-            misses.append((network.name, len(network.weights), found, report))
+        if missed:
+            misses.append((network.name, len(network.weights), missed, report))
 
     wrong = sum(
         count
@@ -64,7 +66,7 @@ def run(n_each=5, n_null=1000, seed=0, show=True):
         if truth != present
     )
     n_exact = sum(
-        any(what in ("depth", "widths") for what, _, _ in found) for _, _, found, _ in misses
+        any(fact in ("depth", "widths") for fact, _, _ in missed) for _, _, missed, _ in misses
     )
     return {
         "n_networks": n_networks,
@@ -77,7 +79,7 @@ def run(n_each=5, n_null=1000, seed=0, show=True):
     }
 
 
-def main(arguments=()):
+def main(arguments: Sequence[str] = ()) -> int:
     """Print the confusion table and the misses; exit status 1 where the claim fails."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fast", action="store_true", help="one network a family, 200 null draws")
@@ -107,12 +109,13 @@ def main(arguments=()):
 
     console.print(table)
     console.print(
-        f"verdicts right: {100 * result['accuracy']:.2f} %; noise-free networks with inexact depth or widths: "
+        f"verdicts right: {100 * result['accuracy']:.2f} %; "
+        "noise-free networks with inexact depth or widths: "
         f"{result['inexact_layers']}"
     )
 
-    for name, n_neurons, found, report in result["misses"]:
-        details = "; ".join(f"{what}: is {truth}, found {got}" for what, truth, got in found)
+    for name, n_neurons, missed, report in result["misses"]:
+        details = "; ".join(f"{fact}: is {truth}, found {got}" for fact, truth, got in missed)
         console.print(f"  {name} (S = {n_neurons}): {details} [{report.summary}]", markup=False)
 
     return 0 if result["accuracy"] >= 0.99 and result["inexact_layers"] == 0 else 1

@@ -4,7 +4,7 @@ cores: >= 8 and >= 4 times faster. The sweep's time is that of the whole command
 analysis of every network included; kernels are compiled before, as they are once on a machine.
 
 `--side` and `--steps` make it smaller; the claims are about the whole. With `--device cuda` all of
-them train there, the sweep in one process. """
+them train there, the sweep in one process."""
 
 import argparse
 import multiprocessing
@@ -28,7 +28,9 @@ from urn import InputError, TrainConfig
 from urn.training.trainer import Trainer
 
 PARTS = ("sweep", "populations")
+"""What can be asked for by name."""
 POPULATIONS = (1, 2, 4, 8, 16, 32)
+"""Sizes; a worker of the sweep takes 16."""
 console = Console()
 
 
@@ -78,29 +80,16 @@ def race(side: int, steps: int, device: str) -> None:
         title=f"{len(configs)} networks, S = 256, {steps} steps",
     )
 
-    def sweep() -> list[float]:
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            Store.create(Path(folder) / "sweep", plan) as store,
-        ):
-            Engine(store, plan, workers, lambda *said: None, lambda: False).run()
-            analysis = sum(seconds for (seconds,) in store.rows(["analysis_seconds"]))
-            training = sum(seconds for (seconds,) in store.rows(["seconds"]))
-            console.print(
-                f"analysis took {analysis / training:.1%} of the time of training (claim: at most 15 %)"
-            )
-            return [accuracy for (accuracy,) in store.rows(["validation_accuracy"])]
-
-    ours, accuracies = timed(sweep)
+    ours, accuracies = timed(lambda: swept(plan, workers))
     table.add_row(
         f"urn sweep, processes: {workers}", f"{ours:.1f}", f"{ours / len(configs):.2f}", "", ""
     )
-    one, plain = timed(lambda: [train_plainly(config) for config in configs])
+    alone, plain = timed(lambda: [train_plainly(config) for config in configs])
     table.add_row(
         "yardstick, one after the other",
-        f"{one:.1f}",
-        f"{one / len(configs):.2f}",
-        f"{one / ours:.1f}",
+        f"{alone:.1f}",
+        f"{alone / len(configs):.2f}",
+        f"{alone / ours:.1f}",
         ">= 8",
     )
 
@@ -123,11 +112,28 @@ def race(side: int, steps: int, device: str) -> None:
     )
 
 
+def swept(plan: Plan, workers: int) -> list[float]:
+    """The validation accuracy of every point of a plan, trained as `urn sweep` does."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Store.create(Path(folder) / "sweep", plan) as store,
+    ):
+        # The engine tells of its progress, and asks whether to stop: neither is wanted here.
+        Engine(store, plan, workers, lambda *progress: None, lambda: False).run()
+
+        analysis = sum(seconds for (seconds,) in store.rows(["analysis_seconds"]))
+        training = sum(seconds for (seconds,) in store.rows(["seconds"]))
+        console.print(
+            f"analysis took {analysis / training:.1%} of the time of training (claim: at most 15 %)"
+        )
+        return [accuracy for (accuracy,) in store.rows(["validation_accuracy"])]
+
+
 def timed(work: Callable[[], list[float]]) -> tuple[float, list[float]]:
     """Seconds that a piece of work took, and what came out."""
     begun = time.perf_counter()
-    found = work()
-    return time.perf_counter() - begun, found
+    result = work()
+    return time.perf_counter() - begun, result
 
 
 def populations(steps: int, device: str) -> None:
@@ -177,7 +183,8 @@ def main(arguments: list[str]) -> None:
         if library["internal_api"] == "openblas"
     }
     console.print(
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads; OpenBLAS: {', '.join(cores)}\n"
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads; "
+        f"OpenBLAS: {', '.join(cores)}\n"
     )
 
     if not given.parts or "sweep" in given.parts:

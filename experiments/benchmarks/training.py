@@ -1,7 +1,7 @@
 """How fast training is, against the yardstick in the same process: a dense step, a whole training,
 the paper's experiment, peak memory. Claims (ratios on two cores): dense step >= 1.8; whole
 training, S = 2000 >= 10 at an objective no more than 1 % worse and equal test accuracy; the paper's
-experiment, S = 5000 >= 15; at most 6 copies of W in memory at S = 5000. """
+experiment, S = 5000 >= 15; at most 6 copies of W in memory at S = 5000."""
 
 import statistics
 import subprocess
@@ -21,8 +21,10 @@ from urn.data.tasks import Dataset, task_options
 from urn.training.trainer import Trainer
 
 STRENGTHS = {"weight": 3e-4, "activity": 3e-3, "bias": 3e-3, "self": 1.0}
-"""REFERENCES: the trial run of the paper's experiment; the depth term comes on top, warmed up."""
+"""Found by trial runs of the paper's experiment (docs/experiments.md); the depth term comes on top,
+warmed up."""
 PARTS = ("dense", "whole", "paper", "memory")
+"""What can be asked for by name."""
 console = Console()
 
 
@@ -167,7 +169,8 @@ def whole_training(n_neurons: int = 2000, steps: int = 5000) -> None:
     console.print(table)
     worse = results["urn"] / results["yardstick"]
     console.print(
-        f"ratio {plain_seconds / ours_seconds:.1f} (claim: >= 10), objective ratio {worse:.4f} (claim: <= 1.01)\n"
+        f"ratio {plain_seconds / ours_seconds:.1f} (claim: >= 10), "
+        f"objective ratio {worse:.4f} (claim: <= 1.01)\n"
     )
 
 
@@ -194,8 +197,10 @@ def paper(plain_seconds: float, n_neurons: int = 5000, steps: int = 6000) -> Non
     console.print(table)
     member = ours.members[0]
     console.print(
-        f"test accuracy {member.test_accuracy:.4f}, living hidden neurons {member.history[-1]['living_neurons']}, "
-        f"connections {member.history[-1]['connections']:,}; {seconds:.0f} s against {plain_seconds * steps:.0f} s: "
+        f"test accuracy {member.test_accuracy:.4f}, "
+        f"hidden neurons alive {member.history[-1]['living_neurons']}, "
+        f"connections {member.history[-1]['connections']:,}; "
+        f"{seconds:.0f} s against {plain_seconds * steps:.0f} s: "
         f"ratio {plain_seconds * steps / seconds:.1f} (claim: >= 15)\n"
     )
 
@@ -215,7 +220,8 @@ def memory(n_neurons: int = 5000) -> None:
         )
 
     console.print(
-        f"Peak memory at S = {n_neurons}: {peaks[250] / 1024:.0f} MiB, without the network {peaks[0] / 1024:.0f} MiB: "
+        f"Peak memory at S = {n_neurons}: {peaks[250] / 1024:.0f} MiB, "
+        f"without the network {peaks[0] / 1024:.0f} MiB: "
         f"{(peaks[250] - peaks[0]) / copy:.2f} copies of W (claim: <= 6)\n"
     )
 

@@ -2,7 +2,7 @@
 package, only raced against.
 
 Full matrix at every iteration, every L1 term left to autograd, `torch.optim.Adam`, nothing ever
-removed. """
+removed."""
 
 import torch
 from torch import Tensor, nn
