@@ -379,22 +379,23 @@ def measure_constants(source: Source) -> Measure:
 
 
 def measure_reindexing(source: Source) -> Measure:
-    """Statements outside their owner that make a parameter from another, or set moments by index.
+    """Functions outside their owner that give a parameter and its moments another shape.
 
-    As far as a tool can say: functions that call `Parameter(...)`, or that select or join tensors
-    and speak of an optimiser's moments.
+    As far as a tool can say: those that call the optimiser's `exchange`, and those that select from
+    or join tensors and speak of its moments.
     """
     result = Measure()
-    if source.path.as_posix().endswith(OWNERS_OF_SHAPE) or "urn" not in source.path.parts:
+    if source.path.as_posix().endswith(OWNERS_OF_SHAPE):
         return result
 
     for function in functions(source):
         text = ast.unparse(function)
-        moments = "exp_avg" in text or ".state[" in text
-        selects = bool(re.search(r"index_select|\.gather\(|torch\.cat\(|new_zeros\(", text))
-        makes = bool(re.search(r"\bParameter\(", text)) and function.name != "__init__"
+        speaks_of_moments = "exp_avg" in text or ".state[" in text
+        selects = re.search(r"index_select|\.gather\(|torch\.cat\(|new_zeros\(", text)
+        exchanges = ".exchange(" in text
         says = f"{function.name}: gives a parameter or its moments another shape"
-        result.count(makes or (moments and selects), source.at(function.lineno), says)
+        is_counted = exchanges or bool(speaks_of_moments and selects)
+        result.count(is_counted, source.at(function.lineno), says)
     return result
 
 

@@ -58,7 +58,7 @@ def programs(page: str) -> str:
     return "\n".join(blocks)
 
 
-@pytest.mark.parametrize("page", ["how-to/term.md", "how-to/task.md"])
+@pytest.mark.parametrize("page", ["how-to/term.md", "how-to/task.md", "how-to/verdict.md"])
 def test_what_may_be_added_is_added_from_outside(page: str, tmp_path: Path) -> None:
     """The programs of the page run as they stand, as somebody else's module, in another folder."""
     module = tmp_path / "outside.py"

@@ -119,9 +119,7 @@ def run(*command: object, cwd: Path, **variables: str) -> str:
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Wheel and sdist; the wheel is built from the sdist, and lacks what that lacks."""
     source = tmp_path_factory.mktemp("source") / "urn"
-    ignored = shutil.ignore_patterns(
-        ".git", ".venv", "build", "dist", "site", "results", "*.egg-info"
-    )
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "site", "*.egg-info")
     shutil.copytree(ROOT, source, ignore=ignored)
 
     folder = tmp_path_factory.mktemp("dist")
@@ -140,7 +138,7 @@ def test_wheel_and_sdist_hold_what_runs_and_no_tests(built: tuple[Path, Path]) -
         path.relative_to(ROOT).as_posix()
         for folder in OURS[:3]
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        if path.is_file() and "__pycache__" not in path.parts
     }
     assert {"urn/py.typed", "analysis/py.typed", "experiments/sweeps/digits.toml"} <= shipped
     assert "analysis/page/templates/report.html" in shipped

@@ -176,9 +176,7 @@ def onnx_model(run: Run, data: Dataset, report: StructureReport, *, on_data: boo
     try:
         from analysis.export.onnx import layered_onnx, recurrent_onnx
     except ImportError:
-        raise InputError(
-            "--to onnx: needs the extra onnx (pip install 'urn-networks[onnx]')"
-        ) from None
+        raise InputError("--to onnx: needs the extra onnx (pip install 'urn[onnx]')") from None
     if run.input_mode in SYMBOL_MODES:
         model = recurrent_onnx(
             module_source(run, data, report).tensors,

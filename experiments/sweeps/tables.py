@@ -40,9 +40,7 @@ def _parquet(path: Path, kinds: dict[str, str], rows: list[tuple]) -> None:
         import pyarrow
         from pyarrow import parquet
     except ImportError:
-        raise InputError(
-            "--to parquet: needs pyarrow; install urn-networks[parquet], or take csv"
-        ) from None
+        raise InputError("--to parquet: needs pyarrow; install urn[parquet], or take csv") from None
     types = {"INTEGER": pyarrow.int64(), "REAL": pyarrow.float64(), "TEXT": pyarrow.string()}
     columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
     arrays = [
