@@ -6,7 +6,7 @@ import torch
 
 from tests import oracles
 from urn import URN, InputError, Penalties, Schedule, register
-from urn.loss import penalties
+from urn.loss import terms
 from urn.loss.geometry import (
     attach_positions,
     grid,
@@ -14,7 +14,7 @@ from urn.loss.geometry import (
     learned_positions,
     line,
     ring,
-    wire_cost,
+    wire_price,
 )
 from urn.loss.penalties import TERMS, Settings
 from urn.loss.symmetry import PermutationGroup, translations
@@ -105,10 +105,10 @@ def test_symmetry_term_is_invariant_under_permutations_that_carry_channels_into_
     channels = torch.randperm(3, generator=generator)
     hidden = (4 + channels[:, None] * 4 + torch.arange(4)).flatten()
     order = torch.cat([torch.arange(4), hidden, torch.arange(16, 18)])
-    value = penalties.symmetry(net, None, Settings(group=group))
+    value = terms.symmetry(net, None, Settings(group=group))
     net.weight.data = net.weight.data[:, order][:, :, order]
     torch.testing.assert_close(
-        penalties.symmetry(net, None, Settings(group=group)), value, rtol=1e-13, atol=0
+        terms.symmetry(net, None, Settings(group=group)), value, rtol=1e-13, atol=0
     )
 
 
@@ -118,14 +118,14 @@ def test_locality_is_invariant_under_rigid_motions(power, generator):
     angle = torch.tensor(0.7, dtype=torch.float64)
     mirror = torch.tensor([[1.0, 0.0], [0.0, -1.0]], dtype=torch.float64)
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()]).view(2, 2) @ mirror
-    before = penalties.locality(net, None, Settings(power, 0.1))
+    before = terms.locality(net, None, Settings(power, 0.1))
     net.positions.data = net.positions.data @ turn.T + torch.tensor([3.0, -5.0]).double()
     torch.testing.assert_close(
-        penalties.locality(net, None, Settings(power, 0.1)), before, rtol=1e-12, atol=0
+        terms.locality(net, None, Settings(power, 0.1)), before, rtol=1e-12, atol=0
     )
     net.positions.data = net.positions.data * 2
     assert (
-        penalties.locality(net, None, Settings(power, 0.1)) > before * 1.1
+        terms.locality(net, None, Settings(power, 0.1)) > before * 1.1
     )  # not invariant under stretching
 
 
@@ -141,13 +141,13 @@ def test_locality_moves_hidden_neurons_only_and_along_the_gradient(generator):
     def value(shift):
         moved = network(torch.Generator().manual_seed(0), (net.positions.detach() + shift)[0])
         moved.weight.data = net.weight.data
-        return 0.5 * penalties.locality(moved, None, Settings(1.0, 0.1)).item()
+        return 0.5 * terms.locality(moved, None, Settings(1.0, 0.1)).item()
 
     assert gradient[0, 5, 1].item() == pytest.approx((value(step) - value(-step)) / 2e-6, rel=1e-6)
 
 
 def test_outputs_have_no_position_and_cost_the_floor_only(generator):
-    cost = wire_cost(network(generator), 1.0, 0.25)
+    cost = wire_price(network(generator), 1.0, 0.25)
     assert torch.equal(cost[0, -D_OUT:], torch.full((D_OUT, S), 0.25, dtype=torch.float64))
     assert torch.equal(cost[0, :, -D_OUT:], torch.full((S, D_OUT), 0.25, dtype=torch.float64))
 
@@ -170,16 +170,15 @@ def test_symmetry_is_zero_exactly_on_matrices_that_commute(sites, n_inputs, chan
     group = translations(sites, n_inputs, channels, 2)
     n = group.n
     net = URN(n, n_inputs, 2, 2, generator=generator, dtype=torch.float64)
-    assert penalties.symmetry(net, None, Settings(group=group)) > 0
-    # Built from the definition, not by the projection: powers of translations commute with translations (the group is abelian).
+    assert terms.symmetry(net, None, Settings(group=group)) > 0
+    # Built from the definition, not by the projection: powers of translations commute with
+    # translations, for the group is abelian.
     matrices = [torch.eye(n, dtype=torch.float64)[g].T for g in group.elements]
     commuting = sum(float(torch.randn((), generator=generator)) * T for T in matrices)
     for T in matrices:
         torch.testing.assert_close(T @ commuting, commuting @ T)
     net.weight.data[0] = commuting
-    assert penalties.symmetry(net, None, Settings(group=group)).item() == pytest.approx(
-        0, abs=1e-13
-    )
+    assert terms.symmetry(net, None, Settings(group=group)).item() == pytest.approx(0, abs=1e-13)
 
 
 def test_projection_is_the_mean_over_the_group_and_orthogonal(generator):
@@ -221,21 +220,19 @@ def test_depth_is_zero_when_each_neuron_speaks_once_and_positive_otherwise():
     net = URN(6, 1, 1, 4, dtype=torch.float64)
     once = torch.zeros(1, 3, 2, 6, dtype=torch.float64)
     once[0, 0, :, 1], once[0, 1, :, 2], once[0, 2, :, 3] = 3.0, 2.0, 1.0
-    assert penalties.depth(net, spoken(once), Settings()).item() == 0
+    assert terms.depth(net, spoken(once), Settings()).item() == 0
     twice = once.clone()
     twice[0, 2, :, 1] = 4.0  # 2 * 3 * 4 under the root
-    rounding = penalties.DEPTH_ROUNDING
+    rounding = terms.DEPTH_ROUNDING
     expected = (24 + rounding**2) ** 0.5 - rounding
-    assert penalties.depth(net, spoken(twice), Settings()).item() == pytest.approx(
-        expected, rel=1e-12
-    )
+    assert terms.depth(net, spoken(twice), Settings()).item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_inputs_held_by_their_mode_are_not_priced():
     held, free = (URN(6, 2, 1, 3, input_mode=mode) for mode in ("clamped", "pulse"))
     activity = Activity(torch.ones(1, 2, 4, 6), torch.ones(1, 2, 6))
-    assert penalties.activity(free, activity, Settings()).item() == 12
-    assert penalties.activity(held, activity, Settings()).item() == 8
+    assert terms.activity(free, activity, Settings()).item() == 12
+    assert terms.activity(held, activity, Settings()).item() == 8
 
 
 def test_strengths_follow_their_schedules_and_members_have_their_own():
@@ -271,9 +268,9 @@ def test_a_user_adds_a_term_without_touching_the_core(generator):
 def test_group_needs_a_lattice_and_locality_needs_positions():
     net = URN(6, 2, 1, 3)
     with pytest.raises(InputError, match="locality"):
-        penalties.locality(net, None, Settings())
+        terms.locality(net, None, Settings())
     with pytest.raises(InputError, match="symmetry"):
-        penalties.symmetry(net, None, Settings())
+        terms.symmetry(net, None, Settings())
     with pytest.raises(InputError, match="positions"):
         attach_positions(net, lattice_positions(line(2), 2, 2, 1), learned=False)
 

@@ -23,6 +23,7 @@ from urn.data import files
 from urn.errors import InputError, one_line
 from urn.loss import geometry
 from urn.settings.fields import Amount, Number, Size, Whole
+from urn.settings.registry import TASKS, task
 
 Split = tuple[Tensor, Tensor]
 
@@ -114,19 +115,6 @@ class TaskOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     data_seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
-
-
-TASKS: dict[str, type[TaskOptions]] = {}
-
-
-def task(name: str):
-    """Register a `TaskOptions` subclass with a `load()` under a name."""
-
-    def add(options: type[TaskOptions]) -> type[TaskOptions]:
-        TASKS[name] = options
-        return options
-
-    return add
 
 
 def task_options(name: str, options: dict) -> TaskOptions:
