@@ -23,8 +23,9 @@ from torch import Tensor, nn
 
 from urn.errors import InputError
 from urn.loss import modules
-from urn.loss.terms import Settings, Strength, Term
+from urn.loss.terms import NO_LATTICE, Settings, Strength, Term
 from urn.network.module import URN, Activity
+from urn.optimiser.prices import DiagonalPrice, SharedPrice
 from urn.settings.registry import TERMS, check_names, register
 from urn.settings.schedules import Schedule
 
@@ -237,18 +238,25 @@ class Penalties:
         # The optimiser calls these at every step: strengths and the network's size may change.
         weights: dict[str, Any] = {"params": [net.weight], "l1": lambda: self.l1("weight", net)}
         if "diagonal" in shrunk:
-            weights["diagonal"] = lambda: (
-                self.l1("diagonal", net),
-                self.settings.self_target,
-                net.acting,
-            )
+            weights["diagonal"] = lambda: self._diagonal_price(net)
         if "deviation" in shrunk:
-            weights["deviation"] = lambda: (self.l1("deviation", net), self.settings.group)
+            weights["deviation"] = lambda: self._shared_price(net)
 
         groups = [weights, {"params": [net.bias], "l1": lambda: self.l1("bias", net)}]
         if isinstance(net.positions, nn.Parameter):
             groups.append({"params": [net.positions]})
         return groups
+
+    def _diagonal_price(self, net: URN) -> DiagonalPrice:
+        """The price of what neurons carry: |W_ii - w0| of the acting ones."""
+        return DiagonalPrice(self.l1("diagonal", net), self.settings.self_target, net.acting)
+
+    def _shared_price(self, net: URN) -> SharedPrice:
+        """The price of what weights differ by from their mean over an orbit: |W - P_G W|."""
+        group = self.settings.group
+        if group is None:
+            raise InputError(NO_LATTICE)
+        return SharedPrice(self.l1("deviation", net), group)
 
     def _check_population(self, net: URN) -> None:
         """Raise InputError for strengths of another number of members than the network has."""

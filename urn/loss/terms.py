@@ -24,6 +24,7 @@ from urn.settings.registry import Term, register
 
 __all__ = [
     "DEPTH_ROUNDING",
+    "NO_LATTICE",
     "Settings",
     "Strength",
     "Term",
@@ -46,6 +47,10 @@ DEPTH_ROUNDING = 0.1
 Its slope would be infinite there, and training chaotic. Measured: a change of 1e-14 in W grows to
 1e-2 within 200 steps at e = 1e-3, and to 1e-11 at e = 0.1.
 """
+
+
+NO_LATTICE = "strengths.symmetry: the network has no lattice for a group to act on"
+"""The message for a symmetry term without a group."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,7 @@ def locality(net: URN, activity: Activity, settings: Settings) -> Tensor:
 def symmetry(net: URN, activity: Activity, settings: Settings) -> Tensor:
     """R = sum_ij |W_ij - (P_G W)_ij|: weight sharing. P_G is the mean over orbits of G."""
     if settings.group is None:
-        raise InputError("strengths.symmetry: the network has no lattice for a group to act on")
+        raise InputError(NO_LATTICE)
     return (net.weight - settings.group.project(net.weight)).abs().sum((1, 2))
 
 
