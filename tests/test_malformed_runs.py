@@ -463,9 +463,9 @@ API = {
     "penalty_needs_lattice": (lambda: prices({"symmetry": 1.0}), "strengths.symmetry"),
     "register_shrinks": (lambda: register("mine", shrinks="activity"), "shrinks"),
     "register_name": (lambda: register(""), "name"),
-    "register_cost_without_shrinks": (
-        lambda: register("mine", cost=lambda net, settings: net.weight),
-        "cost",
+    "register_price_without_shrinks": (
+        lambda: register("mine", price=lambda net, settings: net.weight),
+        "price",
     ),
     "register_no_function": (lambda: register("mine")(3), "mine"),
     "register_taken": (
@@ -524,12 +524,12 @@ def test_a_term_of_the_users_own_that_returns_something_else(monkeypatch, value)
     TERMS.pop("mine")
 
 
-def test_a_cost_of_the_users_own_of_another_shape():
-    register("mine", shrinks="weight", cost=lambda net, settings: torch.ones(5))(
+def test_a_price_of_the_users_own_of_another_shape():
+    register("mine", shrinks="weight", price=lambda net, settings: torch.ones(5))(
         lambda net, activity, settings: net.bias.sum(1)
     )
     try:
-        with pytest.raises(InputError, match=r"strengths.mine: .*cost"):
+        with pytest.raises(InputError, match=r"strengths.mine: .*price"):
             Penalties({"mine": 1.0}).l1("weight", NET)
     finally:
         TERMS.pop("mine")

@@ -18,6 +18,7 @@ def test_weights_that_are_not_needed_become_exactly_zero(generator):
     optimiser = ProximalAdam(penalties.parameter_groups(net), lr=1e-2)
     x = torch.randn(256, 10, generator=generator)
     y = x[:, :1] - x[:, 1:2]
+
     first = None
     for _ in range(300):
         optimiser.zero_grad()
@@ -26,6 +27,7 @@ def test_weights_that_are_not_needed_become_exactly_zero(generator):
         loss.backward()
         optimiser.step()
         first = task.item() if first is None else first
+
     assert task.item() < first / 4
     used = (net[0].weight != 0).double().mean(0)
     assert used.mean() < 0.2  # exact zeros, not small numbers

@@ -6,7 +6,7 @@ import torch
 
 from tests import oracles
 from urn import URN, InputError, Penalties, Schedule, register
-from urn.loss import penalties
+from urn.loss import terms
 from urn.loss.geometry import (
     attach_positions,
     grid,
@@ -14,11 +14,12 @@ from urn.loss.geometry import (
     learned_positions,
     line,
     ring,
-    wire_cost,
+    wire_price,
 )
 from urn.loss.penalties import TERMS, Settings
 from urn.loss.symmetry import PermutationGroup, translations
 from urn.network.module import Activity
+from urn.optimiser.prices import DiagonalPrice, SharedPrice
 
 D_IN, D_OUT, S, I = 3, 2, 12, 4
 STRENGTHS = {
@@ -31,15 +32,13 @@ STRENGTHS = {
 }
 
 
-def network(generator, places=None):
+def network(generator, positions=None):
     net = URN(S, D_IN, D_OUT, I, generator=generator, dtype=torch.float64)
     net.bias.data.normal_(0, 0.2, generator=generator)
-    places = (
-        learned_positions(grid(1, D_IN), S - D_IN - D_OUT, D_OUT, generator)
-        if places is None
-        else places
-    )
-    attach_positions(net, places, learned=True)
+
+    if positions is None:
+        positions = learned_positions(grid(1, D_IN), S - D_IN - D_OUT, D_OUT, generator)
+    attach_positions(net, positions, learned=True)
     return net
 
 
@@ -48,13 +47,13 @@ def network(generator, places=None):
 )
 def test_loss_equals_a_numpy_loop(power, floor, w0, generator):
     net = network(generator)
-    x, labels = (
-        torch.randn(6, D_IN, generator=generator, dtype=torch.float64),
-        torch.tensor([0, 1, 1, 0, 1, 0]),
-    )
+    x = torch.randn(6, D_IN, generator=generator, dtype=torch.float64)
+    labels = torch.tensor([0, 1, 1, 0, 1, 0])
+
     whole = Penalties(STRENGTHS, settings=Settings(power, floor, w0))
     y, activity = net.unroll(x)
     ours = torch.nn.functional.cross_entropy(y[0], labels) + whole(net, activity)
+
     expected = oracles.loss(
         net.weight[0].detach().numpy(),
         net.bias[0].detach().numpy(),
@@ -74,10 +73,8 @@ def test_loss_equals_a_numpy_loop(power, floor, w0, generator):
 def permuted(net, order):
     """The same network with its hidden neurons in another order."""
     other = URN(S, D_IN, D_OUT, I, dtype=torch.float64)
-    other.weight.data, other.bias.data = (
-        net.weight.data[:, order][:, :, order],
-        net.bias.data[:, order],
-    )
+    other.weight.data = net.weight.data[:, order][:, :, order]
+    other.bias.data = net.bias.data[:, order]
     attach_positions(other, net.positions.detach()[:, order], learned=True)
     return other
 
@@ -85,16 +82,12 @@ def permuted(net, order):
 @pytest.mark.parametrize("name", STRENGTHS)
 def test_every_term_is_invariant_under_permutation_of_hidden_neurons(name, generator):
     net = network(generator)
-    order = torch.cat(
-        [
-            torch.arange(D_IN),
-            D_IN + torch.randperm(S - D_IN - D_OUT, generator=generator),
-            torch.arange(S - D_OUT, S),
-        ]
-    )
+    hidden = D_IN + torch.randperm(S - D_IN - D_OUT, generator=generator)
+    order = torch.cat([torch.arange(D_IN), hidden, torch.arange(S - D_OUT, S)])
     other = permuted(net, order)
+
     x = torch.randn(6, D_IN, generator=generator, dtype=torch.float64)
-    values = [TERMS[name].value(one, one.unroll(x)[1], Settings()) for one in (net, other)]
+    values = [TERMS[name].value(n, n.unroll(x)[1], Settings()) for n in (net, other)]
     torch.testing.assert_close(*values, rtol=1e-13, atol=0)
     assert values[0] > 0
 
@@ -105,10 +98,11 @@ def test_symmetry_term_is_invariant_under_permutations_that_carry_channels_into_
     channels = torch.randperm(3, generator=generator)
     hidden = (4 + channels[:, None] * 4 + torch.arange(4)).flatten()
     order = torch.cat([torch.arange(4), hidden, torch.arange(16, 18)])
-    value = penalties.symmetry(net, None, Settings(group=group))
+
+    value = terms.symmetry(net, None, Settings(group=group))
     net.weight.data = net.weight.data[:, order][:, :, order]
     torch.testing.assert_close(
-        penalties.symmetry(net, None, Settings(group=group)), value, rtol=1e-13, atol=0
+        terms.symmetry(net, None, Settings(group=group)), value, rtol=1e-13, atol=0
     )
 
 
@@ -118,15 +112,15 @@ def test_locality_is_invariant_under_rigid_motions(power, generator):
     angle = torch.tensor(0.7, dtype=torch.float64)
     mirror = torch.tensor([[1.0, 0.0], [0.0, -1.0]], dtype=torch.float64)
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()]).view(2, 2) @ mirror
-    before = penalties.locality(net, None, Settings(power, 0.1))
+
+    before = terms.locality(net, None, Settings(power, 0.1))
     net.positions.data = net.positions.data @ turn.T + torch.tensor([3.0, -5.0]).double()
     torch.testing.assert_close(
-        penalties.locality(net, None, Settings(power, 0.1)), before, rtol=1e-12, atol=0
+        terms.locality(net, None, Settings(power, 0.1)), before, rtol=1e-12, atol=0
     )
-    net.positions.data = net.positions.data * 2
-    assert (
-        penalties.locality(net, None, Settings(power, 0.1)) > before * 1.1
-    )  # not invariant under stretching
+
+    net.positions.data = net.positions.data * 2  # stretching is no rigid motion
+    assert terms.locality(net, None, Settings(power, 0.1)) > before * 1.1
 
 
 def test_locality_moves_hidden_neurons_only_and_along_the_gradient(generator):
@@ -135,21 +129,22 @@ def test_locality_moves_hidden_neurons_only_and_along_the_gradient(generator):
     (gradient,) = torch.autograd.grad(total.smooth(net, None).sum(), net.positions)
     assert not gradient[:, : net.hidden.start].any()
     assert not gradient[:, net.hidden.stop :].any()
+
     step = torch.zeros_like(net.positions)
     step[0, 5, 1] = 1e-6
 
     def value(shift):
         moved = network(torch.Generator().manual_seed(0), (net.positions.detach() + shift)[0])
         moved.weight.data = net.weight.data
-        return 0.5 * penalties.locality(moved, None, Settings(1.0, 0.1)).item()
+        return 0.5 * terms.locality(moved, None, Settings(1.0, 0.1)).item()
 
     assert gradient[0, 5, 1].item() == pytest.approx((value(step) - value(-step)) / 2e-6, rel=1e-6)
 
 
 def test_outputs_have_no_position_and_cost_the_floor_only(generator):
-    cost = wire_cost(network(generator), 1.0, 0.25)
-    assert torch.equal(cost[0, -D_OUT:], torch.full((D_OUT, S), 0.25, dtype=torch.float64))
-    assert torch.equal(cost[0, :, -D_OUT:], torch.full((S, D_OUT), 0.25, dtype=torch.float64))
+    price = wire_price(network(generator), 1.0, 0.25)
+    assert torch.equal(price[0, -D_OUT:], torch.full((D_OUT, S), 0.25, dtype=torch.float64))
+    assert torch.equal(price[0, :, -D_OUT:], torch.full((S, D_OUT), 0.25, dtype=torch.float64))
 
 
 def test_geometries_have_the_distances_they_are_named_after():
@@ -158,9 +153,9 @@ def test_geometries_have_the_distances_they_are_named_after():
     )
     square = grid(3, 3)
     assert torch.dist(square[0], square[8]).item() == pytest.approx(2**0.5)
-    round_ = torch.cdist(ring(6), ring(6))
-    torch.testing.assert_close(round_[0, 1], round_[0, 5])
-    assert round_[0, 3].item() == pytest.approx(1.0)
+    chords = torch.cdist(ring(6), ring(6))
+    torch.testing.assert_close(chords[0, 1], chords[0, 5])
+    assert chords[0, 3].item() == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -170,16 +165,17 @@ def test_symmetry_is_zero_exactly_on_matrices_that_commute(sites, n_inputs, chan
     group = translations(sites, n_inputs, channels, 2)
     n = group.n
     net = URN(n, n_inputs, 2, 2, generator=generator, dtype=torch.float64)
-    assert penalties.symmetry(net, None, Settings(group=group)) > 0
-    # Built from the definition, not by the projection: powers of translations commute with translations (the group is abelian).
+    assert terms.symmetry(net, None, Settings(group=group)) > 0
+
+    # Built from the definition, not by the projection: powers of translations commute with
+    # translations, for the group is abelian.
     matrices = [torch.eye(n, dtype=torch.float64)[g].T for g in group.elements]
     commuting = sum(float(torch.randn((), generator=generator)) * T for T in matrices)
     for T in matrices:
         torch.testing.assert_close(T @ commuting, commuting @ T)
+
     net.weight.data[0] = commuting
-    assert penalties.symmetry(net, None, Settings(group=group)).item() == pytest.approx(
-        0, abs=1e-13
-    )
+    assert terms.symmetry(net, None, Settings(group=group)).item() == pytest.approx(0, abs=1e-13)
 
 
 def test_projection_is_the_mean_over_the_group_and_orthogonal(generator):
@@ -206,36 +202,37 @@ def test_shared_weights_are_a_circular_convolution(generator):
 
 
 def test_group_restricted_to_whole_channels_is_the_smaller_lattice():
-    larger, smaller = translations((4,), 4, 3, 2), translations((4,), 4, 2, 2)
-    kept = torch.cat(
-        [torch.arange(8), torch.arange(12, 18)]
-    )  # the second of three channels is dropped
-    assert torch.equal(larger.restrict(kept).elements, smaller.elements)
+    larger = translations((4,), 4, 3, 2)
+    smaller = translations((4,), 4, 2, 2)
+    held = torch.cat([torch.arange(8), torch.arange(12, 18)])  # all but the second of three
+    assert torch.equal(larger.restrict(held).elements, smaller.elements)
 
 
-def spoken(N):
+def activity_of(N):
     return Activity(N, N.abs().mean(2))
 
 
-def test_depth_is_zero_when_each_neuron_speaks_once_and_positive_otherwise():
+def test_depth_is_zero_when_each_neuron_fires_once_and_positive_otherwise():
     net = URN(6, 1, 1, 4, dtype=torch.float64)
     once = torch.zeros(1, 3, 2, 6, dtype=torch.float64)
-    once[0, 0, :, 1], once[0, 1, :, 2], once[0, 2, :, 3] = 3.0, 2.0, 1.0
-    assert penalties.depth(net, spoken(once), Settings()).item() == 0
+    for l, loudness in ((0, 3.0), (1, 2.0), (2, 1.0)):
+        once[0, l, :, l + 1] = loudness
+    assert terms.depth(net, activity_of(once), Settings()).item() == 0
+
     twice = once.clone()
     twice[0, 2, :, 1] = 4.0  # 2 * 3 * 4 under the root
-    rounding = penalties.DEPTH_ROUNDING
+    rounding = terms.DEPTH_ROUNDING
     expected = (24 + rounding**2) ** 0.5 - rounding
-    assert penalties.depth(net, spoken(twice), Settings()).item() == pytest.approx(
+    assert terms.depth(net, activity_of(twice), Settings()).item() == pytest.approx(
         expected, rel=1e-12
     )
 
 
-def test_inputs_held_by_their_mode_are_not_priced():
-    held, free = (URN(6, 2, 1, 3, input_mode=mode) for mode in ("clamped", "pulse"))
+def test_inputs_fixed_by_their_mode_are_not_priced():
+    fixed, free = (URN(6, 2, 1, 3, input_mode=mode) for mode in ("clamped", "pulse"))
     activity = Activity(torch.ones(1, 2, 4, 6), torch.ones(1, 2, 6))
-    assert penalties.activity(free, activity, Settings()).item() == 12
-    assert penalties.activity(held, activity, Settings()).item() == 8
+    assert terms.activity(free, activity, Settings()).item() == 12
+    assert terms.activity(fixed, activity, Settings()).item() == 8
 
 
 def test_strengths_follow_their_schedules_and_members_have_their_own():
@@ -271,9 +268,9 @@ def test_a_user_adds_a_term_without_touching_the_core(generator):
 def test_group_needs_a_lattice_and_locality_needs_positions():
     net = URN(6, 2, 1, 3)
     with pytest.raises(InputError, match="locality"):
-        penalties.locality(net, None, Settings())
+        terms.locality(net, None, Settings())
     with pytest.raises(InputError, match="symmetry"):
-        penalties.symmetry(net, None, Settings())
+        terms.symmetry(net, None, Settings())
     with pytest.raises(InputError, match="positions"):
         attach_positions(net, lattice_positions(line(2), 2, 2, 1), learned=False)
 
@@ -283,3 +280,52 @@ def test_any_closed_set_of_permutations_is_a_group():
     reflection = PermutationGroup(torch.tensor([[0, 1, 2, 3], [3, 2, 1, 0]]))
     W = torch.arange(16.0).view(1, 4, 4)
     np.testing.assert_allclose(reflection.project(W), (W + W.flip(1, 2)) / 2)
+
+
+def test_cost_is_the_old_name_of_price(generator):
+    double = lambda net, settings: 2 * torch.ones_like(net.bias)  # noqa: E731
+    value = lambda net, activity, settings: 2 * net.bias.abs().sum(1)  # noqa: E731
+    try:
+        with pytest.warns(DeprecationWarning, match="price"):
+            register("double_bias", shrinks="bias", cost=double)(value)
+        assert (Penalties({"double_bias": 0.5}).l1("bias", network(generator)) == 1).all()
+    finally:
+        TERMS.pop("double_bias", None)
+
+    with pytest.raises(InputError, match="cost: is the old name of price"):
+        register("double_bias", shrinks="bias", cost=double, price=double)
+
+
+def test_a_price_on_biases_moves_learned_positions(generator):
+    """The gradient of sum_i |b_i| x_i by x is |b_i|."""
+
+    def price(net, settings):
+        return torch.where(net.positions.isnan(), 0, net.positions)[..., 0]
+
+    try:
+        register("outside", shrinks="bias", price=price)(
+            lambda net, activity, settings: (net.bias.abs() * price(net, settings)).sum(1)
+        )
+        net = network(generator)
+        smooth = Penalties({"outside": 0.5}).smooth(net, None)
+        (gradient,) = torch.autograd.grad(smooth.sum(), net.positions)
+    finally:
+        TERMS.pop("outside", None)
+
+    expected = 0.5 * net.bias.detach().abs()
+    torch.testing.assert_close(gradient[:, net.hidden, 0], expected[:, net.hidden])
+    assert not gradient[..., 1].any()
+
+
+def test_the_optimiser_is_given_prices_by_name():
+    group = translations((4,), 4, 3, 2)
+    net = URN(group.n, 4, 2, 3)
+    settings = Settings(self_target=1.0, group=group)
+    weights, biases = Penalties(
+        {"self": 0.25, "symmetry": 0.5, "bias": 0.125}, settings=settings
+    ).parameter_groups(net)
+
+    assert weights["l1"]() == 0
+    assert weights["diagonal"]() == DiagonalPrice(0.25, 1.0, net.acting)
+    assert weights["deviation"]() == SharedPrice(0.5, group)
+    assert biases["l1"]() == 0.125

@@ -1,13 +1,15 @@
 """What every task shares: options that are validated, a `load()`, and a name in the registry."""
 
-from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from urn.data.dataset import Dataset
 from urn.errors import InputError, one_line, shown
 from urn.settings.fields import Whole
+from urn.settings.registry import TASKS, task
+
+__all__ = ["TASKS", "TaskOptions", "task", "task_options"]
 
 
 class TaskOptions(BaseModel):
@@ -19,22 +21,6 @@ class TaskOptions(BaseModel):
     def load(self) -> Dataset:
         """The data these options describe; every task has its own."""
         raise NotImplementedError
-
-
-Options = TypeVar("Options", bound=TaskOptions)
-
-TASKS: dict[str, type[TaskOptions]] = {}
-"""Every task by its name."""
-
-
-def task(name: str) -> Callable[[type[Options]], type[Options]]:
-    """Register a `TaskOptions` subclass with a `load()` under a name."""
-
-    def add(options: type[Options]) -> type[Options]:
-        TASKS[name] = options
-        return options
-
-    return add
 
 
 def task_options(name: str, options: dict) -> TaskOptions:
