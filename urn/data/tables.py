@@ -22,30 +22,8 @@ LARGEST = float(np.finfo(np.float32).max)
 """Largest magnitude of an input: more is infinite in float32."""
 
 MISSING = frozenset(
-    [
-        "",
-        "NA",
-        "N/A",
-        "n/a",
-        "NaN",
-        "nan",
-        "-NaN",
-        "-nan",
-        "NaT",
-        "NULL",
-        "null",
-        "None",
-        "<NA>",
-        "#N/A",
-        "#N/A N/A",
-        "#NA",
-        "1.#IND",
-        "-1.#IND",
-        "1.#QNAN",
-        "-1.#QNAN",
-        "?",
-    ]
-)
+    ["", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NaT", "NULL", "null", "None", "<NA>"]
+) | frozenset(["#N/A", "#N/A N/A", "#NA", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "?"])
 """What stands for a missing value. From pandas' list of them; `?` from the UCI repository."""
 
 BY_NAME = "--task-options.kind classification takes them as the names of classes"
