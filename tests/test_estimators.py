@@ -44,8 +44,8 @@ def test_structure_is_judged_when_asked_for():
     assert model.structure_ is model.structure_
     assert model.structure_.n_outputs == 3
     assert model.n_iter_ == 150
-    first = model.structure_
-    assert model.fit(X, y[::-1]).structure_ is not first
+    before = model.structure_
+    assert model.fit(X, y[::-1]).structure_ is not before
 
 
 def test_regression_in_the_units_of_the_data():
@@ -68,3 +68,29 @@ def test_bad_parameters_name_the_field():
     ):
         with pytest.raises(InputError, match=culprit):
             URNClassifier(**parameters).fit(X, y)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_fit_takes_predict_takes(dtype):
+    X, y = load_iris(return_X_y=True)
+    for scale in (1e-100, 1.0, 1e18):
+        model = URNClassifier(n_hidden=9, steps=20, config={"dtype": dtype}, random_state=0)
+        model.fit(X * scale, y)
+        assert np.isfinite(model.predict_proba(X * scale)).all()
+        assert model.predict_proba(X * scale).dtype == np.float64
+        regressor = URNRegressor(n_hidden=9, steps=20, config={"dtype": dtype}, random_state=0)
+        assert np.isfinite(regressor.fit(X * scale, y * scale).predict(X * scale)).all()
+
+
+@pytest.mark.parametrize(("large", "culprit"), [(1e20, "too large"), (1e-200, "too little")])
+def test_values_that_cannot_be_squared_are_refused(large, culprit):
+    X, y = load_iris(return_X_y=True)
+    model = URNClassifier(n_hidden=9, steps=20, random_state=0).fit(X, y)
+    regressor = URNRegressor(n_hidden=9, steps=20)
+    with pytest.raises(InputError, match=f"X, column 0.*{culprit}"):
+        URNClassifier(n_hidden=9, steps=20).fit(X * large, y)
+    with pytest.raises(InputError, match=f"y, column 0.*{culprit}"):
+        regressor.fit(X, X[:, 0] * large)
+    if large > 1:
+        with pytest.raises(InputError, match="X, column 0.*too large"):
+            model.predict(X * large)

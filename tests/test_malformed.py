@@ -1,7 +1,11 @@
-"""Bad input: one line that names the culprit, exit status 2, no traceback, nothing written. Never a wrong run instead."""
+"""Bad input: one line that names the culprit, status 2, nothing written.
+
+Never a traceback, and never a wrong run instead.
+"""
 
 import gzip
 import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -241,15 +245,19 @@ NPZ = {
     "nothing": ({}, "nothing"),
     "X_missing": ({"y": Y}, "X"),
     "y_missing": ({"X": X}, "y"),
-    "X_nan": ({"X": spoilt(X, 4, 1, value=np.nan), "y": Y}, "X holds nan at row 4, column 1"),
-    "X_inf": ({"X": spoilt(X, 4, 1, value=np.inf), "y": Y}, "X holds inf at row 4, column 1"),
+    "X_nan": ({"X": spoilt(X, 4, 1, value=np.nan), "y": Y}, "X, row 4, column 1: nan is not"),
+    "X_inf": ({"X": spoilt(X, 4, 1, value=np.inf), "y": Y}, "X, row 4, column 1: inf is not"),
     "X_beyond_float32": (
         {"X": spoilt(X, 4, 1, value=1e300), "y": Y},
-        "X holds 1e+300 at row 4, column 1",
+        "X, row 4, column 1: 1e+300 is not",
     ),
     "X_text": ({"X": X.astype(str), "y": Y}, "X must hold real numbers"),
     "X_complex": ({"X": X * 1j, "y": Y}, "X must hold real numbers"),
     "X_objects": ({"X": X.astype(object), "y": Y}, "a.npz"),
+    "X_timedelta": ({"X": X.astype("m8[s]"), "y": Y}, "X must hold real numbers, not timedelta64"),
+    "X_dates": ({"X": X.astype("M8[s]"), "y": Y}, "X must hold real numbers, not datetime64"),
+    "X_booleans": ({"X": X > 0, "y": Y}, "X must hold real numbers, not bool"),
+    "X_vanishes": ({"X": X * 1e-200, "y": Y}, "X, column 0: its values differ by too little"),
     "X_vector": ({"X": X[:, 0], "y": Y}, "X must be"),
     "X_scalar": ({"X": np.array(3.0), "y": Y}, "X must be"),
     "X_without_columns": ({"X": X[:, :0], "y": Y}, "X must be"),
@@ -259,10 +267,17 @@ NPZ = {
     "y_short": ({"X": X, "y": Y[:-1]}, "y of shape (39,)"),
     "y_three_axes": ({"X": X, "y": np.zeros((40, 2, 2))}, "y of shape"),
     "y_without_columns": ({"X": X, "y": np.zeros((40, 0))}, "y of shape"),
-    "y_nan": ({"X": X, "y": spoilt(Y, 3, value=np.nan)}, "y holds nan"),
-    "y_inf": ({"X": X, "y": spoilt(Y, 3, value=-np.inf)}, "y holds -inf"),
-    "y_beyond_float32": ({"X": X, "y": np.linspace(1, 1e300, 40)}, "y holds"),
+    "y_nan": ({"X": X, "y": spoilt(Y, 3, value=np.nan)}, "y, row 3: nan is not"),
+    "y_inf": ({"X": X, "y": spoilt(Y, 3, value=-np.inf)}, "y, row 3: -inf is not"),
+    "y_beyond_float32": ({"X": X, "y": np.linspace(1, 1e300, 40)}, "y, row 1: "),
     "y_complex": ({"X": X, "y": Y * 1j}, "y must hold"),
+    "y_timedelta": ({"X": X, "y": Y.astype("m8[s]")}, "y must hold real numbers or text"),
+    "y_dates": ({"X": X, "y": Y.astype("M8[D]")}, "y must hold real numbers or text"),
+    "y_not_a_time": ({"X": X, "y": np.full(40, "NaT", "M8[s]")}, "y must hold real numbers"),
+    "y_text_missing": ({"X": X, "y": np.where(Y, "", "cat")}, "y, row 1: '' is missing"),
+    "y_text_not_available": ({"X": X, "y": np.where(Y, "NA", "cat")}, "y, row 1: 'NA' is missing"),
+    "y_text_all_different": ({"X": X, "y": X[:, 0].astype(str)}, "40 different texts"),
+    "y_square_overflows": ({"X": X, "y": X[:, 0] * 1e25}, "its square overflows float32"),
     "y_one_class": ({"X": X, "y": np.ones(40, int)}, "y holds one class only"),
     "y_constant": ({"X": X, "y": np.full((40, 1), 0.5)}, "y holds one value only"),
     "y_objects": ({"X": X, "y": np.array([{}] * 40)}, "a.npz"),
@@ -318,19 +333,47 @@ def test_damaged_npz(refused, place, damage):
 
 
 ROWS = "".join(f"{i},{i * i},{i % 2}\n" for i in range(40))
+WORDS = "".join(f"{i},{i * i},{'ab'[i % 2]}\n" for i in range(40))
+DATES = "".join(f"{i},{i * i},2024-01-{i % 3 + 1:02}\n" for i in range(40))
+UNDERSCORES = "".join(f"{i},{i * i},{i % 3 + 1}_000\n" for i in range(40))
+NAMES_OF_ROWS = "".join(f"{i},{i * i},row{i}\n" for i in range(40))
+TINY = "".join(f"{i},{i}e-200,{i % 2}\n" for i in range(40))
+NUMBERS = "".join(f"{i},{i * i},{i / 7}\n" for i in range(60))
 CSV = {
     "empty": ("", "a.csv"),
     "header_only": ("a,b,y\n", "a.csv"),
     "no_target": ("a,b,c\n" + ROWS, "no column 'y'"),
     "only_the_target": ("y\n" + "1\n0\n" * 20, "X must be"),
-    "column_twice": ("a,y,y\n" + ROWS, "column y"),
+    "column_twice": ("a,y,y\n" + ROWS, "column 'y' is there 2 times"),
     "ragged": ("a,b,y\n" + ROWS + "1,2\n", "line 42 has 2 fields"),
     "ragged_after_empty_lines": ("a,b,y\n\n\n" + ROWS + "1,2\n", "line 44 has 2 fields"),
     "text": ("a,b,y\n" + ROWS + "1,blue,0\n", "line 42, column b: 'blue'"),
-    "missing_value": ("a,b,y\n" + ROWS + ",2,0\n", "line 42, column a: ''"),
-    "nan": ("a,b,y\n" + ROWS + "1,nan,0\n", "X holds nan"),
-    "nan_target": ("a,b,y\n" + ROWS + "1,1,nan\n", "y holds nan"),
-    "infinite": ("a,b,y\n" + ROWS + "1,1e999,0\n", "X holds inf"),
+    "missing_value": ("a,b,y\n" + ROWS + ",2,0\n", "line 42, column a: '' is missing"),
+    "not_available": ("a,b,y\n" + ROWS + "NA,2,0\n", "line 42, column a: 'NA' is missing"),
+    "nan": ("a,b,y\n" + ROWS + "1,nan,0\n", "line 42, column b: 'nan' is missing"),
+    "infinite": ("a,b,y\n" + ROWS + "1,inf,0\n", "line 42, column b: 'inf' is not a number"),
+    "overflow": ("a,b,y\n" + ROWS + "1,1e999,0\n", "line 42, column b: '1e999' is too large"),
+    "beyond_float32": ("a,b,y\n" + ROWS + "1,1e39,0\n", "line 42, column b: '1e39' is too large"),
+    "digits_without_end": (f"a,b,y\n{ROWS}1,{HUGE},0\n", "line 42, column b: '999"),
+    "date": ("a,b,y\n" + ROWS + "1,2024-02-30,0\n", "column b: '2024-02-30' is not a number"),
+    "boolean": ("a,b,y\n" + ROWS + "1,true,0\n", "column b: 'true' is not a number; write 0 and 1"),
+    "underscore": ("a,b,y\n" + ROWS + "1,1_000,0\n", "column b: '1_000' is not a number"),
+    "full_width": ("a,b,y\n" + ROWS + "1,１２,0\n", "line 42, column b: '１２' is not a number"),
+    "decimal_comma": ("a,b,y\n" + ROWS + '1,"1,5",0\n', "line 42, column b: '1,5' is not a number"),
+    "target_missing": ("a,b,y\n" + ROWS + "1,1,\n", "line 42, column y: '' is missing"),
+    "target_not_available": ("a,b,y\n" + ROWS + "1,1,NA\n", "line 42, column y: 'NA' is missing"),
+    "target_nan": ("a,b,y\n" + ROWS + "1,1,nan\n", "line 42, column y: 'nan' is missing"),
+    "target_infinite": ("a,b,y\n" + ROWS + "1,1,inf\n", "line 42, column y: 'inf' is not a number"),
+    "target_overflow": ("a,b,y\n" + ROWS + "1,1,1e99\n", "line 42, column y: 1e+99 is not"),
+    "target_mostly_numbers": (
+        "a,b,y\n" + ROWS + "1,1,much\n",
+        "line 42, column y: 'much' is not a number, most others are",
+    ),
+    "target_mostly_text": ("a,b,y\n1,1,7\n" + WORDS, "line 2, column y: '7' is a number"),
+    "target_of_dates": ("a,b,y\n" + DATES, "line 2, column y: '2024-01-01' is neither"),
+    "target_with_underscores": ("a,b,y\n" + UNDERSCORES, "line 2, column y: '1_000' is neither"),
+    "target_of_names": ("a,b,y\n" + NAMES_OF_ROWS, "y holds 40 different texts in 40 samples"),
+    "vanishes_when_standardised": ("a,b,y\n" + TINY, "column b: its values differ by too little"),
     "open_quote": ('a,b,y\n"1,2,0\n' + ROWS, "not a CSV"),
     "not_utf8": (b"a,b,y\n\xff\xfe,1,0\n", "not a CSV"),
     "too_few": ("a,b,y\n1,2,0\n2,3,1\n", "2 samples"),
@@ -341,6 +384,47 @@ CSV = {
 def test_tables(refused, place, given, culprit):
     (place / "a.csv").write_bytes(given if isinstance(given, bytes) else given.encode())
     refused([*FILE, "a.csv"], "a.csv", culprit)
+
+
+def test_one_missing_value_does_not_turn_a_regression_into_a_classification(refused, place):
+    """Sixty numbers and a blank are not sixty-one classes."""
+    for blank in ("", "NA", "unknown"):
+        (place / "a.csv").write_text("a,b,y\n" + NUMBERS + f"1,2,{blank}\n")
+        refused([*FILE, "a.csv"], "a.csv: line 62, column y")
+
+
+@pytest.mark.parametrize("rows", [DATES, UNDERSCORES, NAMES_OF_ROWS, "1,1,7\n" + WORDS])
+def test_what_is_said_to_be_names_is_taken_as_names(place, rows):
+    (place / "a.csv").write_text("a,b,y\n" + rows)
+    options = ["--task-options.kind", "classification", "--n-neurons", "60", "--quiet"]
+    assert main([*FILE, "a.csv", *options]) == 0
+
+
+def test_inputs_that_float32_cannot_tell_apart_are_refused_unless_standardised(refused, place):
+    """Seconds since 1970, and numbers too small for float32."""
+    late = "".join(f"{1.7e9 + i % 2},{i * i},{i % 2}\n" for i in range(40))
+    small = "".join(f"{i}e-60,{i * i},{i % 2}\n" for i in range(40))
+    raw = ["--task-options.standardise", "false"]
+    for rows in (late, small):
+        (place / "a.csv").write_text("a,b,y\n" + rows)
+        refused([*FILE, "a.csv", *raw], "a.csv: column a: its values are all the same in float32")
+        assert main([*FILE, "a.csv", "--quiet", "--out", f"run{len(rows)}"]) == 0
+
+
+def test_inputs_whose_square_overflows_are_refused_unless_standardised(refused, place):
+    rows = "".join(f"{i}e25,{i * i},{i % 2}\n" for i in range(40))
+    (place / "a.csv").write_text("a,b,y\n" + rows)
+    refused(
+        [*FILE, "a.csv", "--task-options.standardise", "false"], "column a: 3.9e+26 is too large"
+    )
+    assert main([*FILE, "a.csv", "--quiet"]) == 0
+
+
+def test_a_member_of_an_npz_that_is_no_array(refused, place):
+    np.savez(place / "a.npz", y=Y)
+    with zipfile.ZipFile(place / "a.npz", "a") as members:
+        members.writestr("X", b"not an array")
+    refused([*FILE, "a.npz"], "a.npz: X is not an array")
 
 
 def test_a_table_as_spreadsheets_write_it_is_read(place):

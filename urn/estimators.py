@@ -4,6 +4,7 @@ They train with `urn.train` on all the data given. Inputs (and the targets of a 
 brought to mean 0 and variance 1 first, so that the strengths mean the same on all data.
 """
 
+from collections.abc import Callable
 from functools import cached_property
 from numbers import Integral
 from typing import Any, Self
@@ -16,7 +17,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from urn.data.dataset import Dataset, Kind
+from urn.data.dataset import Dataset, Kind, check_deviations, check_magnitudes
 from urn.errors import InputError, shown
 from urn.runs.run import Run
 from urn.runs.train import train
@@ -54,6 +55,12 @@ class URNEstimator(BaseEstimator):
         `(d_in,)`, what inputs are shifted and divided by.
     n_features_in_, feature_names_in_
         As everywhere in scikit-learn.
+
+    Raises
+    ------
+    InputError
+        For a parameter that cannot be, and, in `fit` and `predict` alike, for values whose square
+        overflows float32 (1.8e19).
     """
 
     def __init__(
@@ -87,7 +94,8 @@ class URNEstimator(BaseEstimator):
 
     def _fit(self, X: np.ndarray, y: np.ndarray, n_outputs: int, kind: Kind) -> None:
         """Train on X `(B, d_in)` and y, classes from 0 or standardised targets."""
-        self.mean_, self.scale_ = _mean_and_scale(X)
+        check_magnitudes(X, "X, column {}".format)
+        self.mean_, self.scale_ = _mean_and_scale(X, "X, column {}".format)
         Z = self._standardise(X)
         config = TrainConfig(**self._fields(n_inputs=X.shape[1], n_outputs=n_outputs))
 
@@ -129,8 +137,14 @@ class URNEstimator(BaseEstimator):
         """The network's outputs, `(B, d_out)`."""
         check_is_fitted(self)
         samples = np.asarray(validate_data(self, X, reset=False, dtype=np.float64))
+        check_magnitudes(samples, "X, column {}".format)
+        Z = self._standardise(samples)
+        check_magnitudes(Z, "X, in deviations of the training data, column {}".format)
+
+        # `config` may have asked for a network in float32.
+        inputs = torch.from_numpy(Z).to(self.run_.weights.dtype)
         with torch.no_grad():
-            return self.run_.network()(torch.from_numpy(self._standardise(samples))).numpy()
+            return self.run_.network()(inputs).double().numpy()
 
 
 class URNClassifier(ClassifierMixin, URNEstimator):
@@ -179,7 +193,8 @@ class URNRegressor(RegressorMixin, URNEstimator):
         targets = np.asarray(valid_y, dtype=np.float64)
         self._is_vector = targets.ndim == 1
         targets = targets.reshape(len(targets), -1)
-        self._y_mean, self._y_scale = _mean_and_scale(targets)
+        check_magnitudes(targets, "y, column {}".format)
+        self._y_mean, self._y_scale = _mean_and_scale(targets, "y, column {}".format)
 
         standardised = (targets - self._y_mean) / self._y_scale
         self._fit(np.asarray(valid_X), standardised, targets.shape[1], "regression")
@@ -196,7 +211,10 @@ class URNRegressor(RegressorMixin, URNEstimator):
         return tags
 
 
-def _mean_and_scale(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _mean_and_scale(
+    values: np.ndarray, describe: Callable[[int], str]
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of each column of `(B, n)`; 1 in place of the deviation of a constant."""
     deviation = values.std(0)
+    check_deviations(deviation, np.ptp(values, 0) > 0, describe)
     return values.mean(0), np.where(deviation > 0, deviation, 1.0)

@@ -4,6 +4,7 @@ No task is known here.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -19,6 +20,12 @@ Split = tuple[Tensor, Tensor]
 Kind = Literal["classification", "regression", "stream"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """All of them; messages list them."""
+
+LARGEST_SQUARED = float(np.finfo(np.float32).max) ** 0.5
+"""Largest magnitude of an input or a target: losses and sums square them in float32."""
+
+SMALLEST_DEVIATION = float(np.finfo(np.float64).tiny) ** 0.5
+"""Below it a variance has lost its digits, or all of itself, in float64."""
 
 SHARE_HELD_OUT = 0.15
 """Of all samples, for validation and again for the test. By judgement: the usual 70 : 15 : 15."""
@@ -140,6 +147,7 @@ def split_in_three(
     seed: int,
     kind: Kind = "classification",
     standardise: bool = False,
+    describe: Callable[[int], str] = "X, column {}".format,
     **geometry: Any,
 ) -> Dataset:
     """Cut arrays into 70 % train, 15 % validation and 15 % test.
@@ -159,24 +167,85 @@ def split_in_three(
         What y holds.
     standardise : bool
         Whether to bring inputs to mean 0 and variance 1 on the training part.
+    describe : callable
+        What messages call a column of X.
     **geometry
         `positions` and `sites` of the `Dataset`.
+
+    Raises
+    ------
+    InputError
+        For an input whose values are too close together or too large, see `check_magnitudes`.
     """
     second_cut = SHARE_HELD_OUT / (1 - SHARE_HELD_OUT)
     X_rest, X_test, y_rest, y_test = _cut(X, y, SHARE_HELD_OUT, seed, kind)
     X_train, X_validation, y_train, y_validation = _cut(X_rest, y_rest, second_cut, seed, kind)
 
-    if standardise:  # in float64: large numbers that differ little would be equal in float32
+    varies = np.ptp(X_train, 0) > 0
+    if standardise:
+        # In float64: large numbers that differ little would be equal in float32.
+        deviation = X_train.std(0, ddof=1)
+        check_deviations(deviation, varies, describe)
         mean = X_train.mean(0)
-        scale = np.where(np.ptp(X_train, 0) > 0, X_train.std(0, ddof=1), 1)
+        scale = np.where(varies, deviation, 1)
         X_train, X_validation, X_test = (
             (part - mean) / scale for part in (X_train, X_validation, X_test)
         )
+    for part in (X_train, X_validation, X_test):
+        check_magnitudes(part, describe)
 
     train = as_tensors(X_train, y_train)
+    _check_still_varies(train[0], varies, describe)
     validation = as_tensors(X_validation, y_validation)
     test = as_tensors(X_test, y_test)
     return Dataset(train, validation, test, n_outputs, kind, **geometry)
+
+
+def check_deviations(
+    deviation: np.ndarray, varies: np.ndarray, describe: Callable[[int], str]
+) -> None:
+    """Refuse columns that cannot be brought to variance 1.
+
+    Parameters
+    ----------
+    deviation : ndarray
+        `(n,)`, the standard deviation of each column.
+    varies : ndarray
+        `(n,)`, whether its values are not all the same.
+    describe : callable
+        What messages call a column.
+
+    Raises
+    ------
+    InputError
+        Naming a column whose values differ by so little that their variance is 0 in float64.
+    """
+    lost = varies & (deviation < SMALLEST_DEVIATION)
+    if lost.any():
+        raise InputError(
+            f"{describe(int(lost.argmax()))}: its values differ by too little to be brought to"
+            " variance 1; give it in another unit"
+        )
+
+
+def check_magnitudes(X: np.ndarray, describe: Callable[[int], str]) -> None:
+    """Raise InputError naming a column with a value whose square overflows float32."""
+    too_large = (np.abs(X) > LARGEST_SQUARED).any(0)
+    if too_large.any():
+        j = int(too_large.argmax())
+        raise InputError(
+            f"{describe(j)}: {np.abs(X[:, j]).max():.3g} is too large, its square overflows float32"
+        )
+
+
+def _check_still_varies(X: Tensor, varies: np.ndarray, describe: Callable[[int], str]) -> None:
+    """Raise InputError naming a column whose values differ, but not as float32."""
+    lost = varies & (X[0] == X).all(0).numpy()
+    if lost.any():
+        raise InputError(
+            f"{describe(int(lost.argmax()))}: its values are all the same in float32;"
+            " standardise them, or give it in another unit"
+        )
 
 
 def _cut(X: np.ndarray, y: np.ndarray, share: float, seed: int, kind: Kind) -> list[np.ndarray]:

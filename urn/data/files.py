@@ -1,36 +1,91 @@
-"""Reading a user's own data: IDX images, .npz arrays, .csv tables. Every fault is one line that names the file.
+"""Reading a user's own data: .npz arrays, .csv tables, IDX images.
 
-Nothing is unpickled: arrays of objects are refused.
+Every fault is one line that names the file. Nothing is unpickled: arrays of objects are refused.
+The memory that a file will take is estimated before it is read.
 """
 
 import csv
 import gzip
+import math
 import struct
+import zipfile
 import zlib
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 
-from urn.errors import InputError
+from urn.data.tables import LARGEST, MISSING, Source, Table, make_table, number_of, text_target
+from urn.errors import InputError, shown
+from urn.memory import require_memory
 
-MIN_ROWS = 20
-"""Fewer rows cannot be split into training, validation and test."""
+BYTES_PER_CELL = 36
+"""Of a table, when it is split: X in float64, its three parts, these standardised, and each once in
+float32 or as a temporary. Counted."""
+
+BYTES_PER_LABEL = 120
+"""Of a target in a text file: a Python string, its number and its line. Counted."""
+
+BYTES_PER_PIXEL = 15
+"""Of an image: as it was read and unpacked, shuffled, in float64 and in float32. Counted."""
+
+SAMPLE_BYTES = 1 << 16
+"""Read from a text file to estimate its number of cells. By judgement: hundreds of lines."""
+
+MAGIC = bytes([0, 0, 8])
+"""An IDX file of unsigned bytes begins so; the number of axes follows."""
+
+YES_OR_NO = frozenset({"true", "false", "yes", "no", "t", "f", "y", "n"})
 
 
-@dataclass(frozen=True)
-class Table:
-    """X `(N, d_in)` float64; y `(N,)` int64 classes 0.. or `(N, d_out)` float64 targets; positions `(d_in, dim)` or None."""
+def read_table(path: Path, target: str = "y", kind: str = "auto") -> Table:
+    """Read a user's table.
 
-    X: np.ndarray
-    y: np.ndarray
-    kind: str
-    n_outputs: int
-    positions: np.ndarray | None = None
+    Parameters
+    ----------
+    path : path
+        A .npz with X, y and optionally positions, or a .csv with a header and numeric columns.
+    target : str
+        The column of a .csv that is y.
+    kind : {"auto", "classification", "regression"}
+        What y holds.
+
+    Raises
+    ------
+    InputError
+        Naming the file, and the line and column of a value that cannot be used.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if path.suffix == ".npz":
+        X, y, positions = _read_npz(path)
+        return make_table(X, y, positions, kind, Source(str(path)))
+    if path.suffix == ".csv":
+        X, y, source = _read_csv(path, target, kind)
+        return make_table(X, y, None, kind, source)
+    raise InputError(f"{path}: must end in .npz or .csv")
 
 
 def read_idx(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images `(N, height, width)` uint8 and labels `(N,)` of one part ("train" or "t10k") of an MNIST-like folder."""
+    """Read one part of an MNIST-like folder.
+
+    Parameters
+    ----------
+    folder : path
+        Where the files are, plain or gzipped.
+    part : {"train", "t10k"}
+        How their names begin.
+
+    Returns
+    -------
+    images : ndarray
+        `(N, height, width)` uint8.
+    labels : ndarray
+        `(N,)` int64.
+    """
     images = _read_idx_file(folder, f"{part}-images-idx3-ubyte", 3)
     labels = _read_idx_file(folder, f"{part}-labels-idx1-ubyte", 1)
     if len(images) != len(labels):
@@ -40,153 +95,146 @@ def read_idx(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     return images, labels.astype(np.int64)
 
 
-def _read_idx_file(folder: Path, name: str, n_axes: int) -> np.ndarray:
-    for path in (Path(folder) / name, Path(folder) / f"{name}.gz"):
-        if path.is_file():
-            break
-    else:
-        raise InputError(
-            f"{Path(folder) / name}: no such file, plain or with .gz; put the MNIST or Fashion-MNIST files there"
-        )
-    try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-    header = 4 + 4 * n_axes
-    if len(raw) < header or raw[:4] != bytes([0, 0, 8, n_axes]):
-        raise InputError(f"{path}: not an IDX file of unsigned bytes with {n_axes} axes")
-    shape = struct.unpack(f">{n_axes}I", raw[4:header])
-    if len(raw) - header != int(np.prod(shape, dtype=object)):
-        raise InputError(
-            f"{path}: {len(raw) - header} bytes of data where its header promises {'x'.join(map(str, shape))}"
-        )
-    return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
-
-
-def read_table(path: Path, target: str = "y", kind: str = "auto") -> Table:
-    """Read .npz (X, y, optional positions) or .csv (a header, numeric columns, `target` is y)."""
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if path.suffix == ".npz":
-        X, y, positions = _read_npz(path)
-    elif path.suffix == ".csv":
-        X, y, positions = *_read_csv(path, target), None
-    else:
-        raise InputError(f"{path}: must end in .npz or .csv")
-    return check_arrays(X, y, positions, kind, str(path))
-
-
-def check_arrays(
-    X: np.ndarray, y: np.ndarray, positions: np.ndarray | None, kind: str, where: str
-) -> Table:
-    """Turn arrays into a `Table`, or say in one line what is wrong with them."""
-    if X.ndim != 2 or X.shape[1] == 0:
-        raise InputError(f"{where}: X must be (samples, inputs), not of shape {X.shape}")
-    if not np.issubdtype(X.dtype, np.number) or np.iscomplexobj(X):
-        raise InputError(f"{where}: X must hold real numbers, not {X.dtype}")
-    if y.ndim not in (1, 2) or len(X) != len(y) or y.size == 0 < len(y):
-        raise InputError(f"{where}: y of shape {y.shape} does not fit X of shape {X.shape}")
-    if len(X) < MIN_ROWS:
-        raise InputError(f"{where}: {len(X)} samples; at least {MIN_ROWS} are needed to split them")
-    if not _usable(X).all():
-        row, column = np.argwhere(~_usable(X))[0]
-        raise InputError(f"{where}: X holds {X[row, column]} at row {row}, column {column}")
-    if np.iscomplexobj(y):
-        raise InputError(f"{where}: y must hold real numbers or text, not {y.dtype}")
-    numeric = np.issubdtype(y.dtype, np.number)
-    if numeric and not _usable(y).all():
-        raise InputError(f"{where}: y holds {y[~_usable(y)][0]}")
-    if positions is not None and (
-        positions.ndim != 2
-        or len(positions) != X.shape[1]
-        or positions.shape[1] == 0
-        or not np.issubdtype(positions.dtype, np.number)
-        or np.iscomplexobj(positions)
-        or not _usable(positions).all()
-    ):
-        raise InputError(
-            f"{where}: positions must be finite, ({X.shape[1]}, dim), not of shape {positions.shape}"
-        )
-    X = X.astype(np.float64)
-    whole = (
-        numeric
-        and y.ndim == 1
-        and np.all(y == np.round(y))
-        and len(np.unique(y)) <= max(20, len(y) // 20)
-    )
-    if kind == "classification" or (kind == "auto" and (whole or not numeric)):
-        if y.ndim != 1 or (numeric and not np.all(y == np.round(y))):
-            raise InputError(
-                f"{where}: y must hold one whole number or text for each sample to be classes"
-            )
-        classes, y = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise InputError(f"{where}: y holds one class only, {classes[0]}")
-        return Table(X, y.astype(np.int64), "classification", len(classes), positions)
-    if not numeric:
-        raise InputError(f"{where}: y must hold numbers for regression, not {y.dtype}")
-    if np.all(y == y[0]):
-        raise InputError(f"{where}: y holds one value only, {y[0]}")
-    y = y.astype(np.float64).reshape(len(y), -1)
-    return Table(X, y, "regression", y.shape[1], positions)
-
-
-def _usable(values: np.ndarray) -> np.ndarray:
-    """Where numbers are finite, also once they are held as float32."""
-    return np.abs(values.astype(np.float64)) <= np.finfo(np.float32).max
-
-
 def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """X, y and positions, or None for these."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with zipfile.ZipFile(path) as members:
+            n_bytes = sum(member.file_size for member in members.infolist())
+        # A number of X takes at least one byte in the file, 8 where it is a float64.
+        require_memory(str(path), n_bytes * (1 + BYTES_PER_CELL / 8))
+
+        with np.load(path, allow_pickle=False) as arrays:
             for name in ("X", "y"):
                 if name not in arrays:
-                    raise InputError(
-                        f"{path}: no array {name}; it holds {', '.join(arrays) or 'nothing'}"
-                    )
-            return arrays["X"], arrays["y"], arrays.get("positions")
-    except InputError:
+                    names = ", ".join(arrays) or "nothing"
+                    raise InputError(f"{path}: no array {name}; it holds {names}")
+            X, y, positions = (arrays.get(name) for name in ("X", "y", "positions"))
+    except (InputError, MemoryError):
         raise
-    except Exception as error:  # NumPy and zipfile raise many kinds for a foreign or truncated file
+    except Exception as error:  # NumPy and zipfile raise many kinds for a foreign or cut off file
         raise InputError(
             f"{path}: not a readable .npz file of plain arrays ({type(error).__name__})"
         ) from None
 
+    # NumPy gives the bytes of a member whose name does not end in .npy.
+    for name, value in (("X", X), ("y", y), ("positions", positions)):
+        if not isinstance(value, np.ndarray | None):
+            raise InputError(f"{path}: {name} is not an array (its name must end in .npy)")
+    return cast(np.ndarray, X), cast(np.ndarray, y), positions
 
-def _read_csv(path: Path, target: str) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        with path.open(
-            newline="", encoding="utf-8-sig"
-        ) as lines:  # spreadsheets put a byte order mark first
-            table = csv.reader(lines, strict=True)
-            numbered = [(table.line_num, row) for row in table if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a CSV table ({error})") from None
-    if len(numbered) < 2:
-        raise InputError(f"{path}: a header and rows are needed")
-    lines, (header, *body) = zip(*numbered, strict=True)
-    header = [name.strip() for name in header]
-    if target not in header:
-        raise InputError(f"{path}: no column {target!r}; there are {', '.join(header)}")
-    if header.count(target) > 1:
-        raise InputError(f"{path}: column {target} is there {header.count(target)} times")
-    for line, row in zip(lines[1:], body, strict=True):
+
+def _read_csv(path: Path, target: str, kind: str) -> tuple[np.ndarray, np.ndarray, Source]:
+    """X, y and the names and lines of their cells."""
+    _check_csv_size(path)
+    lines = array("q")
+    values = array("d")
+    labels: list[str] = []
+
+    rows = _csv_rows(path)
+    header = [name.strip() for name in next(rows, (0, []))[1]]
+    at = _target_column(path, header, target)
+    names = tuple(header[:at] + header[at + 1 :])
+    source = Source(str(path), names, target, lines)
+
+    for line, row in rows:
         if len(row) != len(header):
             raise InputError(f"{path}: line {line} has {len(row)} fields, the header {len(header)}")
-    at = header.index(target)
-    X = np.empty((len(body), len(header) - 1))
-    for i, row in enumerate(body):
-        for j, text in enumerate(row[:at] + row[at + 1 :]):
-            try:
-                X[i, j] = float(text)
-            except ValueError:
-                name = (header[:at] + header[at + 1 :])[j]
-                raise InputError(
-                    f"{path}: line {lines[i + 1]}, column {name}: {text!r} is not a number"
-                ) from None
-    labels = [row[at].strip() for row in body]
+        lines.append(line)
+        labels.append(row.pop(at).strip())
+        for j, text in enumerate(row):
+            number = number_of(text.strip())
+            if number is None or not abs(number) <= LARGEST:
+                raise InputError(f"{source.cell(-1, j)}: {shown(text)} {_fault_of(text, number)}")
+            values.append(number)
+
+    if not labels:
+        raise InputError(f"{path}: a header and rows are needed")
+    X = np.frombuffer(values).reshape(len(labels), -1) if values else np.empty((len(labels), 0))
+    return X, text_target(labels, kind, source), source
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The line and the cells of every row that is not empty."""
     try:
-        return X, np.array([float(label) for label in labels])
-    except ValueError:
-        return X, np.array(labels)
+        # "utf-8-sig": spreadsheets put a byte order mark first.
+        with path.open(newline="", encoding="utf-8-sig") as text:
+            table = csv.reader(text, strict=True)
+            for row in table:
+                if row:
+                    yield table.line_num, row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a CSV table ({error})") from None
+
+
+def _target_column(path: Path, header: list[str], target: str) -> int:
+    """The number of the column that is to be predicted."""
+    if not header:
+        raise InputError(f"{path}: a header and rows are needed")
+    if target not in header:
+        names = shown(", ".join(header), 200)[1:-1]
+        raise InputError(f"{path}: no column {shown(target)}; there are {names}")
+    if header.count(target) > 1:
+        raise InputError(f"{path}: column {shown(target)} is there {header.count(target)} times")
+    return header.index(target)
+
+
+def _fault_of(text: str, number: float | None) -> str:
+    """What is wrong with the text of an input."""
+    if text.strip() in MISSING:
+        return "is missing; fill it or leave the line out"
+    if number is not None:
+        return "is too large for float32"
+    if text.strip().lower() in YES_OR_NO:
+        return "is not a number; write 0 and 1"
+    return "is not a number"
+
+
+def _check_csv_size(path: Path) -> None:
+    """Raise InputError for a file that would not fit into memory as arrays."""
+    with path.open("rb") as file:
+        sample = file.read(SAMPLE_BYTES)
+    n_bytes = path.stat().st_size
+    share = len(sample) / n_bytes if n_bytes else 1
+    n_rows = (sample.count(b"\n") + 1) / max(share, 1e-12)
+    n_cells = n_rows + sample.count(b",") / max(share, 1e-12)
+    require_memory(str(path), BYTES_PER_CELL * n_cells + BYTES_PER_LABEL * n_rows)
+
+
+def _read_idx_file(folder: Path, name: str, n_axes: int) -> np.ndarray:
+    """The bytes of an IDX file in their shape."""
+    path = _idx_path(Path(folder), name)
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            shape = _idx_shape(path, cast(BinaryIO, file), n_axes)
+            n_bytes = math.prod(shape)
+            require_memory(str(path), BYTES_PER_PIXEL * n_bytes)
+            raw = file.read(n_bytes + 1)  # not more: what was gzipped may be of any size
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+
+    if len(raw) != n_bytes:
+        there = "more" if len(raw) > n_bytes else f"{len(raw)}"
+        raise InputError(
+            f"{path}: {there} bytes of data where its header promises {'x'.join(map(str, shape))}"
+        )
+    return np.frombuffer(raw, np.uint8).reshape(shape)
+
+
+def _idx_path(folder: Path, name: str) -> Path:
+    """The file of a name, plain or gzipped."""
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
+    raise InputError(
+        f"{folder / name}: no such file, plain or with .gz;"
+        " put the MNIST or Fashion-MNIST files there"
+    )
+
+
+def _idx_shape(path: Path, file: BinaryIO, n_axes: int) -> tuple[int, ...]:
+    """What the header says."""
+    n_header = 4 + 4 * n_axes
+    header = file.read(n_header)
+    if len(header) < n_header or header[:4] != MAGIC + bytes([n_axes]):
+        raise InputError(f"{path}: not an IDX file of unsigned bytes with {n_axes} axes")
+    return struct.unpack(f">{n_axes}I", header[4:])

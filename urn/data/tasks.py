@@ -236,6 +236,7 @@ class File(TaskOptions):
             seed=self.data_seed,
             kind=table.kind,
             standardise=self.standardise,
+            describe=table.source.column,
             positions=positions,
         )
 

@@ -1,0 +1,85 @@
+"""How much memory there is, and a refusal, with both numbers, of what needs more.
+
+An estimate is of the largest arrays at the moment when most of them are held. It is meant to refuse
+what cannot fit before minutes of work, not to foresee the last megabyte.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from urn.errors import InputError
+
+CGROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+"""Limit and use of a container, of the second and of the first version of Linux control groups."""
+
+
+def require_memory(culprit: str, n_bytes: int | float) -> None:
+    """Refuse work that needs more memory than there is.
+
+    Parameters
+    ----------
+    culprit : str
+        What takes the memory: the name of a setting or of a file.
+    n_bytes : number
+        How much it will need, beside what is in use already.
+
+    Raises
+    ------
+    InputError
+        With the number of bytes needed and available.
+    """
+    available = available_memory()
+    if n_bytes > available:
+        raise InputError(
+            f"{culprit}: needs about {_readable(n_bytes)} of memory;"
+            f" {_readable(available)} are available"
+        )
+
+
+def available_memory() -> float:
+    """Bytes that this process may still take: of the machine, its container and its own limits."""
+    return max(0.0, min(_bounds(), default=float("inf")))
+
+
+def _bounds() -> Iterator[float]:
+    """What each bound that this system knows of leaves."""
+    with suppress(OSError, ValueError, KeyError):
+        yield _left_by_machine()
+    for limit, used in CGROUPS:
+        with suppress(OSError, ValueError):
+            # Files that were read count as used, but are given up when memory is short: the use is
+            # an upper bound. It is held against the limit only where the container has one.
+            yield int(Path(limit).read_text()) - int(Path(used).read_text())
+    with suppress(ImportError, OSError, ValueError):
+        yield _left_by_limit()
+
+
+def _left_by_machine() -> float:
+    """What the system says could be given to new programs, swap space with it."""
+    path = Path("/proc/meminfo")
+    if not path.exists():
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    lines = path.read_text().splitlines()
+    kibibytes = {name: int(rest.split()[0]) for name, _, rest in (x.partition(":") for x in lines)}
+    return 1024.0 * (kibibytes["MemAvailable"] + kibibytes["SwapFree"])
+
+
+def _left_by_limit() -> float:
+    """What `ulimit -v` leaves of the address space of this process."""
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return float("inf")
+    n_pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return float(limit - n_pages * resource.getpagesize())
+
+
+def _readable(n_bytes: float) -> str:
+    """A number of bytes, exact and in GiB."""
+    return f"{n_bytes:.0f} bytes ({n_bytes / 2**30:.3g} GiB)"
