@@ -28,6 +28,7 @@ from urn.errors import InputError
 from urn.loss.geometry import wire_cost
 from urn.loss.symmetry import PermutationGroup
 from urn.network.module import URN, Activity
+from urn.optimiser.prices import DiagonalPrice, SharedPrice
 from urn.settings.schedules import Schedule
 
 PLACES = ("weight", "bias", "diagonal", "deviation")
@@ -319,13 +320,13 @@ class Penalties:
         self._fit(net)
         weights = {"params": [net.weight], "l1": lambda: self.l1("weight", net)}
         if any(TERMS[name].shrinks == "diagonal" for name in self.current):
-            weights["diagonal"] = lambda: (
-                self.l1("diagonal", net),
-                self.settings.self_target,
-                net.acting,
+            weights["diagonal"] = lambda: DiagonalPrice(
+                self.l1("diagonal", net), self.settings.self_target, net.acting
             )
         if any(TERMS[name].shrinks == "deviation" for name in self.current):
-            weights["deviation"] = lambda: (self.l1("deviation", net), self.settings.group)
+            weights["deviation"] = lambda: SharedPrice(
+                self.l1("deviation", net), self.settings.group
+            )
         groups = [weights, {"params": [net.bias], "l1": lambda: self.l1("bias", net)}]
         if isinstance(net.positions, torch.nn.Parameter):
             groups.append({"params": [net.positions]})

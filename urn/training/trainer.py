@@ -22,7 +22,8 @@ from urn.loss.penalties import Penalties, Settings
 from urn.loss.symmetry import translations
 from urn.network import compiled as kernels
 from urn.network.module import PARAMETERS, Activity
-from urn.optimiser.adam import ClippedRMSProp, ProximalAdam
+from urn.optimiser.adam import ProximalAdam
+from urn.optimiser.rmsprop import ClippedRMSProp
 from urn.population import dead as compaction
 from urn.population.build import build, check_room, device_of
 from urn.population.growth import Growing
