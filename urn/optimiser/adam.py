@@ -203,6 +203,7 @@ class ProximalAdam(torch.optim.Optimizer):
         setattr(module, name, new)
         for group in self.param_groups:
             group["params"] = [new if p is old else p for p in group["params"]]
+        # The state is keyed by the tensor itself: that of the old one would never be freed.
         self.state.pop(old, None)
         if state:
             self.state[new] = state
@@ -220,6 +221,7 @@ class ProximalAdam(torch.optim.Optimizer):
             step(w, w.grad, state["exp_avg"], state["exp_avg_sq"], metric, price, diagonal)
             return
 
+        # The shared part has moments of its own, one for each orbit.
         if "shared_avg" not in state:
             means = shared.group.mean(w)
             state["shared_avg"] = torch.zeros_like(means)

@@ -124,11 +124,15 @@ def in_dtype(price: float | Tensor, W: Tensor) -> float | Tensor:
 
 def _scaled(block: Block, metric: Metric) -> None:
     """The step of one block in place, with d and lr scaled so that the bias correction cancels."""
-    w, g, m, v = block.w, block.g, block.m, block.v
+    w = block.w
+    g = block.g
+    m = block.m
+    v = block.v
     m.lerp_(g, 1 - metric.beta1)
     v.mul_(metric.beta2).addcmul_(g, g, value=1 - metric.beta2)
 
     scale = metric.correction2**0.5
+    # d and lr are both `scale` times those of the formula: only their ratio matters.
     d = v.sqrt().add_(metric.eps * scale)
     lr = metric.lr * scale
 
@@ -136,6 +140,7 @@ def _scaled(block: Block, metric: Metric) -> None:
     if free and block.diagonal is None:
         w.addcdiv_(m, d, value=-lr / metric.correction1)
     else:
+        # w holds z d until `_shrink` is done: in these units the threshold is lr c for all entries.
         w.mul_(d).add_(m, alpha=-lr / metric.correction1)
         _shrink(w, d, lr, block).div_(d)
 
@@ -147,6 +152,7 @@ def _shrink(z: Tensor, d: Tensor, lr: float, block: Block) -> Tensor:
     if diagonal is None:
         return soft_(z, at_zero)
 
+    # `soft_` overwrites z, but the diagonal is shrunk from where it was: keep a copy of it.
     moved = block.on_diagonal(z).clone()
     soft_(z, at_zero)
 
@@ -181,6 +187,7 @@ def _blocks(whole: Block) -> Iterator[Block]:
             price = price.expand(whole.w.shape).reshape(tensors[0].shape)
 
     K, n_rows, n_columns = tensors[0].shape
+    # Take whole members while a block has room for them, else rows of one member.
     members_at_once = max(1, CHUNK // (n_rows * n_columns))
     rows_at_once = max(1, min(n_rows, CHUNK // n_columns))
     for k in range(0, K, members_at_once):
@@ -196,6 +203,7 @@ def _part(price: float | Tensor, part: tuple[slice, slice]) -> float | Tensor:
     """The same part (members, rows) of a price that broadcasts to (K, rows, columns)."""
     if not isinstance(price, Tensor) or price.dim() == 0:
         return price
+    # An axis of size 1 broadcasts, so every block takes it whole.
     price = price.view(*[1] * (3 - price.dim()), *price.shape)
     sizes = zip(price.shape, part, strict=False)
     return price[tuple(slice(None) if size == 1 else where for size, where in sizes)]
@@ -215,6 +223,7 @@ def _compiled(block: Block, metric: Metric) -> None:
     arrays = [T.detach().view(shape).numpy() for T in (w, block.g, block.m, block.v)]
     scale = metric.correction2**0.5
 
+    # The kernel always prices a diagonal: an empty slice of neurons stands for no price.
     diagonal = block.diagonal or DiagonalPrice(0.0, 0.0, slice(0, 0))
     at_target = torch.as_tensor(diagonal.price, dtype=torch.float64).reshape(-1).expand(shape[0])
 
@@ -234,6 +243,7 @@ def _compiled(block: Block, metric: Metric) -> None:
 
 def _price_for_kernel(price: float | Tensor, w: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """A price as `kernels.adam` takes it: `(K, 1, 1)` in 64 bits, or of the whole shape."""
+    # Few prices stay in 64 bits: the kernel multiplies them by lr before it rounds.
     price = torch.as_tensor(price)
     for_each_member = price.shape == (len(w), *[1] * (w.dim() - 1))
     if price.numel() == 1 or for_each_member:

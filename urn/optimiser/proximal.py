@@ -71,6 +71,7 @@ def shrink(
     def on_diagonal(T: Tensor) -> Tensor:
         return T.diagonal(dim1=-2, dim2=-1)[..., diagonal.neurons]  # (K, priced neurons)
 
+    # Overwrite the diagonal: `soft` has shrunk it as if zero were its only kink.
     at_target = by_member(diagonal.price, z) * on_diagonal(scale)
     target = torch.full_like(at_target, diagonal.target)
     kinked = prox_two_kinks(on_diagonal(z), on_diagonal(at_zero), at_target, target)
