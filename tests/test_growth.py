@@ -6,7 +6,7 @@ import torch
 
 from tests.conftest import after
 from urn import URN, InputError, TrainConfig, load_run, resume, train, train_population
-from urn.optimiser.adam import ClippedRMSProp
+from urn.optimiser.rmsprop import ClippedRMSProp
 from urn.population import growth
 from urn.settings.config import GrowthRule
 from urn.training.trainer import Trainer

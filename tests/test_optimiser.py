@@ -1,4 +1,7 @@
-"""The proximal optimiser against scikit-learn's Lasso, brute-force minimisation and torch's own Adam."""
+"""The proximal optimiser against scikit-learn's Lasso, brute force and torch's own Adam.
+
+The fast forms of its step are held against the plain formula in 64 bits, form by form.
+"""
 
 import numpy as np
 import pytest
@@ -9,8 +12,12 @@ from urn import URN, Penalties, ProximalAdam
 from urn.loss.penalties import Settings
 from urn.loss.symmetry import translations
 from urn.network import compiled as kernels
-from urn.optimiser import adam as optimiser
-from urn.optimiser.adam import prox_two_kinks, soft
+from urn.optimiser import fast
+from urn.optimiser.adam import plain_shared_step, plain_step
+from urn.optimiser.metric import Metric
+from urn.optimiser.prices import DiagonalPrice, SharedPrice
+from urn.optimiser.proximal import prox_two_kinks, soft, soft_
+from urn.optimiser.rmsprop import ClippedRMSProp
 
 
 def regression(generator, n=80, d=12):
@@ -48,10 +55,10 @@ def test_without_prices_it_is_adam(generator):
         torch.optim.Adam(nets[1].parameters(), lr=3e-3),
     ]
     for _ in range(50):
-        for net, one in zip(nets, optimisers, strict=True):
-            one.zero_grad()
+        for net, optimiser in zip(nets, optimisers, strict=True):
+            optimiser.zero_grad()
             (net(X)[:, 0] - y).square().mean().backward()
-            one.step()
+            optimiser.step()
     for ours, theirs in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
 
@@ -92,15 +99,14 @@ def one_step(net, strengths, settings, gradient, lr=1e-2):
 @pytest.mark.parametrize("w0", [0.0, 1.0])
 def test_diagonal_has_its_own_price(w0, generator):
     net = URN(8, 2, 1, 3, generator=generator, dtype=torch.float64)
-    before, gradient = (
-        net.weight.detach().clone(),
-        torch.randn(1, 8, 8, generator=generator, dtype=torch.float64),
-    )
+    before = net.weight.detach().clone()
+    gradient = torch.randn(1, 8, 8, generator=generator, dtype=torch.float64)
     one_step(net, {"weight": 0.3, "self": 0.5}, Settings(self_target=w0), gradient)
     d = gradient.abs() + 1e-8  # first step: m_hat = g, v_hat = g^2
     for i in range(8):
         for j in range(8):
-            z, scale = before[0, i, j] - 1e-2 * gradient[0, i, j] / d[0, i, j], 1e-2 / d[0, i, j]
+            scale = 1e-2 / d[0, i, j]
+            z = before[0, i, j] - gradient[0, i, j] * scale
             expected = brute_force(
                 z.item(), 0.3 * scale.item(), 0.5 * scale.item() if i == j else 0.0, w0
             )
@@ -135,7 +141,7 @@ def test_members_and_matrices_of_prices(generator):
 @pytest.mark.parametrize("w0", [None, 0.0, 1.0])
 @pytest.mark.parametrize("price", [0.0, 0.4, torch.tensor([0.1, 0.4, 0.9]), "entries"])
 def test_the_compiled_step_is_the_same(price, w0, generator):
-    """32 bits are compiled on one thread, 64 bits are not: ten steps of both agree, exact zeros included."""
+    """32 bits are compiled on one thread, 64 bits are not: ten steps agree, zeros included."""
     price = (
         torch.rand(3, 8, 8, generator=generator, dtype=torch.float64)
         if isinstance(price, str)
@@ -151,7 +157,7 @@ def test_the_compiled_step_is_the_same(price, w0, generator):
         assert kernels.serve(W) == (dtype == torch.float32)
         group = {"params": [W], "l1": price}
         if w0 is not None:
-            group["diagonal"] = (torch.tensor([0.0, 0.3, 2.0]), w0, slice(2, 7))
+            group["diagonal"] = DiagonalPrice(torch.tensor([0.0, 0.3, 2.0]), w0, slice(2, 7))
         steepest = ProximalAdam([group], lr=0.1)
         for gradient in gradients:
             W.grad = gradient.to(dtype)
@@ -161,29 +167,133 @@ def test_the_compiled_step_is_the_same(price, w0, generator):
     torch.testing.assert_close(ended[0], ended[1], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("price", [0.4, torch.tensor([0.1, 0.4, 0.9]), "entries"])
-def test_chunks_change_nothing(price, generator, monkeypatch):
-    gradient = torch.randn(3, 8, 8, generator=generator, dtype=torch.float64)
-    price = (
-        torch.rand(3, 8, 8, generator=generator, dtype=torch.float64)
-        if isinstance(price, str)
-        else price
+PRICES = {
+    "none": 0.0,
+    "number": 0.4,
+    "members": torch.tensor([0.1, 0.4, 0.9]).view(3, 1, 1),
+    "entries": torch.linspace(0, 1, 3 * 13 * 13).view(3, 13, 13),
+}
+DIAGONALS = {
+    "none": None,
+    "zero": DiagonalPrice(0.3, 0.0, slice(6, 12)),
+    "target": DiagonalPrice(torch.tensor([0.0, 0.3, 2.0]), 1.0, slice(6, 12)),
+}
+
+
+def steps(start, gradients, group, **options):
+    """Ten steps of ProximalAdam from `start` along given gradients: W and its moments."""
+    W = torch.nn.Parameter(start.clone())
+    adam = ProximalAdam([{"params": [W], **group}], lr=0.1, **options)
+    for gradient in gradients:
+        W.grad = gradient.to(W).clone()
+        adam.step()
+
+    state = adam.state[W]
+    return [W.detach(), *(T for T in state.values() if isinstance(T, torch.Tensor))]
+
+
+def start_and_gradients(generator):
+    start, *gradients = torch.randn(11, 3, 13, 13, generator=generator, dtype=torch.float64)
+    return start, gradients
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("diagonal", DIAGONALS)
+@pytest.mark.parametrize("price", PRICES)
+@pytest.mark.parametrize("form", ["scaled", "blocks", "compiled"])
+def test_fast_forms_take_the_plain_step(form, price, diagonal, shared, generator, monkeypatch):
+    """The plain formula in 64 bits, against each fast form of it: values, moments, exact zeros."""
+    start, gradients = start_and_gradients(generator)
+    group = {"l1": PRICES[price], "diagonal": DIAGONALS[diagonal]}
+    if shared:
+        group["deviation"] = SharedPrice(0.2, translations((6,), 6, 1, 1))
+    plain = steps(start, gradients, group, plain=True)
+
+    if form == "compiled":
+        assert kernels.serve(start.float())
+        start = start.float()
+    if form == "blocks":
+        monkeypatch.setattr(fast, "CHUNK", 40)
+    quick = steps(start, gradients, group)
+
+    close = {"rtol": 1e-4, "atol": 2e-5} if form == "compiled" else {"rtol": 1e-9, "atol": 1e-12}
+    for ours, formula in zip(quick, plain, strict=True):
+        torch.testing.assert_close(ours.double(), formula, **close)
+    assert torch.equal(quick[0] == 0, plain[0] == 0)
+    assert price == "none" or shared or (plain[0] == 0).any()
+
+
+@pytest.mark.parametrize("diagonal", DIAGONALS)
+@pytest.mark.parametrize("price", PRICES)
+@pytest.mark.parametrize("shared", [False, True])
+def test_blocks_change_no_bit(shared, price, diagonal, generator, monkeypatch):
+    start, gradients = start_and_gradients(generator)
+    group = {"l1": PRICES[price], "diagonal": DIAGONALS[diagonal]}
+    if shared:
+        group["deviation"] = SharedPrice(0.2, translations((6,), 6, 1, 1))
+    whole = steps(start, gradients, group)
+
+    for chunk in (340, 40, 1):
+        monkeypatch.setattr(fast, "CHUNK", chunk)
+        parts = steps(start, gradients, group)
+        assert all(torch.equal(a, b) for a, b in zip(whole, parts, strict=True))
+
+
+def test_the_plain_step_is_three_lines_of_arithmetic():
+    """First step by hand: m_hat = g, v_hat = g^2, so a step is lr sign(g), a price lr c / |g|."""
+    w = torch.tensor([1.0, 1.0, 0.15, -1.0], dtype=torch.float64)
+    g = torch.tensor([2.0, -4.0, 0.5, 1.0], dtype=torch.float64)
+    m, v = torch.zeros(2, 4, dtype=torch.float64)
+
+    plain_step(w, g, m, v, Metric(0.1, 0.9, 0.999, 1e-15, step=1), 0.5)
+
+    expected = [0.9 - 0.1 * 0.5 / 2, 1.1 - 0.1 * 0.5 / 4, 0.0, -1.1 + 0.1 * 0.5 / 1]
+    torch.testing.assert_close(w, torch.tensor(expected, dtype=torch.float64))
+    torch.testing.assert_close(m, 0.1 * g)
+    torch.testing.assert_close(v, 0.001 * g**2)
+
+
+def test_soft_in_place_is_soft(generator):
+    z = torch.randn(50, generator=generator)
+    for threshold in (0.0, 0.5, torch.rand(50, generator=generator)):
+        assert torch.equal(soft_(z.clone(), threshold), soft(z, threshold))
+
+
+def test_without_a_price_a_shared_part_is_adam_on_the_orbits(generator):
+    """From a symmetric start and gradient the deviation stays zero: one Adam step an orbit."""
+    group = translations((6,), 6, 1, 1)
+    W, g = (
+        group.project(torch.randn(1, 13, 13, generator=generator, dtype=torch.float64))
+        for _ in range(2)
     )
-    price = price.view(3, 1, 1) if isinstance(price, torch.Tensor) and price.dim() == 1 else price
-    results = []
-    for chunk in (1 << 20, 100, 20, 1):
-        monkeypatch.setattr(optimiser, "CHUNK", chunk)
-        W = torch.nn.Parameter(torch.ones(3, 8, 8, dtype=torch.float64))
-        steepest = ProximalAdam([{"params": [W], "l1": price}], lr=1e-2)
-        for _ in range(3):
-            W.grad = gradient.clone()
-            steepest.step()
-        results.append(W.detach())
-    assert all(torch.equal(results[0], other) for other in results[1:])
+    adam = torch.nn.Parameter(W.clone())
+    adam.grad = g.clone()
+    torch.optim.Adam([adam], lr=0.1).step()
+
+    W = torch.nn.Parameter(W)
+    W.grad = g
+    means = torch.zeros_like(group.mean(g))
+    state = {"exp_avg": torch.zeros_like(g), "exp_avg_sq": torch.zeros_like(g)}
+    state |= {"shared_avg": means.clone(), "shared_avg_sq": means.clone()}
+    with torch.no_grad():
+        plain_shared_step(W, state, Metric(0.1, 0.9, 0.999, 1e-8, 1), SharedPrice(0.2, group))
+    torch.testing.assert_close(W.detach(), adam.detach(), rtol=1e-10, atol=1e-12)
+
+
+def test_rmsprop_refuses_prices_it_does_not_know():
+    W = torch.nn.Parameter(torch.ones(1, 2, 2))
+    W.grad = torch.ones(1, 2, 2)
+    rmsprop = ClippedRMSProp([{"params": [W]}], lr=0.1, decay=0.9, eps=1e-2, clip=0.1)
+    rmsprop.param_groups[0]["diagonal"] = DiagonalPrice(0.1, 0.0, slice(0, 2))
+    with pytest.raises(ValueError, match="diagonal"):
+        rmsprop.step()
 
 
 def test_symmetry_reaches_exactly_zero_deviation_and_the_rest_goes_on_learning(generator):
-    """Regression onto a circular convolution from an unsymmetric start: the kernel is found, and shared bit for bit."""
+    """Regression onto a circular convolution, from a start without symmetry.
+
+    The kernel is learned, and shared bit for bit.
+    """
     L = 6
     group = translations((L,), L, 1, 1)
     net = URN(2 * L + 1, L, 1, 2, generator=generator, dtype=torch.float64)

@@ -1,1 +1,1 @@
-"""The proximal step, in Adam's metric and in RMSProp's."""
+"""Optimisers that reach exact zeros: a proximal step after Adam or RMSProp, in their metric."""

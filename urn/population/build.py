@@ -14,7 +14,8 @@ from urn.loss.geometry import attach_positions, lattice_positions, learned_posit
 from urn.loss.penalties import Penalties, Settings
 from urn.loss.symmetry import translations
 from urn.network.module import PARAMETERS, URN
-from urn.optimiser.adam import ClippedRMSProp, ProximalAdam
+from urn.optimiser.adam import ProximalAdam
+from urn.optimiser.rmsprop import ClippedRMSProp
 from urn.population.population import Population, schedule_terms
 from urn.settings.config import TrainConfig
 
