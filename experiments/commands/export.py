@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from keyword import iskeyword
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -295,7 +296,7 @@ def layers(run: Run, data: Dataset, report: StructureReport, *, on_data: bool = 
     return plan(graph, local=local, coordinates=None if coordinates is None else coordinates[ids])
 
 
-def _form(run: Run) -> dict[str, object]:
+def _form(run: Run) -> dict[str, Any]:
     """The facts of a run's network beside its arrays: its sizes, modes and activation."""
     arrays = ("weights", "biases", "positions")
     return {key: value for key, value in run.flat().items() if key not in arrays}

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -132,7 +133,7 @@ class Inspection:
         """(name, Figure) of everything that can be drawn of this run."""
         report = self.report
         title = report.summary
-        matrix = {**self.sizes, "positions": self.positions}
+        matrix: dict[str, Any] = {**self.sizes, "positions": self.positions}
 
         yield "W", sorted_matrix(self.W, report.layer_of, **matrix, title=title)
         yield "graph", self._graph()

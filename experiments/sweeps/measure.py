@@ -1,5 +1,7 @@
 """One row of plain numbers from a run and its report."""
 
+from typing import Any
+
 import numpy as np
 
 from analysis import StructureReport
@@ -15,7 +17,7 @@ N_DRAWS = 200
 UNLEARNED = "nothing learned"
 """The architecture of a network at chance: what shape its remains have says nothing."""
 
-Row = dict[str, object]
+Row = dict[str, Any]
 """Columns of a sweep, by name, with plain values."""
 
 

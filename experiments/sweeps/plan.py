@@ -180,7 +180,9 @@ def make_plan(sweep: Sweep, text: str = "") -> Plan:
     for changes in settings:
         for point in _points(base, changes, sweep.seeds, len(points)):
             if point.hash in hashes:
-                raise InputError(f"{describe(changes)}: appears twice with seed {point.config.seed}")
+                raise InputError(
+                    f"{describe(changes)}: appears twice with seed {point.config.seed}"
+                )
             hashes.add(point.hash)
             points.append(point)
 
