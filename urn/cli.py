@@ -17,6 +17,7 @@ from rich.text import Text
 from urn.data.tasks import TASKS
 from urn.errors import InputError
 from urn.loss.penalties import TERMS
+from urn.outputs import print_any_name
 from urn.population.growth import Growth
 from urn.runs.folders import RunFolder
 from urn.runs.train import Run, load_run, resume, train
@@ -35,6 +36,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     try:
+        print_any_name()
         argv = sys.argv[1:] if argv is None else argv
         arguments = _parser(argv[0] if argv else "").parse_args(argv)
         return arguments.run(arguments)

@@ -34,6 +34,7 @@ from urn import InputError, Run, load_run
 from urn.data.tasks import Dataset
 from urn.io import atomic_write
 from urn.network.wiring import SYMBOL_MODES
+from urn.outputs import check_file
 from urn.population.minimal import network_of
 
 TARGETS = ("torch", "onnx", *FORMATS)
@@ -79,6 +80,7 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         help="torch, onnx: also leave out what is constant on the training data; "
         "right on such data only",
     )
+    parser.add_argument("--force", action="store_true", help="overwrite what --out names")
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -115,9 +117,9 @@ def _out(arguments: argparse.Namespace) -> Path:
             f"--out: {out.name} must be the name of a Python module, "
             f"other than {' and '.join(NEEDED)}"
         )
+    is_given = arguments.out is not None
     for path in _written(out, to):
-        if path.is_dir():
-            raise InputError(f"--out: {path} is a folder")
+        check_file(path, force=arguments.force or not is_given)
     return out
 
 

@@ -37,6 +37,7 @@ from experiments.report import AT_CHANCE, page
 from urn import InputError, Run, load_run
 from urn.data.tasks import Dataset
 from urn.io import atomic_write, to_json
+from urn.outputs import check_folder
 from urn.runs.folders import STRUCTURE
 
 FIGURES = "figures"
@@ -265,6 +266,9 @@ def add_inspect(parser: argparse.ArgumentParser) -> None:
 
 def _inspect(arguments: argparse.Namespace) -> int:
     run = load_run(arguments.folder)
+    check_folder(arguments.folder, new=False, flag="RUN")
+    if arguments.figures:
+        check_folder(arguments.folder / FIGURES, new=False, flag="--figures")
     try:
         inspection = Inspection(run, arguments.nulls, arguments.seed)
     except ValueError as error:

@@ -18,6 +18,7 @@ from torch import Tensor
 from experiments.commands.judging import task_data
 from urn import InputError, ProximalAdam, Run, load_run
 from urn.data.tasks import Dataset, Split
+from urn.outputs import check_folder
 from urn.pruning import CRITERIA, Network, pruned
 from urn.runs.train import save_run
 from urn.settings.schedules import Schedule
@@ -132,8 +133,8 @@ def _check(arguments: argparse.Namespace) -> None:
 
     if arguments.out and criterion is None:
         raise InputError("--out: needs --criterion and --keep")
-    if arguments.out and arguments.out.exists():
-        raise InputError(f"--out: {arguments.out} exists already")
+    if arguments.out:
+        check_folder(arguments.out)
 
 
 def _as_run(run: Run, result: Pruned) -> Run:

@@ -21,7 +21,7 @@ from experiments.sweeps.schema import DATABASE
 from experiments.sweeps.store import DONE, Store
 from urn import InputError
 from urn.cli import Interrupt
-from urn.io import check_new
+from urn.outputs import check_file, check_folder
 from urn.training.progress import bars
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -145,6 +145,7 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="file to write (default: DIR/sweep.FORMAT)"
     )
+    parser.add_argument("--force", action="store_true", help="overwrite what --out names")
 
 
 def _add_plot(parser: argparse.ArgumentParser) -> None:
@@ -182,6 +183,7 @@ def _add_plot(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="draw how the structure of this point formed",
     )
+    parser.add_argument("--force", action="store_true", help="overwrite pictures in --out")
     parser.add_argument(
         "--reports",
         action="store_true",
@@ -243,7 +245,7 @@ def _folder_of(file: Path, out: Path | None) -> Path:
 
 def _begin(plan: Plan, folder: Path, arguments: argparse.Namespace) -> int:
     """Make a new store and train its points."""
-    check_new(folder)
+    check_folder(folder)
 
     # Imported here: tables and pictures need nothing of what trains and analyses.
     from experiments.sweeps.engine import check
@@ -285,7 +287,9 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _table(arguments: argparse.Namespace) -> int:
     with Store(arguments.folder) as store:
-        return tables.write(store, arguments.to, arguments.out)
+        path = arguments.out or arguments.folder / f"sweep.{arguments.to}"
+        check_file(path, force=arguments.force or arguments.out is None)
+        return tables.write(store, arguments.to, path)
 
 
 def _plot(arguments: argparse.Namespace) -> int:
@@ -302,9 +306,13 @@ def _plot(arguments: argparse.Namespace) -> int:
         points=arguments.point or (),
     )
     with Store(arguments.folder) as store:
+        folder = arguments.out or store.folder / FIGURES
+        _check_pictures(folder, force=arguments.force or arguments.out is None)
+        check_folder(store.folder, new=False, flag="DIR")
+
         pictures = Pictures(store, choice)
         figures = []
-        for figure in pictures.write(arguments.out or store.folder / FIGURES):
+        for figure in pictures.write(folder):
             figures.append(figure)
             print(figure)
         print(write_page(pictures, figures))
@@ -319,6 +327,13 @@ def _plot(arguments: argparse.Namespace) -> int:
         finally:  # a run that cannot be read ends it, yet those before have their reports
             write_page(pictures, figures)
     return 130 if interrupted() else 0
+
+
+def _check_pictures(folder: Path, force: bool) -> None:
+    """Raise InputError for a folder that pictures cannot go to, or that holds some already."""
+    check_folder(folder, new=False)
+    if not force and any(folder.glob("*.png")):
+        raise InputError(f"--out: {folder} holds pictures already; --force overwrites them")
 
 
 def _held(texts: Sequence[str]) -> dict[str, str]:

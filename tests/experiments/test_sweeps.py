@@ -353,7 +353,7 @@ def test_wrong_words_get_one_line(file, place, refused):
     Store.create(place / "out", plan).db.close()
     (place / "other.toml").write_text(text(seeds=3))
     refused(["sweep", "resume", "other.toml", "--out", "out"], "out: the store of another sweep")
-    refused(["sweep", "run", "small.toml", "--out", "out"], "out: already exists")
+    refused(["sweep", "run", "small.toml", "--out", "out"], "--out: out already exists")
     refused(["sweep", "run", "out"], "out: a folder; urn sweep resume goes on with it")
     refused(["sweep", "status", "nowhere"], "nowhere: no sweep here")
     refused(["sweep", "run", "nowhere.toml"], "nowhere.toml: no such file")

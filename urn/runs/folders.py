@@ -27,6 +27,7 @@ from torch import Tensor
 
 from urn.checks import check_ids, expect
 from urn.errors import InputError
+from urn.io import atomic_write
 from urn.population.snapshot import Snapshot
 from urn.settings.config import TrainConfig, read_toml
 from urn.training.trainer import BASE_COLUMNS, Trainer
@@ -268,19 +269,8 @@ class RunFolder:
         self.write(HISTORY, text.getvalue().encode())
 
     def write(self, name: str, content: bytes) -> None:
-        path = self.path / name
-        draft = path.with_name(f".{path.name}.draft")
-        try:
-            path.parent.mkdir(exist_ok=True)
-            with draft.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                draft.unlink()
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+        """Write one file of the run, whole or not at all."""
+        atomic_write(self.path / name, content)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

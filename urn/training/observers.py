@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from urn.errors import InputError
+from urn.outputs import check_folder
 from urn.training.trainer import Trainer
 
 Report = Callable[[Trainer], None]
@@ -65,8 +66,7 @@ class TensorBoard:
             raise InputError(
                 "tensorboard: needs the extra tensorboard (pip install 'urn[tensorboard]')"
             ) from None
-        if Path(folder).is_file():
-            raise InputError(f"tensorboard: {folder} is not a folder")
+        check_folder(Path(folder), new=False, flag="tensorboard")
         self.folder, self._new, self._writers = Path(folder), SummaryWriter, {}
 
     def __call__(self, step: int, row: dict[str, float], member: int) -> None:
