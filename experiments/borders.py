@@ -1,4 +1,7 @@
-"""The borders of the maps of `phase_map` in words: where, along one price, most networks become something else."""
+"""The borders of the maps of `phase_map` in words.
+
+Where, along one price, most networks become something else.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,10 +9,11 @@ from statistics import median
 
 import numpy as np
 
-from experiments.claims import short
 from experiments.sweeps.measure import UNLEARNED
+from urn.io import short
 
 DISCONNECTED = "disconnected"
+"""The architecture of a network without a path from inputs to outputs."""
 
 
 def learned(row: dict) -> bool:
@@ -19,7 +23,21 @@ def learned(row: dict) -> bool:
 
 @dataclass(frozen=True)
 class Border:
-    """Along one axis of a map, what most networks become, told for every value of the other axis. `counted`: of these."""
+    """Where, along one axis of a map, most networks become something else.
+
+    Attributes
+    ----------
+    title : str
+        From what to what.
+    along, across : str
+        The axis that is followed, and the other one.
+    beyond : callable
+        Whether the row of a network is of the new kind.
+    why : str
+        What explains it.
+    counted : callable
+        Which networks are asked.
+    """
 
     title: str
     along: str
@@ -36,9 +54,11 @@ BORDERS = {
             along="depth",
             across="activity",
             beyond=lambda row: not row["recurrent"],
-            why="A neuron that speaks at several iterations pays the price of depth, but also that of activity each time: "
-            "layers come where either is dear and the other least, which the forecast (recurrent at the least c_depth) "
-            "overlooked.",
+            why=(
+                "A neuron that speaks at several iterations pays the price of depth, but also "
+                "that of activity each time: layers come where either is dear and the other "
+                "least, which the forecast (recurrent at the least c_depth) overlooked."
+            ),
         ),
         Border(
             "Feed-forward with shortcuts to an MLP whose every connection leads one layer on",
@@ -54,8 +74,11 @@ BORDERS = {
             across="depth",
             beyond=lambda row: not learned(row),
             counted=lambda row: True,
-            why="The forecast was disconnection. Some weights stay, and the verdicts still name their shape, but the "
-            "answers are no better than always the same one; the map shows such points as having learned nothing.",
+            why=(
+                "The forecast was disconnection. Some weights stay, and the verdicts still name "
+                "their shape, but the answers are no better than always the same one; the map "
+                "shows such points as having learned nothing."
+            ),
         ),
     ),
     "MNIST-1D": (
@@ -64,60 +87,94 @@ BORDERS = {
             along="locality",
             across="symmetry",
             beyond=lambda row: row["locally_connected"],
-            why="Where asymmetry is priced as well, distance has to cost more before wires are short: plausibly because a "
-            "weight that all sites share earns what all of them need.",
+            why=(
+                "Where asymmetry is priced as well, distance has to cost more before wires are "
+                "short: plausibly because a weight that all sites share earns what all of them "
+                "need."
+            ),
         ),
         Border(
             "A kernel for every site to kernels shared by all",
             along="symmetry",
             across="locality",
             beyond=lambda row: row["convolutional"],
-            why="Without local fields nothing is called a convolution, but the accuracy rises at about the same price: "
-            "plausibly weights are shared there too, over kernels as wide as the ring.",
+            why=(
+                "Without local fields nothing is called a convolution, but the accuracy rises at "
+                "about the same price: plausibly weights are shared there too, over kernels as "
+                "wide as the ring."
+            ),
         ),
     ),
 }
+"""The borders of each map, as they were looked for and, in `why`, explained."""
 
 
 def crossings(rows: list[dict], border: Border) -> dict[float, float | None]:
-    """{value across: the first value along the axis from which on at least half of the networks counted are beyond}, or None.
+    """Find where a border is crossed.
 
-    `rows` hold the strengths of both axes and what was measured. Points where nothing is counted say nothing, nor do lines.
+    Parameters
+    ----------
+    rows : list of dict
+        A network each: the strengths of both axes and what was measured.
+    border : Border
+        What to look for.
+
+    Returns
+    -------
+    dict
+        For every value across: the first value along the axis from which on at least half of the
+        networks counted are beyond, or None. Points where nothing is counted say nothing, nor do
+        lines.
     """
-    found = {}
+    crossed: dict[float, float | None] = {}
     for across in sorted({row[border.across] for row in rows}):
         line = [row for row in rows if row[border.across] == across and border.counted(row)]
         if line:
-            found[across] = None
-        for along in sorted({row[border.along] for row in line}, reverse=True):
-            if (
-                np.mean([bool(border.beyond(row)) for row in line if row[border.along] == along])
-                < 0.5
-            ):
-                break
-            found[across] = along
-    return found
+            crossed[across] = _crossing(line, border)
+    return crossed
 
 
-def told(name: str, rows: list[dict], labels: dict[str, str]) -> list[str]:
+def _crossing(line: list[dict], border: Border) -> float | None:
+    """Where the networks of one line cross a border, coming from its far end."""
+    crossing = None
+    for along in sorted({row[border.along] for row in line}, reverse=True):
+        beyond = [bool(border.beyond(row)) for row in line if row[border.along] == along]
+        if np.mean(beyond) < 0.5:
+            break
+        crossing = along
+    return crossing
+
+
+def paragraphs(name: str, rows: list[dict], labels: dict[str, str]) -> list[str]:
     """A paragraph on each border of a map."""
     return [_paragraph(name, border, crossings(rows, border), labels) for border in BORDERS[name]]
 
 
 def _paragraph(
-    name: str, border: Border, found: dict[float, float | None], labels: dict[str, str]
+    name: str, border: Border, crossed: dict[float, float | None], labels: dict[str, str]
 ) -> str:
-    along, across = labels[border.along], labels[border.across]
-    crossed = {value: at for value, at in found.items() if at is not None}
-    never = [short(value) for value, at in found.items() if at is None]
+    """One border in words."""
+    along = labels[border.along]
     text = f"{name}, {border.title[0].lower()}{border.title[1:]}: "
-    if crossed:
-        ats = list(crossed.values())
-        text += f"from {along} = {short(median(ats))} on"
-        if min(ats) < max(ats):
-            course = ", ".join(f"{short(at)} at {short(value)}" for value, at in crossed.items())
-            text += f" (median over {across}; by {across}: {course})"
-        text += f"; nowhere at {across} = {', '.join(never)}. " if never else ". "
+    values = [value for value in crossed.values() if value is not None]
+    if values:
+        text += f"from {along} = {short(median(values))} on"
+        text += _course(crossed, labels[border.across])
     else:
         text += f"nowhere on the {along} there are. "
     return (text + border.why).strip()
+
+
+def _course(crossed: dict[float, float | None], across: str) -> str:
+    """How a border runs over the other axis."""
+    values = [value for value in crossed.values() if value is not None]
+    never = [short(value) for value, crossing in crossed.items() if crossing is None]
+    text = ""
+    if min(values) < max(values):
+        course = ", ".join(
+            f"{short(crossing)} at {short(value)}"
+            for value, crossing in crossed.items()
+            if crossing is not None
+        )
+        text = f" (median over {across}; by {across}: {course})"
+    return text + (f"; nowhere at {across} = {', '.join(never)}. " if never else ". ")

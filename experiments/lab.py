@@ -19,7 +19,7 @@ from pathlib import Path
 
 from experiments import claims, symbols
 from experiments.commands import judging
-from experiments.commands.workers import Tell, Workers, data_of, say
+from experiments.commands.workers import Observer, Workers, data_of, say
 from urn import InputError, Run, TrainConfig, load_run, resume, train, train_population
 from urn.data.tasks import Dataset
 from urn.runs.folders import CONFIG, WEIGHTS, RunFolder
@@ -177,16 +177,18 @@ def code_of(claim: str) -> str:
 # ---- the workers
 
 
-def perform_all(jobs: list[Job], workers: int, tell: Tell) -> Iterator[tuple[Job, list[dict]]]:
+def perform_all(
+    jobs: list[Job], workers: int, observer: Observer
+) -> Iterator[tuple[Job, list[dict]]]:
     """Perform jobs in `workers` processes and yield each as it ends. A job waits for the runs that it starts from.
 
-    `tell(number of the job, step, steps, text)` is called with progress. On an interrupt the workers save what can be resumed.
+    `observer(number of the job, step, steps, text)` is called with progress. On an interrupt the workers save what can be resumed.
 
     Raises:
         InputError: naming the jobs in work when a process was killed.
     """
     waiting, done = dict(enumerate(jobs)), set()
-    with Workers(workers, perform, tell) as crew:
+    with Workers(workers, perform, observer) as crew:
         while waiting or crew.running:
             for number, job in list(waiting.items()):
                 if crew.free and all(folder in done for folder in job.starts):

@@ -14,6 +14,7 @@ from rich.text import Text
 from experiments import claims, lab, results
 from experiments.claims import FIRST_SEED, NAMES, SCALES
 from urn import InputError
+from urn.outputs import check_folder
 from urn.training.progress import bars
 
 SEEDS = {"quick": 1, "paper": 5}
@@ -78,6 +79,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
         if not least <= value <= 10_000:
             raise InputError(f"--{flag}: must be from {least} to 10000, not {value}")
     seeds = {name: _seeds(name, arguments) for name in names}
+    check_folder(arguments.out, new=False)
     store = results.Store(arguments.out)
     for folder in filter(None, (arguments.out, arguments.docs)):
         results.Store(

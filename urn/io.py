@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -15,9 +16,14 @@ Writer = Callable[[Path], object]
 """A function that writes one file (or fills one folder) whose path it is given."""
 
 
-def draft_of(path: Path) -> Path:
-    """The hidden name under which a file is written before it is renamed to `path`."""
-    return path.with_name(f".{path.name}.draft")
+def new_draft(folder: Path) -> Path:
+    """A new empty file in a folder, to be renamed: hidden, under a name that nobody can foresee.
+
+    Its making fails rather than follow a link that somebody has put there.
+    """
+    draft = folder / f".{secrets.token_hex(8)}.draft"
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    return draft
 
 
 def atomic_write(path: str | Path, content: bytes | str | Writer) -> None:
@@ -36,9 +42,10 @@ def atomic_write(path: str | Path, content: bytes | str | Writer) -> None:
         Naming the file, when it cannot be written. What was there before then still is.
     """
     path = Path(path)
-    draft = draft_of(path)
+    draft = None
     try:
         path.parent.mkdir(exist_ok=True)
+        draft = new_draft(path.parent)
         if callable(content):
             content(draft)
         else:
@@ -48,8 +55,8 @@ def atomic_write(path: str | Path, content: bytes | str | Writer) -> None:
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()  # gone already, unless the write failed
+        if draft is not None:
+            draft.unlink(missing_ok=True)  # gone already, unless the write failed
 
 
 def _to_disk(path: Path) -> None:

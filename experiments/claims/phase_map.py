@@ -79,7 +79,7 @@ def notes(measured: dict[str, list[dict]], scale: str) -> list[str]:
     return [
         text
         for name in MAPS[scale]
-        for text in borders.told(name, _map(measured, scale, name), LABELS)
+        for text in borders.paragraphs(name, _map(measured, scale, name), LABELS)
     ]
 
 

@@ -1,10 +1,14 @@
-"""`urn inspect`: what structure emerged in a run, with evidence, in the terminal, as JSON and as figures."""
+"""`urn inspect`: what structure emerged in a run.
+
+With evidence, in the terminal, as JSON, as figures and as a page.
+"""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -32,27 +36,60 @@ from experiments.commands.judging import arrays, judge, samples, task_data
 from experiments.report import AT_CHANCE, page
 from urn import InputError, Run, load_run
 from urn.data.tasks import Dataset
-from urn.runs.folders import STRUCTURE, RunFolder
+from urn.io import atomic_write, to_json
+from urn.outputs import check_folder
+from urn.runs.folders import STRUCTURE
 
-FIGURES, PAGE = "figures", "report.html"
+FIGURES = "figures"
+"""Folder of the figures of a run, beside its weights."""
+
+PAGE = "report.html"
+"""Page of a run, beside its weights."""
+
+N_DRAWS = 1000
+"""Draws from each null model: a p-value is then known to 0.007 or better (binomial, at 0.05)."""
 
 
 class Inspection:
-    """A run with its data, its report and what was measured beside it."""
+    """A run with its data, its report and what was measured beside it.
 
-    def __init__(self, run: Run, n_null: int = 1000, seed: int = 0):
-        self.run, self.seed = run, seed
+    Parameters
+    ----------
+    run : Run
+        A trained network.
+    n_draws : int
+        From each null model.
+    seed : int
+        Of the draws, and of whatever else is random.
+
+    Attributes
+    ----------
+    data : Dataset
+        Of the run's task.
+    W, b, positions : arrays of shape (S, S), (S,) and (S, dim), or None
+        The network.
+    inputs, targets : arrays, or None
+        Validation samples that it is judged on.
+    sizes : dict
+        `n_inputs` and `n_outputs`.
+    report : StructureReport
+        The verdicts.
+    """
+
+    def __init__(self, run: Run, n_draws: int = N_DRAWS, seed: int = 0) -> None:
+        self.run = run
+        self.seed = seed
         self.data: Dataset = task_data(run)
         self.W, self.b, self.positions = arrays(run)
         self.inputs, self.targets = samples(self.data)
         self.sizes = {"n_inputs": self.data.n_inputs, "n_outputs": self.data.n_outputs}
-        self.report: StructureReport = judge(run, self.data, n_null, seed)
+        self.report: StructureReport = judge(run, self.data, n_draws, seed)
 
     def lesions(self) -> tuple[float, list[Lesion]]:
         """The validation score, and what is lost of it when each structure is cut."""
         if self.inputs is None or self.report.status != "ok":
             return float("nan"), []
-        rng = np.random.default_rng(self.seed)
+
         return lesions(
             self.W,
             self.b,
@@ -60,7 +97,7 @@ class Inspection:
             self.targets,
             self.report,
             positions=self.positions,
-            rng=rng,
+            rng=np.random.default_rng(self.seed),
         )
 
     @property
@@ -75,71 +112,136 @@ class Inspection:
         return "R2" if self.data.kind == "regression" else "accuracy"
 
     def measures(self) -> dict[str, float]:
-        """Measures of the living weights that no verdict rests on."""
+        """Measures of the used weights that no verdict rests on."""
         used = list(self.report.layer_of)
-        living = self.W[np.ix_(used, used)]
-        return {
-            "trophic_incoherence": float(trophic_incoherence(living)),
-            "modularity": float(modularity(living, self.seed)[0]),
-            "reciprocity": float(reciprocity(living, weighted=True)),
-            "self_loops": float(self_loops(living)["share"]),
+        weights = self.W[np.ix_(used, used)]
+        measures = {
+            "trophic_incoherence": float(trophic_incoherence(weights)),
+            "modularity": float(modularity(weights, self.seed)[0]),
+            "reciprocity": float(reciprocity(weights, weighted=True)),
+            "self_loops": float(self_loops(weights)["share"]),
             "nonlinear_nodes_per_path": self.report.effective_depth,
-        } | self._spatial()
+        }
 
-    def _spatial(self) -> dict[str, float]:
-        if self.positions is None:
-            return {}
-        return {"weight_distance_correlation": float(distance_correlation(self.W, self.positions))}
+        if self.positions is not None:
+            correlation = distance_correlation(self.W, self.positions)
+            measures["weight_distance_correlation"] = float(correlation)
+        return measures
+
+    # ---- figures
 
     def figures(self) -> Iterator[tuple[str, Figure]]:
         """(name, Figure) of everything that can be drawn of this run."""
-        report, run, layer_of = self.report, self.run, self.report.layer_of
+        report = self.report
         title = report.summary
-        yield (
-            "W",
-            sorted_matrix(self.W, layer_of, **self.sizes, positions=self.positions, title=title),
-        )
-        yield (
-            "graph",
-            layered_graph(
-                report.graph.edges(data="weight"),
-                dict(report.graph.nodes(data="layer")),
-                title=title,
-            ),
-        )
+        matrix: dict[str, Any] = {**self.sizes, "positions": self.positions}
+
+        yield "W", sorted_matrix(self.W, report.layer_of, **matrix, title=title)
+        yield "graph", self._graph()
         yield "path_depths", path_depths(report.path_depths, title=title)
-        groups = [
-            [i for i, layer in layer_of.items() if layer == k] for k in range(report.depth + 2)
-        ]
-        blocks = density_by_block(self.W, groups)
-        names = ["inputs", *(f"layer {k}" for k in range(1, report.depth + 1)), "outputs"]
-        yield (
-            "blocks",
-            block_density(blocks["density"], names, mass_share=blocks["mass_share"], title=title),
-        )
+        yield "blocks", self._blocks()
+
         if self.inputs is not None:
-            loudness = np.abs(judging.activity(run, self.data)).mean(1)
-            yield "activity", activity(loudness, layer_of, **self.sizes, title=title)
-        if self.data.positions is not None:
-            first = [i for i, layer in layer_of.items() if layer == 1]
-            if first:
-                fields = self.W[first, : self.data.n_inputs]
-                yield (
-                    "receptive_fields",
-                    receptive_fields(
-                        fields, self.data.positions.numpy(), labels=[str(i) for i in first]
-                    ),
-                )
-        if len(run.snapshots) > 1:
-            moments = [(moment.step, moment.weights.numpy()) for moment in run.snapshots]
-            yield (
-                "over_training",
-                structure_over_training(moments, layer_of, **self.sizes, positions=self.positions),
-            )
+            loudness = np.abs(judging.activity(self.run, self.data)).mean(1)
+            yield "activity", activity(loudness, report.layer_of, **self.sizes, title=title)
+        first = [i for i, layer in report.layer_of.items() if layer == 1]
+        if self.data.positions is not None and first:
+            yield "receptive_fields", self._fields(first)
+        if len(self.run.snapshots) > 1:
+            steps = [(snapshot.step, snapshot.weights.numpy()) for snapshot in self.run.snapshots]
+            yield "over_training", structure_over_training(steps, report.layer_of, **matrix)
+
+    def _graph(self) -> Figure:
+        graph = self.report.graph
+        edges = graph.edges(data="weight")
+        return layered_graph(edges, dict(graph.nodes(data="layer")), title=self.report.summary)
+
+    def _blocks(self) -> Figure:
+        depth = self.report.depth
+        layer_of = self.report.layer_of
+        groups = [[i for i, layer in layer_of.items() if layer == k] for k in range(depth + 2)]
+        names = ["inputs", *(f"layer {k}" for k in range(1, depth + 1)), "outputs"]
+
+        blocks = density_by_block(self.W, groups)
+        return block_density(
+            blocks["density"], names, mass_share=blocks["mass_share"], title=self.report.summary
+        )
+
+    def _fields(self, neurons: list[int]) -> Figure:
+        fields = self.W[neurons, : self.data.n_inputs]
+        places = self.data.positions.numpy()
+        return receptive_fields(fields, places, labels=[str(i) for i in neurons])
+
+
+# ---- files
+
+
+def write_structure(inspection: Inspection, *, baseline: bool = False) -> dict:
+    """Write structure.json of an inspected run.
+
+    Parameters
+    ----------
+    inspection : Inspection
+        Of a run that lies in a folder.
+    baseline : bool
+        Whether to train a random mask of equal density too.
+
+    Returns
+    -------
+    dict
+        What the file holds.
+    """
+    run = inspection.run
+    structure = {
+        "run": str(run.folder),
+        "task": run.config.task,
+        **inspection.report.to_dict(),
+        "test_accuracy": run.test_accuracy,
+    }
+
+    if inspection.report.status == "ok":
+        score, cuts = inspection.lesions()
+        structure["measures"] = inspection.measures()
+        structure["lesions"] = {"score": score, "cuts": [cut.to_dict() for cut in cuts]}
+    if baseline:
+        accuracy = train_masked(run, inspection.data, inspection.seed)[1]
+        structure["random_mask"] = {"test_accuracy": accuracy}
+
+    atomic_write(_folder(run) / STRUCTURE, to_json(structure, indent=2))
+    return structure
+
+
+def write_report(inspection: Inspection, structure: dict) -> Path:
+    """Write report.html of an inspected run, given its structure.json; returns the path."""
+    path = _folder(inspection.run) / PAGE
+    atomic_write(path, page(inspection, structure).encode(errors="replace"))
+    return path
+
+
+def write_figures(inspection: Inspection) -> Iterator[Path]:
+    """Write every figure of an inspected run as PNG; the path of each."""
+    for name, figure in inspection.figures():
+        path = _folder(inspection.run) / FIGURES / f"{name}.png"
+        atomic_write(path, partial(_save, figure))
+        yield path
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, dpi=150, format="png")
+
+
+def _folder(run: Run) -> Path:
+    if run.folder is None:
+        raise InputError("run: was trained in memory; save it first")
+    return run.folder
+
+
+# ---- the command
 
 
 def add_inspect(parser: argparse.ArgumentParser) -> None:
-    """Judge the structure of a trained run. Prints the verdicts with their evidence, and writes structure.json."""
+    """Judge the structure of a trained run. Prints the verdicts with their evidence, and writes
+    structure.json."""
     parser.set_defaults(run=_inspect)
     parser.add_argument("folder", type=Path, metavar="RUN", help="run folder")
     parser.add_argument("--json", action="store_true", help="print structure.json and nothing else")
@@ -150,145 +252,110 @@ def add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline",
         action="store_true",
-        help="also train a random mask of equal density the same way",
+        help="also train a random mask of equal density in the same manner",
     )
     parser.add_argument(
         "--nulls",
         type=int,
-        default=1000,
+        default=N_DRAWS,
         metavar="N",
-        help="draws from each null model (default: 1000)",
+        help=f"draws from each null model (default: {N_DRAWS})",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the draws (default: 0)")
 
 
-def write_structure(seen: Inspection, *, baseline: bool = False) -> dict:
-    """Write structure.json of an inspected run; what it holds is returned too."""
-    run = seen.run
-    found = {
-        "run": str(run.folder),
-        "task": run.config.task,
-        **seen.report.to_dict(),
-        "test_accuracy": run.test_accuracy,
-    }
-    if seen.report.status == "ok":
-        score, cuts = seen.lesions()
-        found |= {
-            "measures": seen.measures(),
-            "lesions": {"score": score, "cuts": [cut.to_dict() for cut in cuts]},
-        }
-    if baseline:
-        found["random_mask"] = {"test_accuracy": train_masked(run, seen.data, seen.seed)[1]}
-    RunFolder(run.folder).write(STRUCTURE, _json(found).encode())
-    return found
-
-
-def write_report(seen: Inspection, found: dict) -> Path:
-    """Write report.html of an inspected run, given what is in its structure.json; returns the path."""
-    RunFolder(seen.run.folder).write(PAGE, page(seen, found).encode(errors="replace"))
-    return seen.run.folder / PAGE
-
-
 def _inspect(arguments: argparse.Namespace) -> int:
     run = load_run(arguments.folder)
+    check_folder(arguments.folder, new=False, flag="RUN")
+    if arguments.figures:
+        check_folder(arguments.folder / FIGURES, new=False, flag="--figures")
     try:
-        seen = Inspection(run, arguments.nulls, arguments.seed)
+        inspection = Inspection(run, arguments.nulls, arguments.seed)
     except ValueError as error:
-        raise InputError(
-            str(error).replace("n_null", "--nulls").replace("seed must", "--seed must")
-        ) from None
-    found = write_structure(seen, baseline=arguments.baseline)
+        message = str(error).replace("n_null", "--nulls").replace("seed must", "--seed must")
+        raise InputError(message) from None
+
+    structure = write_structure(inspection, baseline=arguments.baseline)
     if arguments.json:
-        print(_json(found))
+        print(to_json(structure, indent=2))
     else:
-        _print(seen, found)
-    if arguments.figures and seen.report.status == "ok":
-        (arguments.folder / FIGURES).mkdir(exist_ok=True)
-        for name, figure in seen.figures():
-            path = arguments.folder / FIGURES / f"{name}.png"
-            figure.savefig(path, dpi=150)
+        _print(inspection, structure)
+
+    if arguments.figures and inspection.report.status == "ok":
+        for path in write_figures(inspection):
             print(f"figure {path}", file=sys.stderr)
     if arguments.html:
-        print(f"page {write_report(seen, found)}", file=sys.stderr)
+        print(f"page {write_report(inspection, structure)}", file=sys.stderr)
     return 0
 
 
-def _print(seen: Inspection, found: dict) -> None:
-    console, report = Console(), seen.report
-    console.print(Text(f"{report.summary}", style="bold"))
-    if seen.run.status != "ok":
-        console.print(
-            Text(
-                f"status {seen.run.status} after {seen.run.steps_done:,} of {seen.run.config.steps:,} steps"
-            )
-        )
-    if report.status == "ok" and not seen.learned:
-        console.print(Text(AT_CHANCE))
-    score = f"test {seen.score_name} {seen.run.test_accuracy:.4f}"
-    console.print(
-        Text(f"depth {report.depth}, {report.n_used_weights:,} weights used, {score}")
-        if report.status == "ok"
-        else Text("no path of weights leads from an input to an output in the iterations there are")
-    )
-    if report.threshold.dropped:
-        cut = report.threshold
-        console.print(
-            Text(
-                f"weights up to {cut.value:.3g} count as zero: {cut.dropped:,} weights, {cut.dropped_mass:.0%} of sum |W|"
-            )
-        )
-    verdicts = Table("verdict", "present", "effect", "p", "effect is")
-    for name, verdict in report.verdicts.items():
-        p = "" if verdict.p_value is None else f"{verdict.p_value:.3g}"
-        effect = f"{verdict.effect:.3f}" if judging.judged(verdict) else "not judged"
-        verdicts.add_row(
-            name, "yes" if verdict.present else "no", effect, p, verdict.evidence["effect_is"]
-        )
-    console.print(verdicts)
-    if report.status != "ok":
+def _print(inspection: Inspection, structure: dict) -> None:
+    """Print the verdicts, and what was measured beside them."""
+    console = Console()
+    for k, line in enumerate(_headline(inspection)):
+        console.print(Text(line, style="" if k else "bold"))
+    console.print(_verdicts(inspection.report))
+    if inspection.report.status != "ok":
         return
-    cuts = found["lesions"]["cuts"]
-    if cuts:
-        table = Table(
-            "cut",
-            "how many",
-            "score lost",
-            "lost by random cuts",
-            title=f"lesions, of {found['lesions']['score']:.3f}",
-        )
-        for cut in cuts:
-            random_loss = (
-                found["lesions"]["score"] - float(np.median(cut["random_scores"]))
-                if cut["random_scores"]
-                else None
-            )
-            table.add_row(
-                cut["name"],
-                f"{cut['count']} {cut['kind']}",
-                f"{cut['lost']:.3f}",
-                "" if random_loss is None else f"{random_loss:.3f}",
-            )
-        console.print(table)
-    console.print(
-        Text("  ".join(f"{name} {value:.3f}" for name, value in found["measures"].items()))
-    )
-    if "random_mask" in found:
-        accuracy = found["random_mask"]["test_accuracy"]
+
+    if structure["lesions"]["cuts"]:
+        console.print(_lesions(structure["lesions"]))
+    measures = [f"{name} {value:.3f}" for name, value in structure["measures"].items()]
+    console.print(Text("  ".join(measures)))
+    if "random_mask" in structure:
+        accuracy = structure["random_mask"]["test_accuracy"]
         console.print(
             Text(
-                f"random mask of equal density, trained for the task alone: test {seen.score_name} {accuracy:.4f}"
+                "random mask of equal density, trained for the task alone: "
+                f"test {inspection.score_name} {accuracy:.4f}"
             )
         )
 
 
-def _json(found: dict) -> str:
-    return json.dumps(_plain(found), indent=2, allow_nan=False)
+def _headline(inspection: Inspection) -> Iterator[str]:
+    """Lines that stand above the table of verdicts."""
+    run = inspection.run
+    report = inspection.report
+    yield report.summary
+    if run.status != "ok":
+        yield f"status {run.status} after {run.steps_done:,} of {run.config.steps:,} steps"
+
+    if report.status == "ok":
+        if not inspection.learned:
+            yield AT_CHANCE
+        score = f"test {inspection.score_name} {run.test_accuracy:.4f}"
+        yield f"depth {report.depth}, {report.n_used_weights:,} weights used, {score}"
+    else:
+        yield "no path of weights leads from an input to an output in the iterations there are"
+
+    cut = report.threshold
+    if cut.dropped:
+        yield (
+            f"weights up to {cut.value:.3g} count as zero: {cut.dropped:,} weights, "
+            f"{cut.dropped_mass:.0%} of sum |W|"
+        )
 
 
-def _plain(value: object) -> object:
-    """JSON has no NaN: it becomes null."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+def _verdicts(report: StructureReport) -> Table:
+    """A row for each verdict."""
+    table = Table("verdict", "present", "effect", "p", "effect is")
+    for name, verdict in report.verdicts.items():
+        present = "yes" if verdict.present else "no"
+        effect = f"{verdict.effect:.3f}" if judging.judged(verdict) else "not judged"
+        p = "" if verdict.p_value is None else f"{verdict.p_value:.3g}"
+        table.add_row(name, present, effect, p, verdict.evidence["effect_is"])
+    return table
+
+
+def _lesions(structure: dict) -> Table:
+    """A row for each structure that was cut."""
+    score = structure["score"]
+    names = ("cut", "how many", "score lost", "lost by random cuts")
+    table = Table(*names, title=f"lesions, of {score:.3f}")
+    for cut in structure["cuts"]:
+        lost_at_random = ""
+        if cut["random_scores"]:
+            lost_at_random = f"{score - float(np.median(cut['random_scores'])):.3f}"
+        count = f"{cut['count']} {cut['kind']}"
+        table.add_row(cut["name"], count, f"{cut['lost']:.3f}", lost_at_random)
+    return table

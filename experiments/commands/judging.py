@@ -1,4 +1,7 @@
-"""From a run to a verdict: how every experiment here analyses a trained network, on its task's validation data."""
+"""From a run to a verdict.
+
+How every experiment here analyses a trained network, on its task's validation data.
+"""
 
 import numpy as np
 import torch
@@ -8,69 +11,95 @@ from analysis import StructureReport, Verdict, analyse, flat_network
 from analysis.forward import forward
 from urn import InputError, Run
 from urn.data.tasks import Dataset, task_options
+from urn.network.wiring import SYMBOL_MODES
 
 MAX_SAMPLES = 500
-"""Validation samples that are enough to see what varies: analysis holds neurons x iterations x samples."""
+"""Validation samples that are enough to see what varies. By judgement: analysis holds neurons x
+iterations x samples."""
+
 CHANCE = 0.01
-"""p below which an accuracy is not chance."""
+"""p below which an accuracy is not chance. By judgement: stricter than the usual 0.05, for a sweep
+asks it of hundreds of networks."""
+
+FAINT = 1e-6
+"""Range of an activity up to which it does not vary: above rounding in float64, far below a
+signal."""
 
 
 def task_data(run: Run) -> Dataset:
-    """The data of a run's task.
+    """Load the data of a run's task.
 
-    Raises:
-        InputError: where they are gone, or no longer have the size that the network was trained on.
+    Raises
+    ------
+    InputError
+        Where they are gone, or no longer have the size that the network was trained on.
     """
     config = run.config
     data = task_options(config.task, config.task_options).load()
     if (data.n_inputs, data.n_outputs) != (run.n_inputs, run.n_outputs):
         raise InputError(
-            f"{config.task_options.get('path', config.task)}: {data.n_inputs} inputs and {data.n_outputs} outputs, "
-            f"where the network has {run.n_inputs} and {run.n_outputs}"
+            f"{config.task_options.get('path', config.task)}: {data.n_inputs} inputs and "
+            f"{data.n_outputs} outputs, where the network has {run.n_inputs} and {run.n_outputs}"
         )
     return data
 
 
 def learned(accuracy: float | None, data: Dataset) -> bool:
-    """Whether a validation accuracy is better than chance: than one answer always, the best one.
+    """Whether a validation accuracy is better than chance: than the best constant answer.
 
-    A one-sided binomial test at CHANCE on classes and symbols. For regression, whether a correlation of sqrt(R^2) would be
-    chance (Student's t; that of the answers is no smaller, for R^2 counts their mean and scale against them).
+    Parameters
+    ----------
+    accuracy : float or None
+        Share of right answers on validation data; R^2 for regression.
+    data : Dataset
+        With the validation targets that were to be met.
+
+    Notes
+    -----
+    A one-sided binomial test at CHANCE on classes and symbols. For regression, whether a
+    correlation of sqrt(R^2) would be chance (Student's t); that of the answers is no smaller, for
+    R^2 counts their mean and scale against them.
     """
     if accuracy is None or not np.isfinite(accuracy):
         return False
+
     n = len(data.validation[1])
     if data.kind == "regression":
-        left = max(1 - accuracy, 1e-12)  # of the variance
-        return bool(
-            accuracy > 0 and n > 2 and t.sf(np.sqrt(accuracy * (n - 2) / left), n - 2) < CHANCE
-        )
+        rest = max(1 - accuracy, 1e-12)  # of the variance
+        if accuracy <= 0 or n <= 2:
+            return False
+        return bool(t.sf(np.sqrt(accuracy * (n - 2) / rest), n - 2) < CHANCE)
+
     y = data.validation[1].flatten()
     most = int(torch.bincount(y).max())
-    return bool(
-        binomtest(round(accuracy * len(y)), len(y), most / len(y), alternative="greater").pvalue
-        < CHANCE
-    )
+    hits = round(accuracy * len(y))
+    test = binomtest(hits, len(y), most / len(y), alternative="greater")
+    return bool(test.pvalue < CHANCE)
 
 
 def judged(verdict: Verdict) -> bool:
-    """Whether there was anything to judge: local layers take positions, and shared kernels take local layers."""
+    """Whether there was anything to judge.
+
+    Local layers take positions, and shared kernels take local layers.
+    """
     return verdict.p_value is not None or verdict.name not in ("locally_connected", "convolutional")
 
 
 def arrays(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """W `(S, S)`, b `(S,)` and positions `(S, dim)` or None of a run, float64."""
-    positions = None if run.positions is None else run.positions.numpy().astype(float)
-    return run.weights.numpy().astype(float), run.biases.numpy().astype(float), positions
+    flat = run.flat()
+    positions = flat["positions"]
+    if positions is not None:
+        positions = positions.astype(float)
+    return flat["weights"].astype(float), flat["biases"].astype(float), positions
 
 
 def samples(data: Dataset) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
-    """Validation inputs `(B, d_in)` and targets that a network is judged on; None for symbol streams."""
+    """Validation inputs `(B, d_in)` and targets to judge a network on; None for symbol streams."""
     if data.kind == "stream":
         return None, None
-    return data.validation[0][:MAX_SAMPLES].numpy().astype(float), data.validation[1][
-        :MAX_SAMPLES
-    ].numpy()
+    x, y = data.validation
+    return x[:MAX_SAMPLES].numpy().astype(float), y[:MAX_SAMPLES].numpy()
 
 
 def judge(
@@ -82,21 +111,33 @@ def judge(
     threshold: float | None = None,
     sweep: bool = True,
 ) -> StructureReport:
-    """`analyse` on the weights of a run and the validation samples of its task. A `threshold` takes the place of the rule."""
-    W, b, positions = arrays(run)
+    """`analyse` a run on the validation samples of its task.
+
+    Parameters
+    ----------
+    run : Run
+        The network.
+    data : Dataset
+        The data of its task.
+    n_null : int
+        Draws from each null model.
+    seed : int
+        Of these draws.
+    threshold : float, optional
+        Weights up to it count as zero; in place of the rule.
+    sweep : bool
+        Whether to report how the structure depends on the threshold.
+    """
+    flat = run.flat()
+    if flat["input_mode"] in SYMBOL_MODES:
+        flat["input_mode"] = "clamped"  # a symbol stays on the inputs while the network computes
+    if threshold is not None:
+        flat["threshold"] = threshold
     return analyse(
-        W,
-        b,
-        n_inputs=data.n_inputs,
-        n_outputs=data.n_outputs,
-        n_iterations=run.config.n_iterations,
-        positions=positions,
+        **flat,
         inputs=samples(data)[0],
-        input_mode="clamped" if data.kind == "stream" else run.config.input_mode,
-        activation=run.config.activation,
         n_null=n_null,
         seed=seed,
-        threshold=run.flat()["threshold"] if threshold is None else threshold,
         sweep=sweep,
     )
 
@@ -107,12 +148,24 @@ def activity(run: Run, data: Dataset) -> np.ndarray:
 
 
 def shared_neurons(W: np.ndarray, N: np.ndarray, n_outputs: int) -> int:
-    """Neurons that vary over the data at several iterations and are each time on a path from inputs to outputs.
+    """Count neurons that work at several iterations.
 
-    Stricter than the verdict `recurrent`, which leaves out faint echoes: here any firing counts. N is `(I + 1, B, S)`.
+    Those that vary over the data at several iterations and are each time on a path from inputs to
+    outputs. Stricter than the verdict `recurrent`, which leaves out faint echoes: here any firing
+    counts.
+
+    Parameters
+    ----------
+    W : (S, S) array
+        Weights.
+    N : (I + 1, B, S) array
+        Activity.
+    n_outputs : int
+        How many neurons at the end of S are outputs.
     """
-    varies = np.ptp(N, axis=1) > 1e-6  # (I+1, S)
+    varies = np.ptp(N, axis=1) > FAINT  # (I + 1, S)
     varies[-1] = np.arange(len(W)) >= len(W) - n_outputs
+
     linked = W != 0
     used = [varies[0]]
     for now in varies[1:]:

@@ -1,44 +1,110 @@
-"""`urn sweep`: train a sweep file's points, go on with what was begun, say how far it is, write tables, pictures, a page."""
+"""`urn sweep`: train a sweep, go on with it, say how far it is, draw it, write it as a table."""
 
 import argparse
-import functools
 import os
 import shlex
 import sys
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from types import TracebackType
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from experiments.commands.workers import Observer
 from experiments.sweeps import tables
 from experiments.sweeps.plan import Plan, read_plan
-from experiments.sweeps.store import DATABASE, DONE, Store
+from experiments.sweeps.schema import DATABASE
+from experiments.sweeps.store import DONE, Store
 from urn import InputError
 from urn.cli import Interrupt
+from urn.outputs import check_file, check_folder
 from urn.training.progress import bars
 
 SECONDS_BETWEEN_LINES = 10.0
+"""Of progress, without a terminal. By judgement: six lines a minute."""
+
+SECONDS_BETWEEN_BARS = 1.0
+"""Of progress, in a terminal: each counts the points of the store."""
+
+MOST_WORKERS = 1000
+"""By judgement: more processes than any machine has cores."""
+
+# ---- what can be asked
 
 
 def add_sweep(parser: argparse.ArgumentParser) -> None:
-    """Sweep over strengths and see what emerges where. `urn sweep SWEEP.toml` trains every point; a folder in its place, with
-    --resume, --status or --to, is a sweep that was begun; `urn sweep plot DIR` draws its
-    pictures, and a page with links to the networks."""
-    parser.set_defaults(run=_sweep)
-    parser.add_argument(
-        "what",
-        metavar="SWEEP.toml|DIR|plot",
-        help="a sweep file, the folder of a sweep, or the word plot",
+    """Sweep over strengths and see what emerges where. `urn sweep run SWEEP.toml` trains every
+    point; resume, status, plot and table take the folder of a sweep that was begun."""
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for name, (text, add) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        add(command)
+
+    # The spelling of before is translated first, for one release.
+    parse = parser.parse_known_args
+
+    def translated(
+        words: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        words = list(sys.argv[1:] if words is None else words)
+        new = translate(words)
+        arguments, rest = parse(new, namespace)
+        if new != words:
+            arguments.run = partial(_with_hint, new, arguments.run)
+        return arguments, rest
+
+    parser.parse_known_args = translated  # type: ignore[method-assign,assignment]
+
+
+def translate(words: list[str]) -> list[str]:
+    """The words after `urn sweep` in today's spelling: the command comes first."""
+    if not words or words[0] in COMMANDS or {"-h", "--help"} & set(words):
+        return words
+
+    for command in ("status", "resume"):
+        if f"--{command}" in words:
+            return [command, *(word for word in words if word != f"--{command}")]
+    is_table = any(word == "--to" or word.startswith("--to=") for word in words)
+    return ["table" if is_table else "run", *words]
+
+
+def _with_hint(
+    words: list[str], run: Callable[[argparse.Namespace], int], arguments: argparse.Namespace
+) -> int:
+    """Run a command that was spelled as before, and then say how it is spelled now."""
+    status = run(arguments)
+    print(
+        f"urn: this spelling ends with the next release; now: urn sweep {shlex.join(words)}",
+        file=sys.stderr,
     )
+    return status
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_run)
+    parser.add_argument("file", type=Path, metavar="SWEEP.toml", help="a sweep file")
+    _add_training(parser)
+
+
+def _add_resume(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_resume)
     parser.add_argument(
-        "folder", nargs="?", type=Path, metavar="DIR", help="after plot: the folder of a sweep"
-    )
-    parser.add_argument(
-        "--out",
+        "begun",
         type=Path,
-        metavar="DIR",
-        help="folder to write (default: sweeps/NAME; plot: DIR/figures)",
+        metavar="DIR|SWEEP.toml",
+        help="the folder of a sweep; or its file, which is begun if it was not",
+    )
+    _add_training(parser)
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    """Flags of the commands that train."""
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder to write (default: sweeps/NAME)"
     )
     parser.add_argument(
         "--workers", type=int, metavar="N", help="processes that train (default: 2, on a GPU 1)"
@@ -55,130 +121,204 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
         help="with --engine ray: a running cluster (default: start one here)",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress")
-    drawn = parser.add_argument_group("plot")
-    drawn.add_argument(
-        "--x",
-        metavar="FIELD",
-        help="field along the horizontal axis of the maps (default: the first that varies)",
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of a sweep")
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_status)
+    _add_folder(parser)
+
+
+def _add_table(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_table)
+    _add_folder(parser)
+    parser.add_argument(
+        "--to",
+        choices=tables.FORMATS,
+        default="csv",
+        metavar="FORMAT",
+        help="csv or parquet (default: csv)",
     )
-    drawn.add_argument(
-        "--y", metavar="FIELD", help="field along the vertical axis (default: the next one)"
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="file to write (default: DIR/sweep.FORMAT)"
     )
-    drawn.add_argument(
+    parser.add_argument("--force", action="store_true", help="overwrite what --out names")
+
+
+def _add_plot(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_plot)
+    _add_folder(parser)
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder to write (default: DIR/figures)"
+    )
+    fields = {
+        "--x": "field along the horizontal axis of the maps (default: the first that varies)",
+        "--y": "field along the vertical axis (default: the next)",
+    }
+    for flag, text in fields.items():
+        parser.add_argument(flag, metavar="FIELD", help=text)
+
+    parser.add_argument(
         "--at",
         action="append",
         metavar="FIELD=VALUE",
         help="hold a field that is on no axis (default: its middle)",
     )
-    drawn.add_argument(
+    parser.add_argument(
         "--measure",
         action="append",
         metavar="COLUMN",
         help="draw a heat map of this column; may be repeated",
     )
-    drawn.add_argument(
+    parser.add_argument(
         "--plane", nargs=2, metavar="COLUMN", help="the two measures of the structure plane"
     )
-    drawn.add_argument(
+    parser.add_argument(
         "--point",
         action="append",
         type=int,
         metavar="N",
         help="draw how the structure of this point formed",
     )
-    drawn.add_argument(
+    parser.add_argument("--force", action="store_true", help="overwrite pictures in --out")
+    parser.add_argument(
         "--reports",
         action="store_true",
         help="write the reports of networks that have none, linked in DIR/index.html",
     )
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on with a sweep that was begun, or help another process",
-    )
-    instead.add_argument(
-        "--status", action="store_true", help="print how far it is, and what came out so far"
-    )
-    instead.add_argument(
-        "--to", choices=tables.FORMATS, metavar="FORMAT", help="write a table: csv or parquet"
-    )
+    parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
-def _sweep(arguments: argparse.Namespace) -> int:
-    if arguments.workers is not None and not 1 <= arguments.workers <= 1000:
-        raise InputError(f"--workers: must be from 1 to 1000, not {arguments.workers}")
+COMMANDS = {
+    "run": ("train every point of a sweep file", _add_run),
+    "resume": ("go on with a sweep that was begun, or help another process", _add_resume),
+    "status": ("print how far a sweep is, and which architectures came out", _add_status),
+    "plot": ("draw the pictures of a sweep, and a page that links to its networks", _add_plot),
+    "table": ("write a table of a sweep, a row a point that is done", _add_table),
+}
+"""What follows `urn sweep`: what it does, and what adds its arguments to a parser."""
+
+
+# ---- training
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    _check_training(arguments)
+    if arguments.file.is_dir():
+        raise InputError(
+            f"{arguments.file}: a folder; urn sweep resume goes on with it, status, plot and table "
+            "read it"
+        )
+    plan = read_plan(arguments.file)
+    return _begin(plan, _folder_of(arguments.file, arguments.out), arguments)
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    _check_training(arguments)
+    if arguments.begun.is_dir() or not arguments.begun.exists():
+        with Store(arguments.begun) as store:
+            return _train(store, store.plan(), arguments)
+
+    plan = read_plan(arguments.begun)
+    folder = _folder_of(arguments.begun, arguments.out)
+    if not (folder / DATABASE).exists():
+        return _begin(plan, folder, arguments)
+    with Store(folder) as store:
+        store.check_same(plan)
+        return _train(store, plan, arguments)
+
+
+def _check_training(arguments: argparse.Namespace) -> None:
+    """Raise InputError for flags that cannot be, or do not go together."""
+    if arguments.workers is not None and not 1 <= arguments.workers <= MOST_WORKERS:
+        raise InputError(f"--workers: must be from 1 to {MOST_WORKERS}, not {arguments.workers}")
     if arguments.address and arguments.engine != "ray":
         raise InputError("--address: belongs to --engine ray")
-    if arguments.what == "plot":
-        return _plot(arguments)
-    if arguments.folder:
-        raise InputError(f"{arguments.folder}: only plot takes a second word")
-    for flag in ("x", "y", "at", "measure", "plane", "point", "reports"):
-        if getattr(arguments, flag):
-            raise InputError(f"--{flag}: belongs to urn sweep plot")
-    what = Path(arguments.what)
-    if arguments.status or arguments.to:
-        with Store(what) as store:
-            return (
-                show(store)
-                if arguments.status
-                else tables.write(store, arguments.to, arguments.out)
-            )
-    if what.is_dir():
-        if not arguments.resume:
-            raise InputError(
-                f"{what}: a folder; give --resume, --status or --to with it, or a sweep file"
-            )
-        with Store(what) as store:
-            return _train(store, store.plan(), arguments)
-    plan, folder = read_plan(what), arguments.out or Path("sweeps") / what.stem
-    if arguments.resume and (folder / DATABASE).exists():
-        with Store(folder) as store:
-            store.check_same(plan)
-            return _train(store, plan, arguments)
-    Store.check_new(folder)
-    from experiments.sweeps.engine import (
-        check,  # with all that trains and analyses; tables need none of it
-    )
+
+
+def _folder_of(file: Path, out: Path | None) -> Path:
+    return out or Path("sweeps") / file.stem
+
+
+def _begin(plan: Plan, folder: Path, arguments: argparse.Namespace) -> int:
+    """Make a new store and train its points."""
+    check_folder(folder)
+
+    # Imported here: tables and pictures need nothing of what trains and analyses.
+    from experiments.sweeps.engine import check
 
     check(plan)
     with Store.create(folder, plan) as store:
         return _train(store, plan, arguments)
 
 
-def _plot(arguments: argparse.Namespace) -> int:
-    from experiments.sweeps.page import write_page, write_reports
-    from experiments.sweeps.pictures import FIGURES, Pictures, Wanted
+def _train(store: Store, plan: Plan, arguments: argparse.Namespace) -> int:
+    """Train what is left to do in a store."""
+    from experiments.sweeps.engine import Engine
 
-    if not arguments.folder:
-        raise InputError("plot: give the folder of a sweep with it")
-    for flag in ("resume", "status", "to", "workers", "address"):
-        if getattr(arguments, flag):
-            raise InputError(f"--{flag}: does not go with plot")
-    if arguments.engine != "local":
-        raise InputError("--engine: does not go with plot")
-    at = {}
-    for text in arguments.at or ():
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise InputError(f"--at {text}: must be FIELD=VALUE")
-        at[name] = value
-    given = {"measures": arguments.measure, "plane": arguments.plane, "points": arguments.point}
-    wanted = Wanted(
+    make: Callable[..., Engine] = Engine
+    if arguments.engine == "ray":
+        from experiments.sweeps.on_ray import RayEngine
+
+        make = partial(RayEngine, address=arguments.address)
+
+    on_cpu = plan.points[0].config.device == "cpu"
+    workers = arguments.workers or (min(2, os.cpu_count() or 1) if on_cpu else 1)
+    with _Watch(store, arguments.quiet) as observer, Interrupt() as interrupted:
+        make(store, plan, workers, observer, interrupted).run()
+
+    show(store)
+    if not interrupted():
+        return 0
+    print(f"go on with: urn sweep resume {shlex.quote(str(store.folder))}")
+    return 130
+
+
+# ---- reading
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    with Store(arguments.folder) as store:
+        return show(store)
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    with Store(arguments.folder) as store:
+        path = arguments.out or arguments.folder / f"sweep.{arguments.to}"
+        check_file(path, force=arguments.force or arguments.out is None)
+        return tables.write(store, arguments.to, path)
+
+
+def _plot(arguments: argparse.Namespace) -> int:
+    # Imported here: what draws takes its time to load.
+    from experiments.sweeps.page import write_page, write_reports
+    from experiments.sweeps.pictures import FIGURES, Choice, Pictures
+
+    choice = Choice(
         arguments.x,
         arguments.y,
-        at,
-        **{name: tuple(value) for name, value in given.items() if value},
+        _held(arguments.at or ()),
+        measures=arguments.measure,
+        plane=arguments.plane,
+        points=arguments.point or (),
     )
     with Store(arguments.folder) as store:
-        pictures, figures = Pictures(store, wanted), []
-        for figure in pictures.write(arguments.out or store.folder / FIGURES):
+        folder = arguments.out or store.folder / FIGURES
+        _check_pictures(folder, force=arguments.force or arguments.out is None)
+        check_folder(store.folder, new=False, flag="DIR")
+
+        pictures = Pictures(store, choice)
+        figures = []
+        for figure in pictures.write(folder):
             figures.append(figure)
             print(figure)
         print(write_page(pictures, figures))
         if not arguments.reports:
             return 0
+
         try:
             with Interrupt() as interrupted:
                 for k, n, report in write_reports(store, interrupted):
@@ -189,83 +329,86 @@ def _plot(arguments: argparse.Namespace) -> int:
     return 130 if interrupted() else 0
 
 
-def _train(store: Store, plan: Plan, arguments: argparse.Namespace) -> int:
-    from experiments.sweeps.engine import Engine
+def _check_pictures(folder: Path, force: bool) -> None:
+    """Raise InputError for a folder that pictures cannot go to, or that holds some already."""
+    check_folder(folder, new=False)
+    if not force and any(folder.glob("*.png")):
+        raise InputError(f"--out: {folder} holds pictures already; --force overwrites them")
 
-    if arguments.engine == "ray":
-        from experiments.sweeps.on_ray import RayEngine
 
-        make = functools.partial(RayEngine, address=arguments.address)
-    else:
-        make = Engine
-    on_cpu = plan.points[0].config.device == "cpu"
-    workers = arguments.workers or (min(2, os.cpu_count() or 1) if on_cpu else 1)
-    with _Watch(store, arguments.quiet) as tell, Interrupt() as interrupted:
-        make(store, plan, workers, tell, interrupted).run()
-    show(store)
-    if not interrupted():
-        return 0
-    print(f"go on with: urn sweep --resume {shlex.quote(str(store.folder))}")
-    return 130
+def _held(texts: Sequence[str]) -> dict[str, str]:
+    """{field: value} of FIELD=VALUE."""
+    held = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--at {text}: must be FIELD=VALUE")
+        held[name] = value
+    return held
 
 
 def show(store: Store) -> int:
-    """How many points have which status, and which architectures came out."""
-    found = store.count()
-    done = sum(found[status] for status in DONE)
+    """Print how many points have which status, and which architectures came out."""
     console = Console()
-    console.print(
-        f"{store.folder}: {done:,} of {found.total():,} points done", highlight=False, markup=False
-    )
+    points = store.count()
+    done = sum(points[status] for status in DONE)
+    console.print(Text(f"{store.folder}: {done:,} of {points.total():,} points done"))
+
     table = Table("status", "points", box=None)
-    for status, n in found.most_common():
-        table.add_row(status, f"{n:,}")
+    for status, n in points.most_common():
+        table.add_row(Text(status), f"{n:,}")
     console.print(table)
-    if done:
-        table = Table(
-            "architecture", "networks", "validation", "connections used", box=None, title="medians"
-        )
-        for name, n, accuracy, used in store.architectures():
-            table.add_row(
-                str(name),
-                f"{n:,}",
-                *(
-                    "" if x is None else f"{x:{form}}"
-                    for x, form in ((accuracy, ".4f"), (used, ",.0f"))
-                ),
-            )
-        console.print(table)
+    if not done:
+        return 0
+
+    names = ("architecture", "networks", "validation", "connections used")
+    table = Table(*names, box=None, title="medians")
+    for name, n, accuracy, used in store.architectures():
+        medians = [
+            "" if accuracy is None else f"{accuracy:.4f}",
+            "" if used is None else f"{used:,.0f}",
+        ]
+        table.add_row(Text(str(name)), f"{n:,}", *medians)
+    console.print(table)
     return 0
 
 
 class _Watch:
     """Progress of a sweep: a bar of points in a terminal, plain lines elsewhere."""
 
-    def __init__(self, store: Store, quiet: bool):
-        self.store, self.quiet, self.last = store, quiet, time.monotonic()
-        self.console, self.now = Console(stderr=True), {}
+    def __init__(self, store: Store, quiet: bool) -> None:
+        self.store = store
+        self.quiet = quiet
+        self.last = time.monotonic()
+        self.console = Console(stderr=True)
         self.progress = bars(self.console)
 
-    def __enter__(self):
+    def __enter__(self) -> Observer:
         if self.console.is_terminal and not self.quiet:
             self.bar = self.progress.add_task("points", total=self.store.count().total(), now="")
             self.progress.start()
-        return self._tell
+        return self._observe
 
-    def __exit__(self, *_):
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.progress.stop()
 
-    def _tell(self, number: int, step: int, steps: int, text: str) -> None:
-        pause = 1.0 if self.console.is_terminal else SECONDS_BETWEEN_LINES
+    def _observe(self, number: int, step: int, steps: int, text: str) -> None:
+        is_terminal = self.console.is_terminal
+        pause = SECONDS_BETWEEN_BARS if is_terminal else SECONDS_BETWEEN_LINES
         if self.quiet or time.monotonic() - self.last < pause:
             return
         self.last = time.monotonic()
-        found = self.store.count()
-        done, now = (
-            sum(found[status] for status in DONE),
-            f"population {number}, step {step}/{steps}  {text}",
-        )
-        if self.console.is_terminal:
+
+        points = self.store.count()
+        done = sum(points[status] for status in DONE)
+        now = f"population {number}, step {step}/{steps}  {text}"
+        if is_terminal:
             self.progress.update(self.bar, completed=done, now=now)
         else:
-            print(f"{done} of {found.total()} points done; {now}", file=sys.stderr, flush=True)
+            line = f"{done} of {points.total()} points done; {now}"
+            print(line, file=sys.stderr, flush=True)

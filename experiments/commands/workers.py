@@ -1,4 +1,7 @@
-"""Worker processes that train: they tell how far they are, stop when asked to, and never outlive who started them."""
+"""Worker processes that train.
+
+They tell their parent how far they are, stop when asked to, and never outlive it.
+"""
 
 import atexit
 import json
@@ -10,6 +13,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from functools import cache
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Event
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -17,36 +24,76 @@ from threadpoolctl import threadpool_limits
 from urn import TrainConfig
 from urn.data.tasks import Dataset, task_options
 from urn.training.progress import describe
+from urn.training.trainer import Trainer
 
 SECONDS_BETWEEN_REPORTS = 0.5
+"""By judgement: a bar that moves twice a second, and a queue that costs nothing."""
 
-Work = Callable  # (job, report, stop) -> what came out, or None when stopped; a function that can be imported by name
-Tell = Callable[[int, int, int, str], None]  # (number of the job, step, steps, text)
+SECONDS_TO_WAIT = 0.2
+"""For jobs that end, before progress is passed on. By judgement: shorter than a report."""
 
-_said = _stop = _number = (
-    None  # the worker's end of the line to its parent, and the number of its job
-)
+Observer = Callable[[int, int, int, str], None]
+"""Is told of progress: number of the job, step, steps, text."""
+
+
+class Job(Protocol):
+    """What a worker is given; it trains `configs` together."""
+
+    @property
+    def configs(self) -> tuple[TrainConfig, ...]:
+        """The networks of the job."""
+        ...
+
+
+Work = Callable[..., Any]
+"""(job, report, stop) -> the result, or None when stopped; a function that can be imported."""
+
+
+class _Line:
+    """The worker's end of the line to its parent. Empty outside a worker."""
+
+    queue: SimpleQueue | None = None
+    stop: Event | None = None
+    number: int = 0
 
 
 class Workers:
-    """`n` processes that share the threads there are. A job has `configs`, what it trains together.
+    """`n` processes that share the threads there are.
 
     Left as a context, it asks all to stop, and waits until they have saved what can be resumed.
+
+    Parameters
+    ----------
+    n : int
+        How many processes.
+    work : callable
+        What a process does with a job.
+    observer : callable
+        Is told of the progress of every job.
     """
 
-    def __init__(self, n: int, work: Work, tell: Tell):
+    def __init__(self, n: int, work: Work, observer: Observer) -> None:
         context = multiprocessing.get_context("spawn")
-        self.n, self.work, self.tell, self.running = n, work, tell, {}
-        self.said, self.stop = context.SimpleQueue(), context.Event()
-        threads = max(1, torch.get_num_threads() // n)
-        self.pool = ProcessPoolExecutor(
-            n, context, _begin, (self.said, self.stop, os.getpid(), threads)
-        )
+        self.n = n
+        self.work = work
+        self.observer = observer
+        self.running: dict = {}
+        self.queue = context.SimpleQueue()
+        self.stop = context.Event()
 
-    def __enter__(self):
+        threads = max(1, torch.get_num_threads() // n)
+        arguments = (self.queue, self.stop, os.getpid(), threads)
+        self.pool = ProcessPoolExecutor(n, context, _begin, arguments)
+
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.stop.set()
         self.pool.shutdown(wait=True, cancel_futures=True)
 
@@ -55,28 +102,28 @@ class Workers:
         """Whether a process has nothing to do."""
         return len(self.running) < self.n
 
-    def submit(self, number: int, job) -> None:
+    def submit(self, number: int, job: Job) -> None:
         """Give a job to a process."""
         self.running[self.pool.submit(_work, number, self.work, job)] = job
 
     def ended(self) -> list[tuple]:
-        """(job, what came out) of those that ended in the last moments; passes on what the processes tell.
+        """(job, result) of those that ended in the last moments; passes progress on.
 
         Raises BrokenProcessPool when a process was killed.
         """
-        ended, _ = wait(self.running, timeout=0.2, return_when=FIRST_COMPLETED)
-        while not self.said.empty():
-            self.tell(*self.said.get())
+        ended, _ = wait(self.running, timeout=SECONDS_TO_WAIT, return_when=FIRST_COMPLETED)
+        while not self.queue.empty():
+            self.observer(*self.queue.get())
         return [(self.running.pop(future), future.result()) for future in ended]
 
 
-def _begin(said, stop, parent: int, threads: int) -> None:
+def _begin(queue: SimpleQueue, stop: Event, parent: int, threads: int) -> None:
     """Set a worker up: the parent handles interrupts, and no worker outlives it."""
-    global _said, _stop
-    _said, _stop = said, stop
+    _Line.queue = queue
+    _Line.stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
-    threadpool_limits(threads, user_api="blas")  # NumPy's
+    threadpool_limits(threads, user_api="blas")  # NumPy's threads are not torch's
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -84,9 +131,9 @@ def _begin(said, stop, parent: int, threads: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-    atexit.register(
-        os._exit, 0
-    )  # nothing of a worker need be taken apart, which takes longer than half a second
+
+    # Exit at once: taking a worker's modules apart takes longer than half a second.
+    atexit.register(os._exit, 0)
 
 
 def data_of(config: TrainConfig) -> Dataset:
@@ -101,19 +148,21 @@ def _loaded(task: str, options: str) -> Dataset:
 
 def say(step: int, steps: int, text: str) -> None:
     """Tell the parent how far the job in hand is; outside a worker nobody listens."""
-    if _said:
-        _said.put((_number, step, steps, text))
+    if _Line.queue:
+        _Line.queue.put((_Line.number, step, steps, text))
 
 
-def _work(number: int, work: Work, job):
-    global _number
-    last, _number = 0.0, number
+def _work(number: int, work: Work, job: Job) -> object:
+    """Do one job in a worker, telling the parent of it now and then."""
+    _Line.number = number
+    last = 0.0
 
-    def report(trainer) -> None:
+    def report(trainer: Trainer) -> None:
         nonlocal last
         if time.monotonic() - last >= SECONDS_BETWEEN_REPORTS:
             last = time.monotonic()
             say(trainer.step, trainer.config.steps, describe(trainer))
 
     say(0, job.configs[0].steps, "...")
-    return work(job, report, _stop.is_set)
+    assert _Line.stop is not None  # `_begin` has run
+    return work(job, report, _Line.stop.is_set)

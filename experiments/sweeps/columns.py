@@ -34,7 +34,7 @@ COLUMNS = {
 }
 """Columns of every sweep; the loss terms come on top, as R_weight and so on.
 
-used: on a path from inputs to outputs. density: used connections over ordered pairs of used neurons. path_depth: nonlinear
-nodes on a path, mean over the flow, and its standard deviation. A verdict is 0 or 1, with its p and its effect, which is
-missing where there was nothing to judge.
+used: on a path from inputs to outputs. density: used connections over ordered pairs of used
+neurons. path_depth: nonlinear nodes on a path, mean over the flow, and its standard deviation. A
+verdict is 0 or 1, with its p and its effect, which is missing where there was nothing to judge.
 """

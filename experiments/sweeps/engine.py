@@ -1,17 +1,21 @@
-"""Trains the points of a store as populations, in this process or in several, and keeps each with its row as it ends."""
+"""Trains the points of a store as populations, in this process or in several.
+
+Each network is kept with its row as its population ends.
+"""
 
 import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from experiments.commands.workers import Tell, Workers, data_of
-from experiments.sweeps.measure import measure
-from experiments.sweeps.plan import Plan
+from experiments.commands.workers import Observer, Workers, data_of
+from experiments.sweeps.measure import Row, measure
+from experiments.sweeps.plan import Plan, Point
 from experiments.sweeps.store import Store
 from urn import InputError, Run, TrainConfig, train_population
 from urn.population.build import COPIES
@@ -19,10 +23,23 @@ from urn.training.progress import describe
 from urn.training.trainer import Trainer
 
 POPULATION = 16
-"""Networks trained together on a CPU: what a step costs beside its kernels is then little for each; more gain nothing."""
+"""Networks trained together on a CPU. Measured (`experiments.benchmarks sweeps`): the cost of a
+step beside its kernels is then little for each; more gain nothing."""
+
 SHARE_OF_MEMORY = 0.5
+"""Of what is free that a population may take. By judgement: kernels need room to work in."""
+
 MOST_ATTEMPTS = 3
+"""How often a process may be killed over the same point. By judgement: twice is bad luck."""
+
 SECONDS_BETWEEN_BEATS = 20.0
+"""By judgement: fifteen heartbeats to `SECONDS_TO_DIE`."""
+
+MEMORY_UNKNOWN = 2**32
+"""Bytes taken to be free where the system does not say. By judgement: a small machine's."""
+
+Result = tuple[Run, Row, dict | None]
+"""A trained network, its row and its report."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +53,14 @@ class Batch:
 
 
 def check(plan: Plan) -> None:
-    """Raise InputError for points that no trainer takes: one of each kind of population is built, and let go."""
-    seen = {}
+    """Raise InputError for points that no trainer takes.
+
+    One of each kind of population is built, and let go.
+    """
+    kinds: dict[str, Point] = {}
     for point in plan.points:
-        seen.setdefault(point.shared, point)
-    for point in seen.values():
+        kinds.setdefault(point.shared, point)
+    for point in kinds.values():
         try:
             Trainer([point.config], data_of(point.config))
         except InputError as error:
@@ -52,66 +72,106 @@ def check(plan: Plan) -> None:
 
 def results(
     configs: tuple[TrainConfig, ...],
-    report: Callable | None = None,
+    report: Callable[[Trainer], None] | None = None,
     stop: Callable[[], bool] | None = None,
-) -> Iterator[tuple[Run, dict, dict | None]]:
-    """Train a population, then yield every network with its row and its report, analysed one by one. Nothing when stopped."""
-    data, begun = data_of(configs[0]), time.monotonic()
+) -> Iterator[Result]:
+    """Train a population, then yield every network with its row and its report.
+
+    They are analysed one by one. Nothing is yielded when training was stopped.
+    """
+    data = data_of(configs[0])
+    begun = time.monotonic()
     runs = train_population(list(configs), data=data, observer=report, stop=stop)
     if any(run.status == "interrupted" for run in runs):
         return
     seconds = (time.monotonic() - begun) / len(runs)
+
     for run in runs:
         begun = time.monotonic()
-        row, found = measure(run, data)
-        yield run, row | {"seconds": seconds, "analysis_seconds": time.monotonic() - begun}, found
+        row, structure = measure(run, data)
+        row |= {"seconds": seconds, "analysis_seconds": time.monotonic() - begun}
+        yield run, row, structure
 
 
 def train_batch(
-    batch: Batch, report: Callable | None = None, stop: Callable[[], bool] | None = None
+    batch: Batch,
+    report: Callable[[Trainer], None] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> list[int]:
     """Train a population and keep every network with its row. Returns the numbers kept."""
+    kept = []
     with Store(batch.folder, batch.owner) as store:
-        found = zip(batch.numbers, results(batch.configs, report, stop), strict=False)
-        return [number for number, result in found if store.finish(number, *result)]
+        # Not strict: nothing comes out of a population that was stopped.
+        pairs = zip(batch.numbers, results(batch.configs, report, stop), strict=False)
+        for number, result in pairs:
+            if store.finish(number, *result):
+                kept.append(number)
+    return kept
 
 
 def room(config: TrainConfig, waiting: int, workers: int) -> int:
-    """How many of `waiting` networks like this one a process trains together: as memory allows, and so that all have work."""
+    """How many of `waiting` networks like this a process trains together.
+
+    As many as memory allows, and so that all processes have work.
+    """
     share = -(-waiting // workers)
     if config.device != "cpu":
-        return max(1, min(share, _fitting(config, torch.cuda.mem_get_info(config.device)[0])))
+        free = torch.cuda.mem_get_info(config.device)[0]
+        return max(1, min(share, _fitting(config, free)))
     return max(1, min(POPULATION, max(share, 2), _fitting(config, _free_memory() // workers)))
 
 
 def _fitting(config: TrainConfig, free: int) -> int:
-    """Networks that fit into a share of `free` bytes: W with its gradient and moments, activity with its gradient."""
-    S, B, I = config.n_neurons, config.batch_size, config.n_iterations
+    """Networks that fit into a share of `free` bytes.
+
+    Each has W with its gradient and moments, and activity with its gradient.
+    """
+    S = config.n_neurons
+    activity = 4 * (config.n_iterations + 1) * config.batch_size * S
     size = torch.finfo(getattr(torch, config.dtype)).bits // 8
-    return int(SHARE_OF_MEMORY * free / (size * (COPIES * S**2 + 4 * (I + 1) * B * S)))
+    return int(SHARE_OF_MEMORY * free / (size * (COPIES * S**2 + activity)))
 
 
 def _free_memory() -> int:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not a Unix
-        return 2**32
+        return MEMORY_UNKNOWN
 
 
 # ---- all of them
 
 
 class Engine:
-    """Trains what is left to do in a store. `tell(number of the population, step, steps, text)` is called with progress."""
+    """Trains what is left to do in a store.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    plan : Plan
+        That it was made with.
+    workers : int
+        Processes that train; with 1 this process does.
+    observer : callable
+        Is told of the progress of every population.
+    stop : callable
+        Asked between steps; once it says True, what was begun is given back.
+    """
 
     def __init__(
-        self, store: Store, plan: Plan, workers: int, tell: Tell, stop: Callable[[], bool]
-    ):
-        self.store, self.plan, self.workers, self.tell, self.stop = store, plan, workers, tell, stop
-        self.n, self.beaten = 0, time.monotonic()
+        self, store: Store, plan: Plan, workers: int, observer: Observer, stop: Callable[[], bool]
+    ) -> None:
+        self.store = store
+        self.plan = plan
+        self.workers = workers
+        self.observer = observer
+        self.stop = stop
+        self.n_batches = 0
+        self.last_beat = time.monotonic()
 
     def run(self) -> None:
-        """Until nothing is left that no other process holds, or `stop()`. What was begun and not finished is given back."""
+        """Train until nothing is left that no other process holds, or `stop()`."""
         self.store.enrol()
         self.store.sweep_drafts()
         try:
@@ -122,47 +182,41 @@ class Engine:
     def _train(self) -> None:
         if self.workers == 1:
             self._run_here()
-        else:
-            while not self._run_in_workers():
-                pass
+            return
+        while not self._run_in_workers():
+            pass
 
     def _next(self) -> Batch | None:
-        numbers = self.store.claim(
-            lambda first, n: room(self.plan.points[first].config, n, self.workers)
-        )
+        """Points to train next, claimed; None where there are none."""
+        points = self.plan.points
+        numbers = self.store.claim(lambda first, n: room(points[first].config, n, self.workers))
         if not numbers:
             return None
-        configs = tuple(self.plan.points[number].config for number in numbers)
-        return Batch(self.store.folder, self.store.me, tuple(numbers), configs)
+        configs = tuple(points[number].config for number in numbers)
+        return Batch(self.store.folder, self.store.owner, tuple(numbers), configs)
 
     def _beat(self) -> None:
-        if time.monotonic() - self.beaten >= SECONDS_BETWEEN_BEATS:
-            self.beaten = time.monotonic()
+        if time.monotonic() - self.last_beat >= SECONDS_BETWEEN_BEATS:
+            self.last_beat = time.monotonic()
             self.store.beat()
 
     def _run_here(self) -> None:
         while not self.stop() and (batch := self._next()):
-            number = self.n
-            self.n += 1
+            train_batch(batch, partial(self._observe, self.n_batches), self.stop)
+            self.n_batches += 1
 
-            def report(trainer: Trainer, number: int = number) -> None:
-                self._beat()
-                self.tell(number, trainer.step, trainer.config.steps, describe(trainer))
-
-            train_batch(batch, report, self.stop)
+    def _observe(self, number: int, trainer: Trainer) -> None:
+        self._beat()
+        self.observer(number, trainer.step, trainer.config.steps, describe(trainer))
 
     def _run_in_workers(self) -> bool:
         """Returns False if a worker was killed and there is more to do."""
-        left = True
-        with Workers(self.workers, train_batch, self.tell) as crew:
-            while not self.stop() and (left or crew.running):
-                while left and crew.free and not self.stop():
-                    batch = self._next()
-                    left = batch is not None
-                    if batch:
-                        crew.submit(self.n, batch)
-                        self.n += 1
+        more = True
+        with Workers(self.workers, train_batch, self.observer) as crew:
+            while not self.stop() and (more or crew.running):
+                more = more and self._fill(crew)
                 self._beat()
+
                 batches = list(crew.running.values())
                 try:
                     crew.ended()
@@ -171,11 +225,22 @@ class Engine:
                     return False
         return True
 
+    def _fill(self, crew: Workers) -> bool:
+        """Give every free worker a population. Returns whether there may be more of them."""
+        while crew.free and not self.stop():
+            batch = self._next()
+            if batch is None:
+                return False
+            crew.submit(self.n_batches, batch)
+            self.n_batches += 1
+        return True
+
     def _give_back(self, numbers: list[int]) -> None:
-        """After a worker was killed: its points are begun again, unless it was them that killed it."""
+        """After a worker was killed: its points are begun again, unless they killed it."""
         self.store.release(numbers)
         worst, attempts = self.store.most_attempts(numbers)
         if attempts >= MOST_ATTEMPTS:
             raise InputError(
-                f"point {worst}: the process that trains it was killed {attempts} times; is there enough memory?"
+                f"point {worst}: the process that trains it was killed {attempts} times; "
+                "is there enough memory?"
             )

@@ -1,5 +1,7 @@
 """One row of plain numbers from a run and its report."""
 
+from typing import Any
+
 import numpy as np
 
 from analysis import StructureReport
@@ -7,47 +9,70 @@ from experiments.commands.judging import judge, judged, learned
 from experiments.sweeps.columns import EFFECTS
 from urn import Run
 from urn.data.tasks import Dataset
+from urn.io import null_for_nan
 
-N_NULL = 200
+N_DRAWS = 200
 """Draws from each null model: the fewest with which a verdict can be reached."""
+
 UNLEARNED = "nothing learned"
 """The architecture of a network at chance: what shape its remains have says nothing."""
 
+Row = dict[str, Any]
+"""Columns of a sweep, by name, with plain values."""
 
-def measure(run: Run, data: Dataset) -> tuple[dict, dict | None]:
-    """The row of one trained network, without its seconds, and its whole report, both plain; what could not be measured is
-    missing."""
-    row = {
+
+def measure(run: Run, data: Dataset) -> tuple[Row, dict | None]:
+    """Measure one trained network.
+
+    Parameters
+    ----------
+    run : Run
+        The network, with its history.
+    data : Dataset
+        The data of its task.
+
+    Returns
+    -------
+    row : dict
+        Its columns, all but the seconds; what could not be measured is missing or None.
+    report : dict or None
+        The whole report as plain types; None where there is no structure to report.
+    """
+    row: Row = {
         "status": run.status,
         "architecture": run.status,
-        "test_accuracy": finite(run.test_accuracy),
+        "test_accuracy": null_for_nan(run.test_accuracy),
     }
     if run.history:
-        last = run.history[-1]
-        names = (
-            "validation_accuracy",
-            "loss",
-            "living_neurons",
-            "connections",
-            *(name for name in last if name.startswith("R_")),
-        )
-        row |= {name: finite(last[name]) for name in names}
+        row |= _last_of(run.history)
+
     if run.status in ("diverged", "interrupted") or not run.weights.any():
         return row, None
-    report = judge(run, data, n_null=N_NULL)
+
+    report = judge(run, data, n_null=N_DRAWS)
     row |= structure(report)
     if report.status == "ok" and not learned(row.get("validation_accuracy"), data):
         row["architecture"] = UNLEARNED
     return row, report.to_dict()
 
 
-def structure(report: StructureReport) -> dict:
-    """What a report says, as columns."""
+def _last_of(history: list[dict]) -> Row:
+    """The columns that the last row of a history fills."""
+    last = history[-1]
+    terms = [name for name in last if name.startswith("R_")]
+    names = ("validation_accuracy", "loss", "living_neurons", "connections", *terms)
+    return {name: null_for_nan(last[name]) for name in names}
+
+
+def structure(report: StructureReport) -> Row:
+    """The columns that a report fills."""
     if report.status != "ok":
         return {"status": report.status, "architecture": report.status, "summary": report.summary}
-    n, shares = len(report.layer_of), report.path_depths
+
+    n = len(report.layer_of)
+    shares = report.path_depths
     around = np.arange(len(shares)) - report.effective_depth
-    row = {
+    row: Row = {
         "architecture": report.summary.rsplit(" ", 1)[0],
         "summary": report.summary,
         "used_neurons": n,
@@ -58,13 +83,9 @@ def structure(report: StructureReport) -> dict:
         "path_depth": report.effective_depth,
         "path_depth_spread": float(np.sqrt(shares @ around**2)),
     }
+
     for name, verdict in report.verdicts.items():
         p = None if verdict.p_value is None else float(verdict.p_value)
-        effect = finite(verdict.effect) if judged(verdict) else None
+        effect = null_for_nan(verdict.effect) if judged(verdict) else None
         row |= {name: int(verdict.present), f"{name}_p": p, EFFECTS[name]: effect}
     return row
-
-
-def finite(value: float | None) -> float | None:
-    """A number, or nothing in place of NaN and Inf, which neither SQL nor JSON knows."""
-    return None if value is None or not np.isfinite(value) else value

@@ -1,8 +1,10 @@
 """`urn sweep plot`: the pictures of a sweep. Chooses what to draw; `analysis.plots` draws it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,6 +15,7 @@ from experiments.sweeps.columns import EFFECTS
 from experiments.sweeps.measure import UNLEARNED
 from experiments.sweeps.store import Store
 from urn import InputError, Run, load_run
+from urn.io import atomic_write
 
 MEASURES = (
     "validation_accuracy",
@@ -23,36 +26,89 @@ MEASURES = (
     "skip_share",
 )
 """What heat maps are drawn of unless asked otherwise."""
+
+PLANE = ("path_depth", "reuse_share")
+"""Measures of the structure plane unless asked otherwise."""
+
 ANSWERS = ("validation_accuracy", "test_accuracy", "loss")
-"""Measures of what a network answers, not of what it looks like."""
+"""Measures of how a network answers, not of its shape."""
+
 FIGURES = "figures"
+"""Folder of the pictures, in that of the sweep."""
+
 LOGARITHMIC = ("used_connections", "connections", "used_neurons", "living_neurons")
+"""Measures that span decades."""
+
 PANELS = 6
+"""Matrices in one picture, at most. By judgement: two rows of three can still be read."""
+
+MOST_NAMED = 12
+"""Values that a message lists, at most."""
+
 NAMES = {
     "validation_accuracy": "validation accuracy",
     "path_depth": "nonlinear nodes on a path",
     **{name: name.replace("_", " ") for name in (*EFFECTS.values(), *LOGARITHMIC)},
 }
+"""What measures are called in pictures; others by their column."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What to draw: the fields on the axes (None: the first two that vary), where the other fields are held, measures of the
-    heat maps, the two of the plane, and points whose training to show."""
+class Choice:
+    """What to draw.
+
+    Attributes
+    ----------
+    x, y : str or None
+        The fields on the axes; None: the first two that vary.
+    at : dict
+        Values at which other fields are held.
+    measures : sequence of str, or None
+        Columns of the heat maps; None: MEASURES.
+    plane : pair of str, or None
+        Columns of the structure plane; None: PLANE.
+    points : sequence of int
+        Points whose training to show.
+    """
 
     x: str | None = None
     y: str | None = None
-    at: dict[str, str] | None = None
-    measures: Sequence[str] = MEASURES
-    plane: tuple[str, str] = ("path_depth", "reuse_share")
+    at: dict[str, str] = field(default_factory=dict)
+    measures: Sequence[str] | None = None
+    plane: Sequence[str] | None = None
     points: Sequence[int] = ()
 
 
 class Pictures:
-    """The networks of a sweep that are done, as columns, and the figures made of them."""
+    """The networks of a sweep that are done, as columns, and the figures made of them.
 
-    def __init__(self, store: Store, wanted: Wanted):
-        self.store, self.wanted = store, wanted
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    choice : Choice
+        What to draw.
+
+    Attributes
+    ----------
+    columns : dict
+        Arrays with an entry a network, by name.
+    palette : dict
+        Colours of architectures.
+    x, y : str or None
+        The fields on the axes of maps.
+    shown : boolean array
+        Which networks the maps show.
+    where : str
+        In words, at which values other fields are held.
+    """
+
+    def __init__(self, store: Store, choice: Choice) -> None:
+        self.store = store
+        self.choice = choice
+        self.measures = tuple(choice.measures or MEASURES)
+        self.plane_measures = tuple(choice.plane or PLANE)
+
         self.kinds = store.columns()
         rows = store.rows(self.kinds)
         if not rows:
@@ -62,119 +118,143 @@ class Pictures:
             for name, values in zip(self.kinds, zip(*rows, strict=True), strict=True)
         }
         self.palette = plots.colours(self.columns["architecture"].tolist())
+
+        # All that can be wrong is found here, before anything is written.
         self.x, self.y = self._axes()
-        for name in (*wanted.measures, *wanted.plane):
+        self._check_measures()
+        self.shown, self.where = self._slice()
+        for number in choice.points:
+            self._formed(number)
+
+    def _check_measures(self) -> None:
+        for name in (*self.measures, *self.plane_measures):
             if self.kinds.get(name) not in ("REAL", "INTEGER"):
                 numbers = ", ".join(name for name, kind in self.kinds.items() if kind != "TEXT")
                 raise InputError(f"{name}: no measure of this sweep; there are {numbers}")
-        self.shown, self.where = self._slice()
-        for number in wanted.points:
-            self._formed(number)  # before anything is written
 
     def all(self) -> Iterator[tuple[str, Figure]]:
         """(name, figure) of everything that can be drawn."""
         if self.y:
             yield "phase_map", self.phase_map()
-            for name in self.wanted.measures:
+            for name in self.measures:
                 if np.isfinite(self._measured(name)).any():
                     yield f"map_{name}", self.heat_map(name)
         elif self.x and (figure := self.dial()):
             yield "dial", figure
-        if (
-            np.isfinite(self.columns["validation_accuracy"])
-            & (self.columns["used_connections"] > 0)
-        ).any():
+
+        scored = np.isfinite(self.columns["validation_accuracy"])
+        if (scored & (self.columns["used_connections"] > 0)).any():
             yield "trade_off", self.trade_off()
-        if (
-            np.isfinite([self._structural(name, self.columns) for name in self.wanted.plane])
-            .all(0)
-            .any()
-        ):
+        plane = [self._structural(name, self.columns) for name in self.plane_measures]
+        if np.isfinite(plane).all(0).any():
             yield "plane", self.plane()
+
         if self.x and (figure := self.matrices()):
             yield "matrices", figure
-        for number in self.wanted.points:
+        for number in self.choice.points:
             yield f"training_{number:06d}", self.training(number)
 
     def write(self, folder: Path) -> Iterator[Path]:
-        """Write every picture as PNG; the path of each. In the sweep's own folder, pictures of another choice go."""
+        """Write every picture as PNG; the path of each.
+
+        In the sweep's own folder, pictures of another choice go.
+        """
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for old in folder.glob("*.png") if folder == self.store.folder / FIGURES else ():
                 old.unlink()
-            for name, figure in self.all():
-                figure.savefig(folder / f"{name}.png", dpi=150)
-                yield folder / f"{name}.png"
         except OSError as error:
             raise InputError(
                 f"{error.filename or folder}: cannot be written ({error.strerror})"
             ) from None
+
+        for name, figure in self.all():
+            path = folder / f"{name}.png"
+            atomic_write(path, partial(_save, figure))
+            yield path
 
     def of(self, name: str) -> np.ndarray:
         """A column of the networks shown in maps."""
         return self.columns[name][self.shown]
 
     def _measured(self, name: str) -> np.ndarray:
-        """A measure of the networks shown in maps; NaN for those that are none, whose accuracy would drown the others'."""
+        """A measure of the networks shown in maps.
+
+        NaN for those that are none: their accuracy would drown the others'.
+        """
         return self._structural(name, self.columns)[self.shown]
 
     @staticmethod
     def _structural(name: str, columns: dict[str, np.ndarray]) -> np.ndarray:
-        """A column, NaN for networks that are none; what a network at chance looks like says nothing, how it answers does."""
+        """A column, NaN for networks that are none.
+
+        The shape of a network at chance says nothing, how it answers does.
+        """
         known = columns["status"] == "ok"
         if name not in ANSWERS:
             known &= columns["architecture"] != UNLEARNED
         return np.where(known, columns[name], np.nan)
 
     def _axes(self) -> tuple[str | None, str | None]:
-        free = [name for name in self.store.axes if name not in (self.wanted.x, self.wanted.y)]
-        for name in (self.wanted.x, self.wanted.y, *(self.wanted.at or ())):
+        """The fields on the axes of maps. Raises InputError for a choice that cannot be."""
+        x = self.choice.x
+        y = self.choice.y
+        held = self.choice.at
+        for name in (x, y, *held):
             if name is not None and name not in self.store.axes:
-                raise InputError(
-                    f"{name}: does not vary in this sweep; {', '.join(self.store.axes) or 'nothing'} does"
-                )
-        if self.wanted.x is not None and self.wanted.x == self.wanted.y:
-            raise InputError(f"--y {self.wanted.y}: is on the horizontal axis already")
-        for name in self.wanted.at or ():
-            if name in (self.wanted.x, self.wanted.y):
+                axes = ", ".join(self.store.axes) or "nothing"
+                raise InputError(f"{name}: does not vary in this sweep; {axes} does")
+        if x is not None and x == y:
+            raise InputError(f"--y {y}: is on the horizontal axis already")
+        for name in held:
+            if name in (x, y):
                 raise InputError(f"--at {name}: is on an axis already")
-        free = [name for name in free if name not in (self.wanted.at or ())] or free
-        x = self.wanted.x or (free.pop(0) if free else None)
-        return x, self.wanted.y or (free.pop(0) if free else None)
+
+        free = [name for name in self.store.axes if name not in (x, y)]
+        free = [name for name in free if name not in held] or free
+        x = x or (free.pop(0) if free else None)
+        return x, y or (free.pop(0) if free else None)
 
     def _slice(self) -> tuple[np.ndarray, str]:
         """Which networks the maps show, and in words where the fields are held that are on no axis.
 
-        On a grid every other field is held, at its middle value unless told otherwise; samples are shown all together.
+        On a grid every other field is held, at its middle value unless told otherwise; samples are
+        shown all together.
         """
-        shown, words = np.ones(len(self.columns["seed"]), dtype=bool), []
-        held = {name: self._held(name, text) for name, text in (self.wanted.at or {}).items()}
-        others = [name for name in self.store.axes if name not in (self.x, self.y)]
-        levels = {name: np.unique(self.columns[name]) for name in self.store.axes}
-        settings = len(
-            set(zip(*(self.columns[name].tolist() for name in self.store.axes), strict=True))
-        )
-        if others and 2 * settings > np.prod([len(values) for values in levels.values()]):
-            held = {name: levels[name][(len(levels[name]) - 1) // 2] for name in others} | held
+        axes = self.store.axes
+        levels = {name: np.unique(self.columns[name]) for name in axes}
+        held = {name: self._held(name, text) for name, text in self.choice.at.items()}
+
+        others = [name for name in axes if name not in (self.x, self.y)]
+        settings = len(set(zip(*(self.columns[name].tolist() for name in axes), strict=True)))
+        is_grid = 2 * settings > np.prod([len(values) for values in levels.values()])
+        if others and is_grid:
+            held = {name: _middle(levels[name]) for name in others} | held
+
+        shown = np.ones(len(self.columns["seed"]), dtype=bool)
         for name, value in held.items():
             shown &= self.columns[name] == value
-            words.append(f"{name} = {short(value)}")
+        where = ", ".join(f"{name} = {short(value)}" for name, value in held.items())
         if not shown.any():
-            raise InputError(f"no point is done at {', '.join(words)}")
-        return shown, ", ".join(words)
+            raise InputError(f"no point is done at {where}")
+        return shown, where
 
     def _held(self, name: str, text: str) -> object:
-        levels = np.unique(self.columns[name])
-        try:
-            value = float(text) if self.kinds[name] != "TEXT" else text
-        except ValueError:
-            value = None
-        found = [level for level in levels.tolist() if level == value]
-        if not found:
-            raise InputError(
-                f"--at {name}={text}: no such value in this sweep; there are {', '.join(map(str, levels.tolist()[:12]))}"
-            )
-        return found[0]
+        """The value of a field that a text names."""
+        levels = np.unique(self.columns[name]).tolist()
+        value: object = text
+        if self.kinds[name] != "TEXT":
+            try:
+                value = float(text)
+            except ValueError:
+                value = None
+        for level in levels:
+            if level == value:
+                return level
+        raise InputError(
+            f"--at {name}={text}: no such value in this sweep; "
+            f"there are {', '.join(map(str, levels[:MOST_NAMED]))}"
+        )
 
     # ---- figures
 
@@ -190,25 +270,34 @@ class Pictures:
 
     def heat_map(self, name: str) -> Figure:
         """One measure over two fields."""
-        names = self._names() | {"name": NAMES.get(name, name), "logarithmic": name in LOGARITHMIC}
-        return plots.heat_map(self.of(self.x), self.of(self.y), self._measured(name), **names)
+        return plots.heat_map(
+            self.of(self.x),
+            self.of(self.y),
+            self._measured(name),
+            **self._names(),
+            name=NAMES.get(name, name),
+            logarithmic=name in LOGARITHMIC,
+        )
 
     def dial(self) -> Figure | None:
         """Measures along the one field that varies; None where every network is none."""
         levels = np.unique(self.of(self.x))
-        measures = {}
-        for name in self.wanted.measures:
-            seeds = [self._measured(name)[self.of(self.x) == level] for level in levels]
-            table = np.full((len(levels), max(map(len, seeds))), np.nan)
-            for row, values in zip(table, seeds, strict=True):
-                row[: len(values)] = values
-            measures[NAMES.get(name, name)] = table
+        measures = {NAMES.get(name, name): self._by_level(name, levels) for name in self.measures}
         known = np.all([np.isfinite(table).any(1) for table in measures.values()], axis=0)
         if not known.any():
             return None
-        return plots.dial(
-            levels[known], {name: table[known] for name, table in measures.items()}, label=self.x
-        )
+
+        tables = {name: table[known] for name, table in measures.items()}
+        return plots.dial(levels[known], tables, label=self.x)
+
+    def _by_level(self, name: str, levels: np.ndarray) -> np.ndarray:
+        """A measure of the networks shown: a row a level of x, a column a seed; NaN is filling."""
+        x = self.of(self.x)
+        seeds = [self._measured(name)[x == level] for level in levels]
+        table = np.full((len(levels), max(map(len, seeds))), np.nan)
+        for row, values in zip(table, seeds, strict=True):
+            row[: len(values)] = values
+        return table
 
     def trade_off(self) -> Figure:
         """Validation accuracy against connections in use, of the whole sweep."""
@@ -223,7 +312,7 @@ class Pictures:
 
     def plane(self) -> Figure:
         """Two measures of structure against each other, accuracy as colour, of the whole sweep."""
-        x, y = self.wanted.plane
+        x, y = self.plane_measures
         return plots.measure_plane(
             self._structural(x, self.columns),
             self._structural(y, self.columns),
@@ -234,55 +323,67 @@ class Pictures:
         )
 
     def matrices(self) -> Figure | None:
-        """|W| along x, of the first seed, at the middle of y; None where no network has a structure to sort it by."""
-        ok = (
-            self.shown
-            & (self.columns["status"] == "ok")
-            & (self.columns["seed"] == self.columns["seed"].min())
-        )
-        if self.y and ok.any():
-            levels = np.unique(self.columns[self.y][ok])
-            ok &= self.columns[self.y] == levels[(len(levels) - 1) // 2]
-        numbers = self.columns["number"][ok][
-            np.argsort(self.columns[self.x][ok], kind="stable")
-        ].astype(int)
-        chosen = np.unique(
-            np.round(np.linspace(0, len(numbers) - 1, min(PANELS, len(numbers)))).astype(int)
-        )
-        panels, sizes = [], {}
-        for number in numbers[chosen].tolist():
+        """|W| along x, of the first seed, at the middle of y.
+
+        None where no network has a structure to sort it by.
+        """
+        panels = []
+        sizes: dict[str, int] = {}
+        for number in self._row_of_numbers():
             layers = self.store.layers(number)
-            if layers:
-                run = load_run(self.store.run_folder(number))
-                at = int(np.flatnonzero(self.columns["number"] == number)[0])
-                title = f"{self.x} = {short(self.columns[self.x][at])}: {self.columns['architecture'][at]}"
-                panels.append((title, run.weights.numpy(), layers))
-                sizes = sizes or _sizes(run)
+            if not layers:
+                continue
+            run = load_run(self.store.run_folder(number))
+            at = int(np.flatnonzero(self.columns["number"] == number)[0])
+            value = short(self.columns[self.x][at])
+            title = f"{self.x} = {value}: {self.columns['architecture'][at]}"
+            panels.append((title, run.weights.numpy(), layers))
+            sizes = sizes or _sizes(run)
         return plots.sorted_matrices(panels, **sizes, columns=3) if panels else None
+
+    def _row_of_numbers(self) -> list[int]:
+        """Points along x, of the first seed, at the middle of y: at most PANELS, evenly spread."""
+        first = self.columns["seed"] == self.columns["seed"].min()
+        ok = self.shown & (self.columns["status"] == "ok") & first
+        if self.y and ok.any():
+            ok &= self.columns[self.y] == _middle(np.unique(self.columns[self.y][ok]))
+
+        order = np.argsort(self.columns[self.x][ok], kind="stable")
+        numbers = self.columns["number"][ok][order].astype(int)
+        spread = np.linspace(0, len(numbers) - 1, min(PANELS, len(numbers)))
+        return numbers[np.unique(np.round(spread).astype(int))].tolist()
 
     def training(self, number: int) -> Figure:
         """How the structure of one point formed."""
         run, layers = self._formed(number)
-        moments = [(moment.step, moment.weights.numpy()) for moment in run.snapshots]
-        return plots.structure_over_training(
-            moments, layers, **_sizes(run), title=f"point {number}"
-        )
+        steps = [(snapshot.step, snapshot.weights.numpy()) for snapshot in run.snapshots]
+        return plots.structure_over_training(steps, layers, **_sizes(run), title=f"point {number}")
 
     def _formed(self, number: int) -> tuple[Run, dict[int, int]]:
         """A point whose structure can be watched forming, and its layers."""
         if number not in self.columns["number"]:
             raise InputError(f"--point {number}: not done, or not in this sweep")
-        run, layers = load_run(self.store.run_folder(number)), self.store.layers(number)
+        run = load_run(self.store.run_folder(number))
+        layers = self.store.layers(number)
         if not layers or len(run.snapshots) < 2:
             raise InputError(f"--point {number}: has no structure or fewer than two snapshots")
         return run, layers
 
-    def _names(self) -> dict[str, str | None]:
+    def _names(self) -> dict[str, Any]:
         return {
             "x_label": self.x,
             "y_label": self.y,
             "title": f"at {self.where}" if self.where else None,
         }
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, dpi=150, format="png")
+
+
+def _middle(levels: np.ndarray) -> object:
+    """The middle one of values in order, the lower of two."""
+    return levels[(len(levels) - 1) // 2]
 
 
 def _sizes(run: Run) -> dict[str, int]:

@@ -1,4 +1,6 @@
-"""Sweep files: from a TOML file to the configurations of all its points. Nothing is trained or written here.
+"""Sweep files: from a TOML file to the configurations of all its points.
+
+Nothing is trained or written here.
 
     seeds = 5                                   # how many, from 100 on, or a list
     [base]                                      # fields of the configuration that all points share
@@ -8,8 +10,9 @@
     strengths.depth = {log = [1e-4, 1e-1], n = 12}
     strengths.activity = [0, 1e-3, 1e-2]
 
-Instead of `[grid]`: `[[points]]`, each a table of fields; or `[random]` or `[sobol]` with `n`, `seed` and a table `over` of
-ranges, `{linear = [low, high]}` or `{log = [low, high]}`. A number given for a schedule changes its value and keeps the rest.
+Instead of `[grid]`: `[[points]]`, each a table of fields; or `[random]` or `[sobol]` with `n`,
+`seed` and a table `over` of ranges, `{linear = [low, high]}` or `{log = [low, high]}`. A number
+given for a schedule changes its value and keeps the rest.
 """
 
 import hashlib
@@ -18,7 +21,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple, Self
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
@@ -32,9 +35,21 @@ from urn.settings.schedules import Schedule
 from urn.training.trainer import SHARED_FIELDS
 
 MOST_POINTS = 100_000
-"""More would take a month even at 30 seconds a point."""
+"""By judgement: more would take a month even at 30 seconds a point."""
+
 KINDS = ("grid", "points", "random", "sobol")
+"""Tables of a sweep file that say which points there are."""
+
+KEYS_WITHIN = {"strengths": 2, "task_options": 1, "learning_rate": 1, "growth": 1}
+"""How many more names a field of the configuration may be followed by, as in strengths.depth.value;
+others none."""
+
 Seed = Annotated[Whole, Field(ge=0)]
+Changes = dict[str, object]
+"""Values of dotted fields that set a point apart from the base, the seed left aside."""
+
+
+# ---- what a file says
 
 
 class Sample(Strict):
@@ -46,6 +61,7 @@ class Sample(Strict):
 
 
 def _counted(seeds: object) -> object:
+    """A list of seeds; a number says how many, from FIRST_SEED on."""
     if isinstance(seeds, int) and not isinstance(seeds, bool) and 1 <= seeds <= MOST_POINTS:
         return list(range(FIRST_SEED, FIRST_SEED + seeds))
     if not isinstance(seeds, list | tuple):
@@ -68,27 +84,39 @@ class Sweep(Strict):
     sobol: Sample | None = None
 
     @model_validator(mode="after")
-    def _one_kind(self):
+    def _has_one_kind(self) -> Self:
         given = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(given) != 1:
             raise InputError(
-                f"one of [grid], [[points]], [random] and [sobol] is needed, not {' and '.join(given) or 'none'}"
+                "one of [grid], [[points]], [random] and [sobol] is needed, "
+                f"not {' and '.join(given) or 'none'}"
             )
         return self
+
+
+# ---- points
 
 
 @dataclass(frozen=True)
 class Point:
     """One network of a sweep.
 
-    Attributes:
-        changes: what sets it apart from the base, the seed left aside.
-        hash: a fingerprint of its configuration.
-        shared: a fingerprint of what all members of a population have in common.
+    Attributes
+    ----------
+    number : int
+        Its place in the plan, from 0.
+    changes : dict
+        What sets it apart from the base, the seed left aside.
+    config : TrainConfig
+        What is trained.
+    hash : str
+        A fingerprint of its configuration.
+    shared : str
+        A fingerprint of all that members of a population have in common.
     """
 
     number: int
-    changes: dict[str, object]
+    changes: Changes
     config: TrainConfig
     hash: str
     shared: str
@@ -96,7 +124,17 @@ class Point:
 
 @dataclass(frozen=True)
 class Plan:
-    """All points of a sweep, seeds innermost. `axes`: the fields that vary beside the seed."""
+    """All points of a sweep, seeds innermost.
+
+    Attributes
+    ----------
+    text : str
+        The sweep file.
+    axes : tuple of str
+        The fields that vary beside the seed.
+    points : tuple of Point
+        In order of their numbers.
+    """
 
     text: str
     axes: tuple[str, ...]
@@ -109,7 +147,7 @@ class Plan:
 
 
 def read_plan(path: Path) -> Plan:
-    """The plan in a sweep file. Raises InputError naming the file, the field and what would be right."""
+    """The plan in a sweep file. Raises InputError naming the file, the field and the remedy."""
     fields = read_toml(path)
     try:
         return make_plan(Sweep(**fields), Path(path).read_text(encoding="utf-8"))
@@ -118,37 +156,73 @@ def read_plan(path: Path) -> Plan:
 
 
 def make_plan(sweep: Sweep, text: str = "") -> Plan:
-    """Every point of a sweep, validated. Raises InputError naming the first that cannot be."""
+    """Make every point of a sweep.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        What a sweep file says.
+    text : str
+        The file itself, kept with the plan.
+
+    Raises
+    ------
+    InputError
+        Naming the first point that cannot be.
+    """
+    base = _base(sweep).to_dict()
+    settings = _settings(sweep)
+    if len(settings) * len(sweep.seeds) > MOST_POINTS:
+        raise InputError(_too_many(len(settings) * len(sweep.seeds)))
+
+    points: list[Point] = []
+    hashes: set[str] = set()
+    for changes in settings:
+        for point in _points(base, changes, sweep.seeds, len(points)):
+            if point.hash in hashes:
+                raise InputError(
+                    f"{describe(changes)}: appears twice with seed {point.config.seed}"
+                )
+            hashes.add(point.hash)
+            points.append(point)
+
+    axes = tuple(dict.fromkeys(name for changes in settings for name in changes))
+    return Plan(text, axes, tuple(points))
+
+
+def _base(sweep: Sweep) -> TrainConfig:
     try:
         base = TrainConfig(**sweep.base)
     except InputError as error:
         raise InputError(f"base: {error}") from None
     if "seed" in sweep.base:
         raise InputError("base.seed: give seeds instead")
-    settings = _settings(sweep)
-    if len(settings) * len(sweep.seeds) > MOST_POINTS:
-        raise InputError(_too_many(len(settings) * len(sweep.seeds)))
-    points, numbers, first = [], {}, base.to_dict()
-    for changes in settings:
-        config = _change(first, changes)
-        fields = config.to_dict() | {"seed": None}
-        whole, shared = _digest(fields), _digest([fields.get(name) for name in SHARED_FIELDS])
-        for seed in sweep.seeds:
-            one = config.model_copy(update={"seed": seed})
-            point = Point(len(points), changes, one, _digest([whole, seed]), shared)
-            if point.hash in numbers:
-                raise InputError(f"{describe(changes)}: appears twice with seed {seed}")
-            numbers[point.hash] = point.number
-            points.append(point)
-    axes = tuple(dict.fromkeys(name for changes in settings for name in changes))
-    return Plan(text, axes, tuple(points))
+    return base
+
+
+def _points(base: dict, changes: Changes, seeds: tuple[int, ...], first: int) -> list[Point]:
+    """One setting with every seed, numbered from `first` on."""
+    config = _change(base, changes)
+    fields = config.to_dict() | {"seed": None}
+    whole = _digest(fields)
+    shared = _digest([fields.get(name) for name in SHARED_FIELDS])
+    return [
+        Point(
+            first + k,
+            changes,
+            config.model_copy(update={"seed": seed}),
+            _digest([whole, seed]),
+            shared,
+        )
+        for k, seed in enumerate(seeds)
+    ]
 
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def describe(changes: dict[str, object]) -> str:
+def describe(changes: Changes) -> str:
     """A point in words."""
     return ", ".join(
         f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
@@ -160,109 +234,155 @@ def _too_many(n: int) -> str:
     return f"{n:,} points are more than the {MOST_POINTS:,} that a sweep may have"
 
 
-def _settings(sweep: Sweep) -> list[dict[str, object]]:
-    """What each setting changes, seeds left aside."""
+# ---- settings: points with their seeds left aside
+
+
+def _settings(sweep: Sweep) -> list[Changes]:
+    """What each setting changes."""
     if sweep.points is not None:
         if not sweep.points:
             raise InputError("points: must hold at least one")
         return [dict(_flat(point, "points")) for point in sweep.points]
     if sweep.grid is not None:
-        values = {name: _grid_axis(name, axis) for name, axis in _flat(sweep.grid, "grid").items()}
-        n = math.prod(map(len, values.values())) * len(sweep.seeds)
-        if n > MOST_POINTS:
-            raise InputError(f"grid: {_too_many(n)}")
-        table = [[]]
-        for axis in values.values():
-            table = [[*row, value] for row in table for value in axis]
-        return [dict(zip(values, row, strict=True)) for row in table]
-    kind = "sobol" if sweep.sobol is not None else "random"
-    sample = getattr(sweep, kind)
-    ranges = {
-        name: _range(f"{kind}.over.{name}", axis)
-        for name, axis in _flat(sample.over, f"{kind}.over").items()
-    }
-    if kind == "sobol":
-        from scipy.stats import qmc  # takes its time to load
+        return _combinations(sweep.grid, len(sweep.seeds))
+    if sweep.sobol is not None:
+        return _samples("sobol", sweep.sobol)
+    assert sweep.random is not None  # `_has_one_kind`
+    return _samples("random", sweep.random)
 
-        unit = qmc.Sobol(len(ranges), seed=sample.seed).random_base2(
-            math.ceil(math.log2(sample.n))
-        )[: sample.n]
-    else:
-        unit = np.random.default_rng(sample.seed).random((sample.n, len(ranges)))
+
+def _combinations(grid: dict, n_seeds: int) -> list[Changes]:
+    """Every combination of the values in a grid, the last axis innermost."""
+    values = {name: _grid_axis(name, axis) for name, axis in _flat(grid, "grid").items()}
+    n = math.prod(map(len, values.values())) * n_seeds
+    if n > MOST_POINTS:
+        raise InputError(f"grid: {_too_many(n)}")
+
+    table: list[list] = [[]]
+    for axis in values.values():
+        table = [[*row, value] for row in table for value in axis]
+    return [dict(zip(values, row, strict=True)) for row in table]
+
+
+def _samples(kind: str, sample: Sample) -> list[Changes]:
+    """n points that fill ranges, by Sobol's sequence or at random."""
+    where = f"{kind}.over"
+    ranges = {
+        name: _range(f"{where}.{name}", axis) for name, axis in _flat(sample.over, where).items()
+    }
+    unit = _unit_points(kind, sample, len(ranges))
+
     columns = {}
-    for (name, (low, high, spaced)), u in zip(ranges.items(), unit.T, strict=True):
-        columns[name] = _rounded(
-            name, low * (high / low) ** u if spaced == "log" else low + (high - low) * u
-        )
+    for (name, span), u in zip(ranges.items(), unit.T, strict=True):
+        if span.is_log:
+            values = span.low * (span.high / span.low) ** u
+        else:
+            values = span.low + (span.high - span.low) * u
+        columns[name] = _rounded(name, values)
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
+def _unit_points(kind: str, sample: Sample, n_axes: int) -> np.ndarray:
+    """Points of the unit cube, `(n, n_axes)`."""
+    if kind == "random":
+        return np.random.default_rng(sample.seed).random((sample.n, n_axes))
+
+    from scipy.stats import qmc  # here, for it takes its time to load
+
+    power = math.ceil(math.log2(sample.n))  # Sobol's sequence is even at powers of two
+    return qmc.Sobol(n_axes, seed=sample.seed).random_base2(power)[: sample.n]
+
+
 def _flat(table: dict, where: str, prefix: str = "") -> dict[str, object]:
-    """{"strengths.depth": axis} of nested tables; a table that says log or linear, or is a schedule, is a value."""
+    """{"strengths.depth": axis} of nested tables.
+
+    A table that says log or linear, or is a schedule, is a value.
+    """
     if not table:
         raise InputError(f"{where}: must name at least one field")
-    found = {}
+
+    fields: dict[str, object] = {}
     for key, value in table.items():
         name = f"{prefix}{key}"
+        inner: dict[str, object] = {name: value}
         if isinstance(value, dict) and not {"log", "linear", "value"} & set(value):
             inner = _flat(value, where, f"{name}.") if value else _flat(value, f"{where}.{name}")
-        else:
-            inner = {name: value}
         for path in inner:
             _check_known(path, where)
-        found |= inner
-    return found
+        fields |= inner
+    return fields
 
 
 def _check_known(path: str, where: str) -> None:
+    """Raise InputError for a dotted field that the configuration has not."""
     field, *rest = path.split(".")
     if field not in TrainConfig.model_fields:
         raise InputError(f"{where}.{path}: no such field of the configuration")
     if field == "seed":
         raise InputError(f"{where}.{path}: give seeds at the top of the file")
-    if len(rest) > {"strengths": 2, "task_options": 1, "learning_rate": 1, "growth": 1}.get(
-        field, 0
-    ):
+    if len(rest) > KEYS_WITHIN.get(field, 0):
         raise InputError(f"{where}.{path}: {field} holds no {'.'.join(rest)}")
 
 
+# ---- axes
+
+
+class Span(NamedTuple):
+    """A range of values, with how they are spaced in it."""
+
+    low: float
+    high: float
+    is_log: bool
+
+
 def _grid_axis(name: str, axis: object) -> list:
+    """The values along one axis of a grid."""
     where = f"grid.{name}"
     if isinstance(axis, list):
         if not axis:
             raise InputError(f"{where}: must hold at least one value")
         return axis
-    if isinstance(axis, dict) and "n" in axis:
-        n = axis["n"]
-        low, high, spaced = _range(where, {key: value for key, value in axis.items() if key != "n"})
-        if not isinstance(n, int) or isinstance(n, bool) or n < 2:
-            raise InputError(f"{where}.n: must be a whole number of at least 2, not {n!r:.60}")
-        if n > MOST_POINTS:
-            raise InputError(f"{where}.n: {_too_many(n)}")
-        return _rounded(
-            name, np.geomspace(low, high, n) if spaced == "log" else np.linspace(low, high, n)
-        )
-    raise InputError(
-        f"{where}: must be a list of values or such as {{log = [1e-4, 1e-1], n = 12}}, not {axis!r:.60}"
-    )
-
-
-def _range(where: str, axis: object) -> tuple[float, float, str]:
-    """(low, high, "log" or "linear")."""
-    right = "must be {log = [low, high]} or {linear = [low, high]}"
-    if not isinstance(axis, dict) or len(axis) != 1 or not {"log", "linear"} & set(axis):
-        raise InputError(f"{where}: {right}, not {axis!r:.60}")
-    ((spaced, ends),) = axis.items()
-    numbers = (
-        isinstance(ends, list) and len(ends) == 2 and all(type(end) in (int, float) for end in ends)
-    )
-    if not numbers or not all(map(math.isfinite, ends)) or not ends[0] < ends[1]:
+    if not isinstance(axis, dict) or "n" not in axis:
         raise InputError(
-            f"{where}.{spaced}: must be two numbers, the lower first, not {ends!r:.60}"
+            f"{where}: must be a list of values or such as {{log = [1e-4, 1e-1], n = 12}}, "
+            f"not {axis!r:.60}"
         )
-    if spaced == "log" and ends[0] <= 0:
-        raise InputError(f"{where}.log: must be above 0, not {ends[0]!r}")
-    return ends[0], ends[1], spaced
+
+    n = axis["n"]
+    span = _range(where, {key: value for key, value in axis.items() if key != "n"})
+    if not isinstance(n, int) or isinstance(n, bool) or n < 2:
+        raise InputError(f"{where}.n: must be a whole number of at least 2, not {n!r:.60}")
+    if n > MOST_POINTS:
+        raise InputError(f"{where}.n: {_too_many(n)}")
+    spaced = np.geomspace if span.is_log else np.linspace
+    return _rounded(name, spaced(span.low, span.high, n))
+
+
+def _range(where: str, axis: object) -> Span:
+    """The range that {log = [low, high]} or {linear = [low, high]} says."""
+    if not isinstance(axis, dict) or len(axis) != 1 or not {"log", "linear"} & set(axis):
+        raise InputError(
+            f"{where}: must be {{log = [low, high]}} or {{linear = [low, high]}}, not {axis!r:.60}"
+        )
+
+    ((spacing, ends),) = axis.items()
+    if not _are_ascending(ends):
+        raise InputError(
+            f"{where}.{spacing}: must be two numbers, the lower first, not {ends!r:.60}"
+        )
+    low, high = ends
+    if spacing == "log" and low <= 0:
+        raise InputError(f"{where}.log: must be above 0, not {low!r}")
+    return Span(low, high, spacing == "log")
+
+
+def _are_ascending(ends: object) -> bool:
+    """Whether these are two finite numbers, the lower first."""
+    if not isinstance(ends, list) or len(ends) != 2:
+        return False
+    if not all(type(end) in (int, float) for end in ends):
+        return False
+    return all(map(math.isfinite, ends)) and ends[0] < ends[1]
 
 
 def _rounded(name: str, values: np.ndarray) -> list[int] | list[float]:
@@ -273,40 +393,51 @@ def _rounded(name: str, values: np.ndarray) -> list[int] | list[float]:
 
 
 def _is_whole(path: str) -> bool:
+    """Whether a dotted field takes whole numbers."""
     field, *rest = path.split(".")
     if field == "task_options":
-        fields = [
-            options.model_fields[rest[0]]
+        return any(
+            options.model_fields[rest[0]].annotation is int
             for options in TASKS.values()
             if rest and rest[0] in options.model_fields
-        ]
-        return any(info.annotation is int for info in fields)
-    owner, name = (Schedule, rest[-1]) if rest else (TrainConfig, field)
+        )
+    owner = Schedule if rest else TrainConfig
+    name = rest[-1] if rest else field
     return name in owner.model_fields and owner.model_fields[name].annotation is int
 
 
-def _change(base: dict, changes: dict[str, object]) -> TrainConfig:
-    """The base with some fields changed. A number for a schedule is its value."""
+# ---- configurations
+
+
+def _change(base: dict, changes: Changes) -> TrainConfig:
+    """The base with other values for some fields. A number for a schedule is its value."""
     fields = json.loads(json.dumps(base))
     for path, value in changes.items():
-        *way, name = path.split(".")
-        table = fields
-        for key in way:
-            table = table.setdefault(key, {})
-            if not isinstance(table, dict):
-                raise InputError(f"{path}: {key} is no table")
-        if isinstance(table.get(name), dict) and isinstance(value, int | float):
-            table[name] = table[name] | {"value": value}
-        else:
-            table[name] = value
+        _put(fields, path, value)
     try:
         config = TrainConfig(**fields)
     except InputError as error:
         raise InputError(f"at {describe(changes)}: {error}") from None
+
     for path, value in changes.items():
         if isinstance(value, str) and not isinstance(look_up(config, path), str):
             raise InputError(f"{path}: must be a number, not {value!r}")
     return config
+
+
+def _put(fields: dict, path: str, value: object) -> None:
+    """Set a dotted field in nested tables."""
+    *keys, name = path.split(".")
+    table = fields
+    for key in keys:
+        table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise InputError(f"{path}: {key} is no table")
+
+    if isinstance(table.get(name), dict) and isinstance(value, int | float):
+        table[name] = table[name] | {"value": value}
+    else:
+        table[name] = value
 
 
 def look_up(config: TrainConfig, path: str) -> object:

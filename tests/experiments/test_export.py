@@ -1,4 +1,7 @@
-"""`urn export`: what is read back from every format gives the run's outputs; the code says what was found; bad input."""
+"""`urn export`: what is read back from every format gives the run's outputs.
+
+The code says what was found; bad input gets one line.
+"""
 
 import argparse
 import importlib

@@ -1,4 +1,7 @@
-"""`urn inspect` on a real run: the same verdicts in the terminal, in the JSON and in the report; figures; bad input."""
+"""`urn inspect` on a real run: the same verdicts in the terminal, in the JSON and in the report.
+
+Figures; bad input.
+"""
 
 import json
 
@@ -13,7 +16,7 @@ from urn.cli import main
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A small layered network on digits, with learned positions so that every figure has something to show."""
+    """A small layered network on digits; learned positions give every figure something to show."""
     config = TrainConfig(
         n_neurons=130,
         steps=600,
@@ -76,8 +79,7 @@ def test_figures_are_written_where_the_design_says(run):
 
 
 def test_score_before_any_cut_is_the_networks_own(run):
-    seen = Inspection(run)
-    score, _ = seen.lesions()
+    score, _ = Inspection(run).lesions()
     assert score == pytest.approx(run.history[-1]["validation_accuracy"], abs=1e-9)
 
 

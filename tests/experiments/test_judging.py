@@ -12,7 +12,7 @@ from urn.data.tasks import Dataset
     [(None, False), (float("nan"), False), (10, False), (17, False), (18, True), (40, True)],
 )
 def test_a_network_has_learned_once_chance_is_unlikely(hits, expected):
-    """40 samples, 10 of them of the most frequent class: 17 right or more happen with p = 0.012, 18 with 0.005."""
+    """40 samples, 10 of the most frequent class: p = 0.012 of 17 right or more, 0.005 of 18."""
     y = torch.tensor([0] * 10 + [1, 2, 3, 4, 5, 6] * 5)
     split = torch.zeros(40, 2), y
     data = Dataset(split, split, split, 7)

@@ -1,4 +1,7 @@
-"""`urn prune`: the asked share is kept, retraining helps, the pruned run is a run; wrong words get one line."""
+"""`urn prune`: the asked share is kept, retraining helps, the pruned run is a run.
+
+Wrong words get one line.
+"""
 
 import argparse
 

@@ -88,7 +88,7 @@ def layered_by_depth():
         "re-used share": s,
         "test accuracy": 0.97,
         "lost without re-use": 0.2 * s,
-    }  # noqa: E731
+    }
     return {
         f"depth {c:g}": [rows(s) for _ in range(5)]
         for c, s in zip(recurrent.DEPTHS, shares, strict=True)

@@ -1,4 +1,7 @@
-"""The page of a sweep: its phase map with every network in it, links that lead to reports, texts that stay texts."""
+"""The page of a sweep: its phase map with every network in it, links that lead to reports.
+
+Texts stay texts.
+"""
 
 import shutil
 import time
@@ -11,7 +14,7 @@ import pytest
 from experiments.commands.inspect import PAGE
 from experiments.sweeps.engine import Engine
 from experiments.sweeps.page import write_page
-from experiments.sweeps.pictures import Pictures, Wanted
+from experiments.sweeps.pictures import Choice, Pictures
 from experiments.sweeps.plan import make_plan
 from experiments.sweeps.store import Store
 from tests.experiments.test_sweeps import sweep
@@ -137,7 +140,7 @@ def test_one_field_gives_one_row_and_held_fields_leave_the_rest_below(place):
     assert all(image.is_file() for image in page.images)
     assert {image.parent.resolve() for image in page.images} == {place / "elsewhere"}
     with trained(place / "held", **GRID, **{"strengths.depth": [0.0, 1e-2]}) as store:
-        page = Seen(write_page(Pictures(store, Wanted(measures=("depth",))), []))
+        page = Seen(write_page(Pictures(store, Choice(measures=("depth",))), []))
     assert "8 networks off this map" in page.text
     assert page.text.count("seed 100") == 8
 
@@ -161,9 +164,10 @@ def test_samples_are_listed_point_by_point(place):
         ),
     ) as store:
         store.db.execute(
-            "UPDATE points SET status = 'ok', architecture = 'MLP <i>', validation_accuracy = 0.5 WHERE number < 40"
+            "UPDATE points SET status = 'ok', architecture = 'MLP <i>', validation_accuracy = 0.5 "
+            "WHERE number < 40"
         )
-        page = Seen(write_page(Pictures(store, Wanted()), []))
+        page = Seen(write_page(Pictures(store, Choice()), []))
     assert page.tags.count("summary") == 40
     assert "i" not in page.tags
     assert "40 of 64 networks are trained" in page.text
@@ -179,7 +183,7 @@ def test_ten_thousand_networks_have_a_page_in_seconds(place):
             "UPDATE points SET status = 'ok', architecture = 'MLP', validation_accuracy = 0.5"
         )
         begun = time.process_time()
-        path = write_page(Pictures(store, Wanted()), [])
+        path = write_page(Pictures(store, Choice()), [])
         assert time.process_time() - begun < 3
         assert Seen(path).text.count("seed ") == 10_000
 
@@ -187,8 +191,8 @@ def test_ten_thousand_networks_have_a_page_in_seconds(place):
 def test_reports_belong_to_plot_and_an_interruption_keeps_what_is_written(
     folder, capsys, monkeypatch
 ):
-    assert main(["sweep", "nowhere", "--status", "--reports"]) == 2
-    assert "--reports: belongs to urn sweep plot" in capsys.readouterr().err
+    assert main(["sweep", "status", "nowhere", "--reports"]) == 2
+    assert "--reports" in capsys.readouterr().err
     monkeypatch.setattr(
         "urn.cli.Interrupt.__call__", lambda self: (folder / "runs/000001/report.html").exists()
     )

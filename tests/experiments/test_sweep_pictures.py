@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.sweeps.pictures import Pictures, Wanted
+from experiments.sweeps.pictures import Choice, Pictures
 from experiments.sweeps.plan import make_plan
 from experiments.sweeps.store import Store
 from tests.experiments.test_sweeps import engine, sweep
@@ -24,12 +24,12 @@ def test_a_trained_sweep_is_drawn(place):
     )
     with Store.create(place / "out", plan) as store:
         engine(store, plan).run()
-        pictures = Pictures(store, Wanted(points=(0,)))
+        pictures = Pictures(store, Choice(points=(0,)))
         assert {"phase_map", "map_depth", "matrices", "training_000000"} <= {
             name for name, _ in pictures.all()
         }
         one = Pictures(
-            store, Wanted(x="n_iterations", at={"strengths.weight": "1e-3"}, measures=("depth",))
+            store, Choice(x="n_iterations", at={"strengths.weight": "1e-3"}, measures=("depth",))
         )
         assert one.shown.sum() == 6
         assert not np.isnan(one.of("depth")).all()
@@ -39,7 +39,7 @@ def test_one_strength_gives_a_dial(place):
     plan = make_plan(sweep(2, LEARNING, grid={"strengths.weight": [1e-4, 1e-3, 1e-2]}))
     with Store.create(place / "out", plan) as store:
         engine(store, plan).run()
-        names = [name for name, _ in Pictures(store, Wanted(measures=("used_connections",))).all()]
+        names = [name for name, _ in Pictures(store, Choice(measures=("used_connections",))).all()]
     assert names[:3] == ["dial", "trade_off", "plane"]
 
 

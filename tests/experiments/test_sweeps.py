@@ -1,4 +1,7 @@
-"""Sweeps: points are what `urn train` makes of them, nothing finished is lost or done twice, wrong files get one line."""
+"""Sweeps: points are what `urn train` makes of them, nothing finished is lost or done twice.
+
+Wrong files get one line.
+"""
 
 import csv
 import os
@@ -13,11 +16,13 @@ import pytest
 import tomli_w
 import torch
 
+from experiments.commands.sweep import translate
 from experiments.sweeps.engine import Engine, room, train_batch
 from experiments.sweeps.measure import UNLEARNED
-from experiments.sweeps.pictures import Pictures, Wanted
+from experiments.sweeps.pictures import Choice, Pictures
 from experiments.sweeps.plan import MOST_POINTS, Sweep, make_plan, read_plan
-from experiments.sweeps.store import DATABASE, DONE, Store
+from experiments.sweeps.schema import DATABASE
+from experiments.sweeps.store import DONE, Store
 from tests.conftest import SMALL, after, cases
 from urn import InputError, load_run, train
 from urn.cli import main
@@ -151,14 +156,14 @@ def test_killed_at_any_moment_no_finished_point_is_lost_or_run_twice(file, place
     plan = read_plan(file)
     Store.create(place / "out", plan).db.close()
     kept: dict = {}
-    chance = random.Random(0)
+    rng = random.Random(0)
     for _ in range(20):
         child = os.fork()
         if not child:
             with Store(place / "out") as store:
                 engine(store, plan).run()
             os._exit(0)
-        time.sleep(chance.uniform(0, 0.25))
+        time.sleep(rng.uniform(0, 0.25))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         with Store(place / "out") as store:
@@ -168,7 +173,10 @@ def test_killed_at_any_moment_no_finished_point_is_lost_or_run_twice(file, place
             )
             assert kept.items() <= rows.items()
             assert all(load_run(store.run_folder(number)).steps_done for number in rows)
-            half = "SELECT count(*) FROM points WHERE (summary IS NULL AND loss IS NULL) = (status IN ('ok', 'disconnected'))"
+            half = (
+                "SELECT count(*) FROM points "
+                "WHERE (summary IS NULL AND loss IS NULL) = (status IN ('ok', 'disconnected'))"
+            )
             assert store.db.execute(half).fetchone() == (0,)
             kept = rows
     with Store(place / "out") as store:
@@ -189,7 +197,7 @@ def test_two_processes_share_a_store_without_running_a_point_twice(file, place):
         assert other.claim(lambda number, n: 1) == []
         assert one.count() == {"running": 8}
         one.db.execute(
-            "UPDATE owners SET started = 'before' WHERE id = ?", (one.me,)
+            "UPDATE owners SET started = 'before' WHERE id = ?", (one.owner,)
         )  # as if another process had its number
         assert one.count() == {"running": 5, "interrupted": 3}
         assert other.claim(lambda number, n: 100) == first
@@ -222,15 +230,16 @@ def test_a_batch_whose_lease_was_lost_keeps_nothing(file, place):
 
 
 def test_the_command_trains_resumes_reports_and_exports(file, place, capsys):
-    assert main(["sweep", str(file), "--workers", "1", "--quiet"]) == 0
+    assert main(["sweep", "run", str(file), "--workers", "1", "--quiet"]) == 0
     assert "8 of 8 points done" in capsys.readouterr().out
     folder = place / "sweeps" / "small"
-    assert main(["sweep", "--resume", str(folder), "--workers", "1"]) == 0
-    assert main(["sweep", str(file), "--resume", "--out", str(folder), "--workers", "1"]) == 0
+    assert main(["sweep", "resume", str(folder), "--workers", "1"]) == 0
+    assert main(["sweep", "resume", str(file), "--out", str(folder), "--workers", "1"]) == 0
     capsys.readouterr()
-    assert main(["sweep", str(folder), "--status"]) == 0
+    assert main(["sweep", "status", str(folder)]) == 0
     assert "disconnected" in capsys.readouterr().out
-    assert main(["sweep", str(folder), "--to", "csv"]) == 0
+    assert main(["sweep", "table", str(folder)]) == 0
+    assert capsys.readouterr().err == ""
     with (folder / "sweep.csv").open() as lines:
         table = list(csv.DictReader(lines))
     assert len(table) == 8
@@ -244,10 +253,39 @@ def test_the_command_trains_resumes_reports_and_exports(file, place, capsys):
         "skip_share",
     } <= set(table[0])
     parquet = pytest.importorskip("pyarrow.parquet")
-    assert main(["sweep", str(folder), "--to", "parquet"]) == 0
+    assert main(["sweep", "table", str(folder), "--to", "parquet"]) == 0
     assert parquet.read_table(folder / "sweep.parquet").column("test_accuracy").to_pylist() == [
         float(row["test_accuracy"]) for row in table
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (["q.toml", "--workers", "2"], ["run", "q.toml", "--workers", "2"]),
+        (["q.toml", "--resume", "--out", "o"], ["resume", "q.toml", "--out", "o"]),
+        (["--resume", "sweeps/q"], ["resume", "sweeps/q"]),
+        (["--status", "sweeps/q"], ["status", "sweeps/q"]),
+        (["sweeps/q", "--to", "csv"], ["table", "sweeps/q", "--to", "csv"]),
+        (["sweeps/q", "--to=csv"], ["table", "sweeps/q", "--to=csv"]),
+        (["plot", "sweeps/q"], ["plot", "sweeps/q"]),
+        (["--help"], ["--help"]),
+        ([], []),
+    ],
+)
+def test_the_spelling_of_before_has_one_of_today(before, now):
+    assert translate(before) == now
+
+
+def test_the_spelling_of_before_works_and_says_how_it_is_spelled_now(file, place, capsys):
+    Store.create(place / "out", read_plan(file)).db.close()
+    assert main(["sweep", "--status", "out"]) == 0
+    shown = capsys.readouterr()
+    assert "0 of 8 points done" in shown.out
+    assert shown.err.count("\n") == 1
+    assert "now: urn sweep status out" in shown.err
+    assert main(["sweep", "out", "--to", "csv"]) == 0
+    assert "now: urn sweep table out --to csv" in capsys.readouterr().err
 
 
 BAD = {
@@ -307,24 +345,24 @@ BAD = {
 @cases(BAD)
 def test_bad_sweep_files_get_one_line_and_nothing_is_written(given, culprit, refused, place):
     (place / "bad.toml").write_text(given)
-    refused(["sweep", "bad.toml"], culprit)
+    refused(["sweep", "run", "bad.toml"], culprit)
 
 
 def test_wrong_words_get_one_line(file, place, refused):
     plan = read_plan(file)
     Store.create(place / "out", plan).db.close()
     (place / "other.toml").write_text(text(seeds=3))
-    refused(["sweep", "other.toml", "--out", "out", "--resume"], "out: the store of another sweep")
-    refused(["sweep", "small.toml", "--out", "out"], "out: already exists")
-    refused(["sweep", "out"], "give --resume, --status or --to")
-    refused(["sweep", "--status", "nowhere"], "nowhere: no sweep here")
-    refused(["sweep", "nowhere.toml"], "nowhere.toml: no such file")
-    refused(["sweep", "small.toml", "--workers", "0"], "--workers")
+    refused(["sweep", "resume", "other.toml", "--out", "out"], "out: the store of another sweep")
+    refused(["sweep", "run", "small.toml", "--out", "out"], "--out: out already exists")
+    refused(["sweep", "run", "out"], "out: a folder; urn sweep resume goes on with it")
+    refused(["sweep", "status", "nowhere"], "nowhere: no sweep here")
+    refused(["sweep", "run", "nowhere.toml"], "nowhere.toml: no such file")
+    refused(["sweep", "run", "small.toml", "--workers", "0"], "--workers")
     (place / "broken").mkdir()
     (place / "broken" / DATABASE).write_bytes(
         b"no database at all, but long enough to look like one" * 100
     )
-    refused(["sweep", "--status", "broken"], "not the store of a sweep")
+    refused(["sweep", "status", "broken"], "not the store of a sweep")
     sqlite3.connect(place / "broken" / "empty").close()
     with pytest.raises(InputError, match="no sweep here"):
         Store(place)
@@ -341,23 +379,24 @@ def many(tmp_path_factory):
     folder = tmp_path_factory.mktemp("many") / "out"
     with Store.create(folder, plan) as store, store.transaction():
         store.db.execute(
-            """UPDATE points SET status = 'ok', validation_accuracy = 0.9 + seed / 2000.0, used_connections = number + 1,
-            architecture = CASE WHEN "strengths.weight" < 0.003 THEN 'MLP' ELSE 'recurrent' END, path_depth = 1 + seed / 200.0,
+            """UPDATE points SET status = 'ok', validation_accuracy = 0.9 + seed / 2000.0,
+            used_connections = number + 1, path_depth = 1 + seed / 200.0,
+            architecture = CASE WHEN "strengths.weight" < 0.003 THEN 'MLP' ELSE 'recurrent' END,
             reuse_share = 0.5, depth = seed % 3"""
         )
     return folder
 
 
-@pytest.mark.parametrize("words", [["--status"], ["--to", "csv"], ["--to", "parquet"]])
+@pytest.mark.parametrize("words", [["status"], ["table"], ["table", "--to", "parquet"]])
 def test_ten_thousand_rows_are_reported_and_exported_in_seconds(words, many, capsys):
     begun = time.process_time()
-    assert main(["sweep", str(many), *words]) == 0
+    assert main(["sweep", *words, str(many)]) == 0
     assert time.process_time() - begun < 3
     assert "10,000" in capsys.readouterr().out
 
 
 def test_ten_thousand_rows_are_drawn_in_seconds_each(many):
-    pictures = Pictures(Store(many), Wanted(measures=("validation_accuracy", "depth")))
+    pictures = Pictures(Store(many), Choice(measures=("validation_accuracy", "depth")))
     begun, names = time.process_time(), []
     for name, figure in pictures.all():
         figure.canvas.draw()
@@ -381,17 +420,15 @@ def test_wrong_words_for_plot_get_one_line(many, capsys):
             ["--x", "strengths.depth", "--y", "strengths.depth"],
             "--y strengths.depth: is on the horizontal axis already",
         ),
-        (["--status"], "--status: does not go with plot"),
-        (["--to", "csv"], "--to: does not go with plot"),
-        (["--workers", "2"], "--workers: does not go with plot"),
-        (["--engine", "ray"], "--engine: does not go with plot"),
+        (["--status"], "--status"),
+        (["--workers", "2"], "--workers"),
     ):
         assert main(["sweep", "plot", str(many), *words, "--out", str(many / "drawn")]) == 2
         error = capsys.readouterr().err
         assert culprit in error
         assert error.count("\n") == 1
         assert not (many / "drawn").exists()
-    assert main(["sweep", str(many), "--status", "--x", "seed"]) == 2
+    assert main(["sweep", "status", str(many), "--x", "seed"]) == 2
     assert main(["sweep", "plot"]) == 2
 
 
@@ -415,7 +452,7 @@ class Crew:
 
     deaths = 0
 
-    def __init__(self, n, work, tell):
+    def __init__(self, n, work, observer):
         self.work, self.free, self.running = work, True, {}
 
     def __enter__(self):

@@ -1,4 +1,4 @@
-"""The Ray engine on a local cluster of two: the same results, also when workers are killed on the way."""
+"""The Ray engine on a local cluster of two: the same results, also when workers are killed."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ LOOKED_AT = ["number", "status", "summary", "depth", "test_accuracy", "used_conn
 
 
 def test_ray_trains_the_same_networks_though_workers_are_killed(place):
-    """Five workers are killed as they begin; where that ends a run, the next one finds every point once."""
+    """Five workers are killed as they begin; where that ends a run, the next finds every point."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install -e .[ray]")
     from experiments.sweeps.on_ray import RayEngine
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from urn.errors import InputError
+from urn.outputs import check_folder
 from urn.training.trainer import Trainer
 
 Observer = Callable[[Trainer], object]
@@ -78,8 +79,7 @@ class TensorBoard:
             raise InputError(
                 "tensorboard: needs the extra tensorboard (pip install 'urn-networks[tensorboard]')"
             ) from None
-        if Path(folder).is_file():
-            raise InputError(f"tensorboard: {folder} is not a folder")
+        check_folder(Path(folder), new=False, flag="tensorboard")
         self.folder = Path(folder)
         self._new_writer = SummaryWriter
         self._writers: dict[int, Any] = {}

@@ -1,0 +1,138 @@
+"""No output destroys anything: what is owned is refused, what is there asks for --force.
+
+What cannot be written is found before any work.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from experiments.sweeps.plan import make_plan
+from experiments.sweeps.store import Store
+from tests.conftest import ROOT
+from tests.experiments.test_sweeps import sweep
+from urn.cli import main
+from urn.errors import InputError
+from urn.io import atomic_write
+from urn.outputs import check_file
+
+
+@pytest.fixture
+def store(place):
+    Store.create(place / "s", make_plan(sweep())).db.close()
+    return place / "s"
+
+
+OWNED = [
+    ["--to", "torch", "--out", "run/weights.py"],
+    ["--to", "torch", "--out", "run/checkpoint.py"],
+    ["--to", "json", "--out", "run/structure.json"],
+    ["--to", "json", "--out", "run/snapshots/mine.json"],
+    ["--to", "torch", "--out", "run/snapshots/../weights.py"],
+    ["--to", "torch", "--out", "link/weights.py"],
+    ["--to", "torch", "--out", "run/weights.py", "--force"],
+]
+
+
+@pytest.mark.parametrize("words", OWNED, ids=" ".join)
+def test_what_a_run_owns_is_no_output(words, finished_run, refused, place):
+    (place / "link").symlink_to(finished_run)
+    refused(["export", "run", *words], "belongs to a run")
+
+
+@pytest.mark.parametrize("name", ["sweep.sqlite", "sweep.sqlite-wal", "runs/x.csv", "index.html"])
+def test_what_a_sweep_owns_is_no_output(name, store, refused):
+    refused(["sweep", "table", "s", "--out", f"s/{name}"], "belongs to a sweep")
+    refused(["sweep", "table", "s", "--out", f"s/{name}", "--force"], "belongs to a sweep")
+    refused(["sweep", "s", "--to", "csv", "--out", f"s/{name}"], "belongs to a sweep")
+
+
+def test_a_run_of_a_sweep_may_be_exported_beside_its_weights(store, finished_run, capsys):
+    shutil.copytree(finished_run, store / "runs" / "000000")
+    assert main(["export", str(store / "runs" / "000000"), "--to", "json"]) == 0
+    assert (store / "runs/000000/export/network.json").is_file()
+
+
+def test_an_existing_file_asks_for_force(finished_run, store, refused, place, capsys):
+    (place / "mine.npz").write_bytes(b"mine")
+    (place / "mine.csv").write_bytes(b"mine")
+    export = ["export", "run", "--to", "npz", "--out", "mine.npz"]
+    table = ["sweep", "table", "s", "--out", "mine.csv"]
+    for command in (export, table):
+        refused(command, "exists already; --force overwrites it")
+        assert main([*command, "--force"]) == 0
+    assert (place / "mine.npz").read_bytes() != b"mine"
+    assert (place / "mine.csv").read_bytes() != b"mine"
+    assert main(["sweep", "table", "s"]) == main(["sweep", "table", "s"]) == 0
+
+
+def test_a_planted_link_is_not_followed(place, monkeypatch):
+    (place / "victim").write_text("mine")
+    for name in (".out.json.draft", "out.json"):
+        (place / name).symlink_to(place / "victim")
+    atomic_write(place / "out.json", "ours")
+    assert (place / "victim").read_text() == "mine"
+    assert (place / "out.json").read_text() == "ours"
+    assert not (place / "out.json").is_symlink()
+
+    monkeypatch.setattr("urn.io.secrets.token_hex", lambda n: "known")
+    (place / ".known.draft").symlink_to(place / "victim")
+    with pytest.raises(InputError, match="cannot be written"):
+        atomic_write(place / "out.json", "again")
+    assert (place / "victim").read_text() == "mine"
+    assert (place / ".known.draft").is_symlink()
+
+
+def no_work(*_, **__):
+    raise AssertionError("work was begun")
+
+
+def test_what_cannot_be_written_is_found_before_any_work(finished_run, refused, place, monkeypatch):
+    for name in ("experiments.commands.judging.analyse", "urn.runs.train.Trainer.run"):
+        monkeypatch.setattr(name, no_work)
+    (place / "f").write_text("a file")
+    (place / "q.toml").write_text("seeds = 1\n[grid]\nn_iterations = [2]\n")
+    refused(["export", "run", "--to", "json", "--out", "f/x.json"], "f", "ot a directory")
+    refused(["export", "run", "--to", "json", "--out", "/proc/x.json"], "/proc/x.json")
+    refused(["export", "run", "--to", "json", "--out", f"{'x' * 300}.json"], "name too long")
+    refused(["sweep", "run", "q.toml", "--out", "f/x"], "f/x cannot be written")
+    refused(["sweep", "run", "q.toml", "--out", "/proc/x"], "/proc/x cannot be written")
+    prune = ["prune", "run", "--criterion", "obd", "--keep", "0.5"]
+    refused([*prune, "--out", "f/x"], "f/x cannot be written")
+    refused([*prune, "--out", "."], "--out: .")
+    refused(["reproduce", "width", "--out", "/proc/x"], "/proc/x cannot be written")
+    refused(["reproduce", "width", "--out", "f/x"], "f/x cannot be written")
+    (finished_run / "figures").write_text("a file")
+    refused(["inspect", "run", "--figures"], "--figures: run/figures is not a folder")
+
+
+def test_a_folder_for_tensorboard_that_cannot_be_is_refused(refused, place):
+    pytest.importorskip("tensorboard")
+    (place / "f").write_text("a file")
+    refused(["train", "--steps", "5", "--out", "r", "--tensorboard", "f/x"], "f/x")
+
+
+def test_a_name_that_standard_output_lacks_a_letter_of_is_printed(finished_run, place):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONIOENCODING": "ascii",
+        "PYTHONUTF8": "0",
+    }
+    ended = subprocess.run(
+        [sys.executable, "-m", "urn", "export", "run", "--to", "json", "--out", "né.json"],
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert b"n\\xe9.json" in ended.stdout
+    assert (place / "né.json").is_file()
+
+
+def test_a_name_that_is_no_utf8_is_refused(place):
+    with pytest.raises(InputError, match="must be UTF-8"):
+        check_file(place / os.fsdecode(b"\xff.json"))
