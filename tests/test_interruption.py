@@ -5,6 +5,7 @@ Bit for bit, once it is resumed.
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from tests.conftest import ROOT, SMALL, after, listing
 from urn import Dataset, InputError, TrainConfig, load_run, resume, train, train_population
@@ -202,6 +204,73 @@ def test_two_processes_cannot_train_in_one_folder(unbroken):
     assert contents(folder / "both") == contents(folder / "whole")
 
 
+def test_two_resumptions_of_one_run(interrupted_run, capsys):
+    """The second is refused with a line, and the first goes on as if it had not been."""
+    outcomes = []
+
+    def second(*_):
+        outcomes.append(main(["train", "--resume", "run", "--quiet"]))
+
+    run = resume("run", callbacks=[second])
+    assert set(outcomes) == {2}
+    lines = capsys.readouterr().err.splitlines()
+    assert set(lines) == {"urn: run: another process is training there"}
+    assert run.status in ("ok", "disconnected")
+
+
+@pytest.mark.parametrize("put_there", [None, "other"])
+def test_a_folder_that_is_moved_away_while_it_is_trained(place, capsys, put_there):
+    """It does not come back without its configuration, and where it is now it can be resumed."""
+
+    def move(step, row, member):
+        if step == 10:
+            (place / "run").rename(place / "moved")
+            if put_there:
+                shutil.copytree(place / "moved", place / "run")
+
+    config = SMALL.replace(checkpoint_seconds=1e-6)
+    with pytest.raises(InputError, match="run: was moved or removed while it was trained"):
+        train(config, "run", callbacks=[move])
+    assert (place / "run").exists() == bool(put_there)
+    if put_there:
+        assert listing(place / "run") == listing(place / "moved")
+    resume("moved")
+    train(config, "whole")
+    assert contents(place / "moved") == contents(place / "whole")
+
+
+def test_a_clock_that_goes_back(place, monkeypatch):
+    """The time of day decides nothing; that of the next checkpoint is the time since the start."""
+    backwards = iter(range(10**9, 0, -1000))
+    monkeypatch.setattr(time, "time", lambda: float(next(backwards)))
+    train(SMALL.replace(checkpoint_seconds=1e-6), "run", stop=after(12))
+    resume("run")
+    train(SMALL.replace(checkpoint_seconds=1e-6), "whole")
+    assert contents(place / "run") == contents(place / "whole")
+
+
+def test_where_compiled_code_cannot_be_kept(place):
+    """Numba finds no folder for its cache: every process compiles for itself, and trains."""
+    shutil.copytree(ROOT / "urn", place / "urn", ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("no_home", "urn/network/__pycache__"):
+        (place / file).write_text("not a folder")
+    nowhere = dict.fromkeys(
+        ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "IPYTHONDIR"), str(place / "no_home")
+    )
+    environment = os.environ | nowhere | {"PYTHONPATH": str(place), "OMP_NUM_THREADS": "1"}
+    (place / "small.toml").write_text(SMALL.replace(steps=2).to_toml())
+
+    process = subprocess.run(
+        [sys.executable, "-B", "-m", "urn", "train", "small.toml", "--out", "run", "--quiet"],
+        cwd=place,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (process.returncode, process.stderr) == (0, "")
+    assert not list(place.rglob("*.nb[ci]"))
+
+
 def test_drafts_of_a_killed_process_are_swept_away(interrupted_run):
     """A kill inside a write leaves a draft, never a damaged file."""
     for draft in (
@@ -352,6 +421,49 @@ def test_last_good_weights_are_finite_whenever_they_are_looked_at(
     assert run.weights.isfinite().all()
     assert run.biases.isfinite().all()
     assert run.status in ("diverged", "disconnected", "ok")
+
+
+RUNAWAYS = {
+    f"{name}-{learning_rate:g}-{n_iterations}": base.replace(
+        learning_rate=learning_rate, n_iterations=n_iterations, steps=6, snapshots=6, check_every=4
+    )
+    for name, base in {
+        "float32": SMALL.replace(strengths={}),
+        "float64": SMALL.replace(strengths={}, dtype="float64"),
+        "clamped": SMALL.replace(strengths={}, input_mode="clamped"),
+        "growing": SMALL.replace(strengths={}, n_neurons=40, growth={}),
+        "stream": STREAM.replace(strengths={}),
+    }.items()
+    for learning_rate in (1, 10, 100, 1e4)
+    for n_iterations in (2, 20, 300)
+}
+
+
+@pytest.mark.parametrize("config", RUNAWAYS.values(), ids=RUNAWAYS)
+def test_whatever_diverges_can_be_loaded_and_resumed(tmp_path, config):
+    """Stopped halfway or not: what is saved is finite, though a snapshot is due at every step."""
+    for stop in (None, after(3)):
+        folder = tmp_path / ("whole" if stop is None else "stopped")
+        train(config, folder, stop=stop)
+        run = load_run(folder)
+        assert run.weights.isfinite().all()
+        assert all(snapshot.weights.isfinite().all() for snapshot in run.snapshots)
+        checkpoint = folder / "checkpoint.safetensors"
+        if checkpoint.exists():
+            assert all(T.isfinite().all() for T in load_file(checkpoint).values())
+        resume(folder)
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+
+
+def test_a_snapshot_between_two_checks_is_finite(place, capsys):
+    """A thousand iterations overflow at the second step, where the last snapshot is due."""
+    flags = ["--task", "shells", "--n-neurons", "12", "--steps", "2", "--n-iterations", "1000"]
+    assert main(["train", *flags, "--out", "run", "--quiet"]) == 1
+    assert capsys.readouterr().err == ""
+    run = load_run("run")
+    assert run.status == "diverged"
+    assert run.weights.isfinite().all()
+    assert main(["train", "--resume", "run", "--quiet"]) == 1
 
 
 def test_positions_that_diverge():

@@ -6,6 +6,7 @@ One line names the culprit, and nothing is lost.
 import errno
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.conftest import ROOT, SMALL, cases, listing
+from tests.conftest import ROOT, SMALL, after, cases, listing
 from urn import (
     URN,
     Dataset,
@@ -31,6 +32,7 @@ from urn import (
 from urn.cli import main
 from urn.loss.penalties import TERMS
 from urn.runs.folders import RunFolder
+from urn.runs.train import save_run
 from urn.training.trainer import Trainer
 
 # ---- run folders
@@ -138,6 +140,18 @@ INTERRUPTED = {  # damage to an interrupted run, seen by --resume
         CHECKPOINT,
     ),
     "weights_truncated": (edit(WEIGHTS, HALF), WEIGHTS),
+    "snapshot_truncated": (
+        edit("snapshots/step_00000010.safetensors", HALF),
+        "snapshots/step_00000010.safetensors: not a readable",
+    ),
+    "snapshot_empty": (
+        edit("snapshots/step_00000010.safetensors", lambda content: b""),
+        "snapshots/step_00000010",
+    ),
+    "snapshots_a_file": (
+        lambda run: (shutil.rmtree(run / "snapshots"), (run / "snapshots").write_text("")),
+        "snapshots: not a folder",
+    ),
     "history_gone": (edit(HISTORY, GONE), HISTORY),
     "history_foreign": (edit(HISTORY, FOREIGN), HISTORY),
     "history_of_something_else": (edit(HISTORY, lambda content: b"a,b\n1,2\n"), HISTORY),
@@ -190,6 +204,33 @@ FINISHED = {
         WEIGHTS,
     ),
     "accuracy_text": (edit_tensors(WEIGHTS, lambda t, a: a.update(test_accuracy="good")), WEIGHTS),
+    "accuracy_above_one": (
+        edit_tensors(WEIGHTS, lambda t, a: a.update(test_accuracy="17.0")),
+        f"{WEIGHTS}: does not fit config.toml: test_accuracy",
+    ),
+    "accuracy_infinite": (
+        edit_tensors(WEIGHTS, lambda t, a: a.update(test_accuracy="inf")),
+        WEIGHTS,
+    ),
+    "status_of_something_else": (
+        edit_tensors(WEIGHTS, lambda t, a: a.update(status="splendid")),
+        WEIGHTS,
+    ),
+    "steps_negative": (edit_tensors(WEIGHTS, lambda t, a: a.update(steps_done="-1")), WEIGHTS),
+    "steps_beyond_the_end": (
+        edit_tensors(WEIGHTS, lambda t, a: a.update(steps_done="21")),
+        f"{WEIGHTS}: does not fit config.toml: steps_done",
+    ),
+    "mode_unknown": (edit_tensors(WEIGHTS, lambda t, a: a.update(input_mode="telepathy")), WEIGHTS),
+    "mode_of_another_run": (
+        edit_tensors(WEIGHTS, lambda t, a: a.update(input_mode="elman")),
+        f"{WEIGHTS}: does not fit config.toml: input_mode",
+    ),
+    "inputs_text": (edit_tensors(WEIGHTS, lambda t, a: a.update(n_inputs="two")), WEIGHTS),
+    "positions_a_number": (
+        edit_tensors(WEIGHTS, lambda t, a: t.update(positions=torch.tensor(1.0))),
+        WEIGHTS,
+    ),
     "steps_gone": (edit_tensors(WEIGHTS, lambda t, a: a.pop("steps_done")), WEIGHTS),
     "history_foreign": (edit(HISTORY, FOREIGN), HISTORY),
     "history_of_something_else": (edit(HISTORY, lambda content: b"a,b\n1,2\n"), HISTORY),
@@ -211,6 +252,27 @@ FINISHED = {
     ),
     "snapshot_ids_negative": (
         edit_tensors("snapshots/*10.safetensors", lambda t, a: t["ids"].sub_(1)),
+        "snapshots/step_00000010",
+    ),
+    "snapshot_of_a_later_step": (
+        edit_tensors("snapshots/*10.safetensors", lambda t, a: a.update(step="21")),
+        "snapshots/step_00000010",
+    ),
+    "snapshot_of_another_dtype": (
+        edit_tensors(
+            "snapshots/*10.safetensors",
+            lambda t, a: t.update(weights=t["weights"].double(), biases=t["biases"].double()),
+        ),
+        "snapshots/step_00000010",
+    ),
+    "snapshot_nan": (
+        edit_tensors("snapshots/*10.safetensors", lambda t, a: t["weights"].fill_(torch.nan)),
+        "snapshots/step_00000010",
+    ),
+    "snapshot_positions_a_number": (
+        edit_tensors(
+            "snapshots/*10.safetensors", lambda t, a: t.update(positions=torch.tensor(1.0))
+        ),
         "snapshots/step_00000010",
     ),
     "snapshot_grown": (
@@ -349,15 +411,59 @@ def test_what_was_saved_stays_when_the_disk_is_full(
     assert main(["train", "--resume", "run", "--quiet"]) == 0
 
 
-def test_snapshots_is_a_file(interrupted_run, capsys):
-    for path in (interrupted_run / "snapshots").iterdir():
-        path.unlink()
-    (interrupted_run / "snapshots").rmdir()
-    (interrupted_run / "snapshots").write_text("not a folder")
-    assert main(["train", "--resume", "run", "--quiet"]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("urn: run/snapshots")
-    assert error.count("\n") == 1
+TENSORBOARDS = {
+    "below_a_file": ("small.toml/x", "small.toml/x cannot be written"),
+    "a_file": ("small.toml", "small.toml cannot be written"),
+    "where_nobody_can_write": ("/proc/x", "/proc/x cannot be written"),
+    "dangling_link": ("link", "link cannot be written"),
+    "not_text": ("odd\udcff", "must be UTF-8"),
+    "null": ("odd\0", "cannot be written"),
+    "too_long": ("x" * 4000, "cannot be written"),
+}
+
+
+@cases(TENSORBOARDS)
+def test_tensorboard_that_cannot_be_written(refused, place, given, culprit):
+    """Found before any folder is made, of a new run as of one that goes on."""
+    pytest.importorskip("tensorboard")
+    (place / "small.toml").write_text(SMALL.to_toml())
+    (place / "link").symlink_to(place / "nothing" / "there")
+    train(SMALL, place / "half", stop=after(12))
+    for command in (["small.toml", "--out", "out"], ["--resume", "half"]):
+        refused(["train", *command, "--quiet", "--tensorboard", given], "tensorboard: ", culprit)
+
+
+def test_nothing_of_tensorboard_is_left_of_a_refused_command(refused, finished_run):
+    pytest.importorskip("tensorboard")
+    refused([*SHORT, "run", "--tensorboard", "logs/of/it"], "run: already exists")
+
+
+def test_tensorboard_within_the_run(place):
+    pytest.importorskip("tensorboard")
+    (place / "small.toml").write_text(SMALL.to_toml())
+    argv = ["train", "small.toml", "--out", "run", "--quiet", "--tensorboard", "run/logs"]
+    assert main(argv) == 0
+    assert list((place / "run" / "logs").iterdir())
+
+
+DEEP = "/".join(["x" * 99] * 60)
+"""Longer than a path may be; its first 4,070 characters are not, but with a snapshot's file are."""
+
+
+@pytest.mark.parametrize("name", ["x" * 4000, DEEP[:4070], DEEP, "a\0b"])
+def test_a_path_that_cannot_be(refused, place, name):
+    """4,000 characters: one line for every use of it, on the command line as in Python."""
+    for argv in ([*SHORT, name], ["train", "--resume", name], [*SHORT, "run", "--start", name]):
+        refused([*argv, "--quiet"])
+    uses = (
+        lambda: train(SMALL, name),
+        lambda: resume(name),
+        lambda: load_run(name),
+        lambda: save_run(train(SMALL.replace(steps=1)), name),
+    )
+    for use in uses:
+        with pytest.raises(InputError):
+            use()
 
 
 # ---- the same through a real process

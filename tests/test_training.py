@@ -147,6 +147,28 @@ def test_a_diverging_member_keeps_its_last_good_weights_and_harms_nobody(digits)
     torch.testing.assert_close(second.weights, alone.weights, rtol=0, atol=1e-5)
 
 
+def test_snapshots_change_no_number(digits):
+    """Looking whether weights are finite, for a snapshot, touches nothing of the training."""
+    plain, watched = (train_population([config(snapshots=n)], data=digits)[0] for n in (0, 200))
+    assert len(watched.snapshots) == 200
+    assert torch.equal(watched.weights, plain.weights)
+    assert torch.equal(watched.biases, plain.biases)
+    assert watched.history == plain.history
+
+
+def test_a_member_that_diverges_between_two_checks_leaves_at_its_snapshot():
+    """The other one has all its snapshots, and nobody has one that is not finite."""
+    fields = {"task": "shells", "n_neurons": 12, "n_iterations": 3, "steps": 8, "snapshots": 8}
+    calm = TrainConfig(**fields)
+    wild = calm.replace(seed=1, strengths={"weight": 0.0, "activity": 1e38})
+    first, second = train_population([calm.replace(strengths={"activity": 0.0}), wild])
+    assert first.status != "diverged"
+    assert [snapshot.step for snapshot in first.snapshots] == list(range(1, 9))
+    assert second.status == "diverged"
+    assert second.weights.isfinite().all()
+    assert all(snapshot.weights.isfinite().all() for snapshot in second.snapshots)
+
+
 def test_too_strong_a_price_disconnects(digits):
     run = train_population([config(strengths={"weight": 10.0}, steps=400)], data=digits)[0]
     assert run.status == "disconnected"

@@ -71,7 +71,14 @@ def check_new(path: Path) -> None:
         str(path).encode()
     except UnicodeEncodeError:
         raise InputError(f"{str(path)!a}: must be UTF-8") from None
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if "\0" in str(path):
+        raise InputError(f"{str(path)!a}: must not hold a null character")
+
+    try:
+        taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
+    except OSError as error:  # a name that is too long, or a folder that cannot be read
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+    if taken:
         raise InputError(f"{path}: already exists; give another folder, or --resume it")
 
 

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 import llvmlite.binding
 import numpy as np
 import torch
-from numba import njit, types
+from numba import types
 from numba.extending import get_cython_function_address
 from threadpoolctl import threadpool_limits
+
+from urn.network.jit import njit
 
 # `types.ExternalFunction` by name, for what is compiled can then be kept on disk; an address could not.
 llvmlite.binding.add_symbol(

@@ -1,8 +1,8 @@
 """The folder of a run: written atomically, survives being killed, and never holds a pickle.
 
-config.toml             the configuration, every field weights.safetensors     W (S, S), b (S,),
-positions (S, dim), kept (S,); status, test accuracy, sizes
-                        and input mode in its metadata
+config.toml             the configuration, every field
+weights.safetensors     W (S, S), b (S,), positions (S, dim), kept (S,); status, test accuracy,
+                        sizes and input mode in its metadata
 history.csv             a row every `log_every` steps
 snapshots/              W, b, positions over training, one file a snapshot
 checkpoint.safetensors  only while there is something left to do
@@ -27,7 +27,7 @@ from torch import Tensor
 
 from urn.checks import check_ids, expect
 from urn.data.tasks import task_options
-from urn.errors import InputError
+from urn.errors import InputError, shown
 from urn.io import atomic_write, create_folder, remove_drafts
 from urn.network.module import INPUT_MODES
 from urn.network.wiring import Wiring
@@ -68,6 +68,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._locked: os.stat_result | None = None  # the folder that `lock` holds
 
     @classmethod
     def create(cls, path: Path, config: TrainConfig, trainer: Trainer | None = None) -> "RunFolder":
@@ -80,6 +81,10 @@ class RunFolder:
         def fill(draft: Path) -> None:
             (draft / CONFIG).write_text(config.to_toml(), encoding="utf-8")
             (draft / SNAPSHOTS).mkdir()
+            # A path may be too long for this file alone: better now than after the first steps.
+            longest = draft / SNAPSHOTS / f".{snapshot_name(config.steps)}.12345678.draft"
+            longest.touch()
+            longest.unlink()
             if trainer:
                 (draft / CHECKPOINT).write_bytes(save(trainer.state_dict()))
 
@@ -87,15 +92,35 @@ class RunFolder:
         return cls(path)
 
     def write(self, name: str, content: bytes) -> None:
-        """Write one file of the run, whole or not at all."""
+        """Write one file of the run, whole or not at all.
+
+        Raises
+        ------
+        InputError
+            When it cannot be written, or the folder that is locked is no longer here.
+        """
+        # Written all the same, a run that was moved would come back without its configuration.
+        self.check_here()
         atomic_write(self.path / name, content)
+
+    def check_here(self) -> None:
+        """Raise InputError if the folder that `lock` holds is no longer the one at this path."""
+        if self._locked is None:
+            return
+        try:
+            here = os.path.samestat(self._locked, self.path.stat())
+        except OSError:
+            here = False
+        if not here:
+            raise InputError(f"{self.path}: was moved or removed while it was trained")
 
     def config(self) -> TrainConfig:
         """The configuration in config.toml."""
         path = self.path / CONFIG
-        if not self.path.is_dir():
+        # Unlike pathlib's, these say False of a name that is too long, or holds a null character.
+        if not os.path.isdir(self.path):
             raise InputError(f"{self.path}: no such run folder")
-        if not path.exists():
+        if not os.path.exists(path):
             raise InputError(f"{path}: no such file, so {self.path.name} is not a run folder")
         # An error of TOML names the file already, one of a field does not.
         try:
@@ -109,7 +134,7 @@ class RunFolder:
     def finished(self) -> bool:
         """Whether training came to its end, good or bad."""
         path = self.path / WEIGHTS
-        if not path.is_file():
+        if not os.path.isfile(path):
             return False
         status = read_tensors(path)[1].get("status")
         if status not in STATUSES:
@@ -135,9 +160,11 @@ class RunFolder:
         except OSError:
             pass  # a file system without locks
 
+        self._locked = os.fstat(handle)
         try:
             yield
         finally:
+            self._locked = None
             os.close(handle)
 
     def remove_drafts(self) -> None:
@@ -185,6 +212,16 @@ class RunFolder:
         if rows and list(rows[0]) != names:
             raise InputError(f"{self.path / HISTORY}: its columns must be {', '.join(names)}")
         trainer.members[0].history = history
+        self._check_outputs(trainer.config)
+
+    def _check_outputs(self, config: TrainConfig) -> None:
+        """Raise InputError for what training would stumble over at its end, and not before."""
+        if not os.access(self.path, os.W_OK):
+            raise InputError(f"{self.path}: cannot be written")
+        folder = self.path / SNAPSHOTS
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: not a folder")
+        self.snapshots(config)
 
     # ---- history
 
@@ -229,12 +266,12 @@ class RunFolder:
         if snapshot.held_positions is not None:
             tensors["positions"] = snapshot.held_positions
         about = {"step": str(snapshot.step), "n_neurons": str(snapshot.n_neurons)}
-        self.write(f"{SNAPSHOTS}/step_{snapshot.step:08d}.safetensors", save(tensors, about))
+        self.write(f"{SNAPSHOTS}/{snapshot_name(snapshot.step)}", save(tensors, about))
 
-    def snapshots(self, n_neurons: int) -> list[Snapshot]:
-        """All snapshots of a network of S neurons, oldest first."""
+    def snapshots(self, config: TrainConfig) -> list[Snapshot]:
+        """All snapshots of a run with this configuration, oldest first."""
         paths = sorted((self.path / SNAPSHOTS).glob("step_*.safetensors"))
-        return [_read_snapshot(path, n_neurons) for path in paths]
+        return [_read_snapshot(path, config) for path in paths]
 
     # ---- the result
 
@@ -293,7 +330,7 @@ class RunFolder:
             raise InputError(f"{path}: does not fit config.toml: {error}") from None
 
         run.history = self.history()
-        run.snapshots = self.snapshots(config.n_neurons)
+        run.snapshots = self.snapshots(config)
         return run
 
 
@@ -317,7 +354,8 @@ def _wiring(about: dict[str, str], config: TrainConfig) -> Wiring:
 
 
 def _check_run(run: Run) -> None:
-    """Raise InputError for tensors and sizes that the configuration of a run cannot have led to."""
+    """Raise InputError for what the configuration of a run cannot have led to."""
+    _check_result(run)
     S = run.config.n_neurons
     dtype = getattr(torch, run.config.dtype)
     wiring = run.wiring
@@ -334,12 +372,36 @@ def _check_run(run: Run) -> None:
         )
 
     if run.positions is not None:
-        shape = (S, run.positions.shape[-1])
+        shape = (S, *run.positions.shape[-1:])
         expect("positions", run.positions, shape, dtype, finite=False)
 
 
-def _read_snapshot(path: Path, n_neurons: int) -> Snapshot:
-    """A snapshot of a network of S neurons, or InputError naming the file."""
+def _check_result(run: Run) -> None:
+    """Raise InputError for figures and names of a result that training does not write."""
+    config = run.config
+    if run.status not in STATUSES:
+        raise InputError(f"status: must be one of {', '.join(STATUSES)}, not {shown(run.status)}")
+    # NaN unless training ended well, and R^2 has no lower end.
+    if run.test_accuracy > 1:
+        raise InputError(f"test_accuracy: must be at most 1, not {run.test_accuracy:g}")
+    if not 0 <= run.steps_done <= config.steps:
+        raise InputError(f"steps_done: must be from 0 to {config.steps}")
+
+    # Streams are read as such unless the network is Elman's.
+    modes = {config.input_mode, "elman" if config.input_mode == "elman" else "stream"}
+    if run.wiring.input_mode not in modes:
+        raise InputError(
+            f"input_mode: must be {' or '.join(sorted(modes))}, not {shown(run.wiring.input_mode)}"
+        )
+
+
+def snapshot_name(step: int) -> str:
+    """The file of the snapshot that was taken after so many updates."""
+    return f"step_{step:08d}.safetensors"
+
+
+def _read_snapshot(path: Path, config: TrainConfig) -> Snapshot:
+    """A snapshot of a run with this configuration, or InputError naming the file."""
     tensors, about = read_tensors(path)
     try:
         snapshot = Snapshot(
@@ -354,29 +416,32 @@ def _read_snapshot(path: Path, n_neurons: int) -> Snapshot:
         raise InputError(f"{path}: not a snapshot of a run") from None
 
     try:
-        _check_snapshot(snapshot, n_neurons)
+        _check_snapshot(snapshot, config)
     except InputError as error:
         raise InputError(f"{path}: not a snapshot of this run: {error}") from None
     return snapshot
 
 
-def _check_snapshot(snapshot: Snapshot, n_neurons: int) -> None:
-    """Raise InputError for tensors that do not fit each other or a network of S neurons."""
+def _check_snapshot(snapshot: Snapshot, config: TrainConfig) -> None:
+    """Raise InputError for tensors that do not fit each other or the configuration."""
+    n_neurons = config.n_neurons
+    if not 0 <= snapshot.step <= config.steps:
+        raise InputError(f"step: must be from 0 to {config.steps}")
     if snapshot.n_neurons != n_neurons:
         raise InputError(f"n_neurons: {snapshot.n_neurons} where config.toml says {n_neurons}")
     check_ids(snapshot.ids, n_neurons)
     n = len(snapshot.ids)
-    dtype = snapshot.held_weights.dtype
+    dtype = getattr(torch, config.dtype)
     expect("weights", snapshot.held_weights, (n, n), dtype)
     expect("biases", snapshot.held_biases, (n,), dtype)
     positions = snapshot.held_positions
     if positions is not None:
-        expect("positions", positions, (n, positions.shape[-1]), dtype, finite=False)
+        expect("positions", positions, (n, *positions.shape[-1:]), dtype, finite=False)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of a .safetensors file, or InputError naming it."""
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise InputError(f"{path}: no such file")
     try:
         with safe_open(path, framework="pt") as file:

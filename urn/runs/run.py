@@ -91,7 +91,7 @@ class Run:
 
     @property
     def has_exact_zeros(self) -> bool:
-        """Whether a price pulled weights to zero, exactly: then every weight that is left is meant."""
+        """Whether a price pulled weights to zero, exactly: then each weight left is meant."""
         return any(
             strength.value > 0 and TERMS[name].shrinks == "weight"
             for name, strength in self.config.strengths.items()

@@ -198,6 +198,7 @@ def _train_in(
         nonlocal due
         if observer:
             observer(trainer)
+        store.check_here()  # rather now than after hours that nothing can be written of
         # At a check the present weights are the last good ones as well, and are saved once.
         at_check = trainer.step % trainer.config.check_every == 0
         if at_check and time.monotonic() >= due:

@@ -8,12 +8,13 @@ network in its population (0 for a network alone).
     train(config, callbacks=[TensorBoard("logs")])
 """
 
+import contextlib
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from urn.errors import InputError
-from urn.outputs import check_folder
 from urn.training.trainer import Trainer
 
 Observer = Callable[[Trainer], object]
@@ -69,7 +70,12 @@ class TensorBoard:
     Raises
     ------
     InputError
-        Where TensorBoard is not installed, or where the folder is a file.
+        Where TensorBoard is not installed, or where the folder cannot be made or written.
+
+    Notes
+    -----
+    The folder is tried when the callback is made, and comes to stay with the first row: nothing is
+    left of a training that is refused, and the folder may lie in that of the run.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -79,7 +85,7 @@ class TensorBoard:
             raise InputError(
                 "tensorboard: needs the extra tensorboard (pip install 'urn-networks[tensorboard]')"
             ) from None
-        check_folder(Path(folder), new=False, flag="tensorboard")
+        _check_writable(Path(folder))
         self.folder = Path(folder)
         self._new_writer = SummaryWriter
         self._writers: dict[int, Any] = {}
@@ -95,3 +101,32 @@ class TensorBoard:
                 writer.add_scalar(name, value, step)
         # TensorBoard is to show it now, and a kill is not to lose it.
         writer.flush()
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise InputError unless a file can be written in a folder; what is made for that goes again.
+
+    Raises
+    ------
+    InputError
+        Naming the folder.
+    """
+    made = []
+    try:
+        # The event files are opened by a library that takes UTF-8 only.
+        str(folder).encode()
+        for parent in (*reversed(folder.parents), folder):
+            if not parent.is_dir():
+                parent.mkdir()
+                made.append(parent)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except UnicodeEncodeError:
+        raise InputError(f"tensorboard: {str(folder)!a} must be UTF-8") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"tensorboard: {folder} cannot be written ({reason})") from None
+    finally:
+        for parent in reversed(made):
+            with contextlib.suppress(OSError):
+                parent.rmdir()

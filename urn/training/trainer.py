@@ -129,13 +129,18 @@ class Trainer:
             checked = self.step % config.check_every == 0 or self.step == config.steps
             logged = self.step % config.log_every == 0 or self.step == config.steps
 
+            snapshot_due = self.on_snapshot is not None and self._is_snapshot_step()
+
             if checked:
                 self._check()
-                if not self.training:
-                    break
+            elif snapshot_due:
+                # Between two checks the weights may have diverged: what is saved must be finite.
+                self._dismiss(population.finite())
+            if not self.training:
+                break
             if logged:
                 self._log(*update, members, ids)
-            if self.on_snapshot and self._is_snapshot_step():
+            if self.on_snapshot and snapshot_due:
                 for k, member in enumerate(self.training):
                     self.on_snapshot(member, population.snapshot(k))
             if observer and (logged or self.step % config.check_every == 0):
