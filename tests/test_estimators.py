@@ -87,10 +87,10 @@ def test_values_that_cannot_be_squared_are_refused(large, culprit):
     X, y = load_iris(return_X_y=True)
     model = URNClassifier(n_hidden=9, steps=20, random_state=0).fit(X, y)
     regressor = URNRegressor(n_hidden=9, steps=20)
-    with pytest.raises(InputError, match=f"X, column 0.*{culprit}"):
+    with pytest.raises(InputError, match=rf"X, column 0.*{culprit}"):
         URNClassifier(n_hidden=9, steps=20).fit(X * large, y)
-    with pytest.raises(InputError, match=f"y, column 0.*{culprit}"):
+    with pytest.raises(InputError, match=rf"y, column 0.*{culprit}"):
         regressor.fit(X, X[:, 0] * large)
     if large > 1:
-        with pytest.raises(InputError, match="X, column 0.*too large"):
+        with pytest.raises(InputError, match=r"X, column 0.*too large"):
             model.predict(X * large)

@@ -157,6 +157,12 @@ def _status_of(error: BaseException, words: list[str]) -> int:
     if isinstance(error, OSError):
         _say(_refusal(error))
         return REFUSED
+    if isinstance(error, UnicodeEncodeError):
+        _say(f"{ascii(error.object)[:LONGEST_PATH]}: cannot be written as {error.encoding}")
+        return REFUSED
+    if isinstance(error, ValueError) and "null byte" in str(error):
+        _say("a name of a file holds a null byte")
+        return REFUSED
 
     _say(_fault(error, words))
     return FAILED

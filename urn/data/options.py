@@ -1,8 +1,8 @@
 """What every task shares: options that are validated, a `load()`, and a name in the registry."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from urn.data.dataset import Dataset
 from urn.errors import InputError, one_line, shown
@@ -17,6 +17,16 @@ class TaskOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     data_seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
+
+    @model_validator(mode="after")
+    def _can_be_written(self) -> Self:
+        """A run folder holds its options as UTF-8."""
+        for name, value in self:
+            try:
+                str(value).encode()
+            except UnicodeEncodeError:
+                raise InputError(f"{name}: must be UTF-8, not {shown(str(value))}") from None
+        return self
 
     def load(self) -> Dataset:
         """The data these options describe; every task has its own."""

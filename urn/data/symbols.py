@@ -12,6 +12,7 @@ from pydantic import Field
 
 from urn.data.dataset import Dataset, Split
 from urn.data.options import TaskOptions, task
+from urn.memory import require_memory
 from urn.settings.fields import Number, Size
 
 ALPHABET = "ab()"
@@ -26,6 +27,12 @@ N_TEST = 25
 
 SWITCH_SYMBOLS = 8_000
 """Symbols of the stream that a network of `miconi_switch` is validated on. By judgement."""
+
+BYTES_HELD = 24
+"""Of a symbol in a data set: four float32 of X and an int64 of y."""
+
+BYTES_MAKING = 48
+"""More, of a symbol that is being made: a reference in a list, an int64, and X in int64."""
 
 GROUP_LETTERS = 6
 """Letters of a group of the hard language (Miconi 2016)."""
@@ -48,6 +55,11 @@ class SymbolStream(TaskOptions):
 
     def load(self) -> Dataset:
         """Streams for training, validation and test, drawn in this order."""
+        n_streams = self.n_streams + N_VALIDATION + N_TEST
+        largest = max(self.n_streams, N_TEST)
+        n_bytes = self.length * (BYTES_HELD * n_streams + BYTES_MAKING * largest)
+        require_memory("task_options: n_streams and length", n_bytes)
+
         rng = np.random.default_rng(self.data_seed)
         train = self._streams(rng, self.n_streams)
         validation = self._streams(rng, N_VALIDATION)
@@ -124,6 +136,9 @@ class MiconiSwitch(TaskOptions):
     def load(self) -> Dataset:
         """One stream for training; shorter ones of the last grammar for validation and test."""
         part_length = -(-self.length // len(self.parts))
+        n_symbols = self.length + 2 * part_length * (1 + N_VALIDATION + N_TEST)
+        require_memory("task_options: length", BYTES_HELD * n_symbols)
+
         size = {"data_seed": self.data_seed, "n_streams": 1, "length": part_length}
         grammars = {
             "easy": MiconiEasy(p=self.p, **size).load(),

@@ -26,6 +26,7 @@ from urn.data.options import TASKS, TaskOptions, task, task_options
 from urn.data.symbols import ALPHABET, MiconiEasy, MiconiHard, MiconiSwitch, SymbolStream
 from urn.errors import InputError
 from urn.loss import geometry
+from urn.memory import require_memory
 from urn.settings.fields import Amount, Number, Size
 
 __all__ = [
@@ -52,6 +53,12 @@ HELD_OUT = 10
 """One of so many training samples is held out for validation where the test set is a published one.
 By judgement: the usual tenth."""
 
+FLOAT = 4
+"""Bytes of a float32."""
+
+LABEL = 16
+"""Bytes of a label, and of the shell that it was made from."""
+
 Radius = Annotated[Number, Field(gt=0, le=1e6)]
 """Up to 1e6: the square of the largest distance stays far from overflow in float32."""
 
@@ -74,6 +81,10 @@ class Shells(TaskOptions):
 
     def load(self) -> Dataset:
         """Three independent samples, drawn in the order train, validation, test."""
+        n_samples = self.n_train + self.n_validation + self.n_test
+        n_bytes = n_samples * (FLOAT * self.dimension + LABEL)
+        require_memory("task_options: n_train, n_validation, n_test and dimension", n_bytes)
+
         generator = torch.Generator().manual_seed(self.data_seed)
         n_outputs = 2 if self.label == "parity" else len(self.radii)
         return Dataset(
@@ -260,15 +271,17 @@ class Carry(TaskOptions):
 
     def load(self) -> Dataset:
         """Samples of one map; its weights are drawn before them."""
-        generator = torch.Generator().manual_seed(self.data_seed)
+        counts = (self.n_train, self.n_validation, self.n_test)
         width = 2 * self.dimension
+        self._check_memory(sum(counts), width)
+
+        generator = torch.Generator().manual_seed(self.data_seed)
         A = torch.randn(self.n_outputs, self.dimension, generator=generator)
         B = torch.randn(width, self.dimension, generator=generator)
         C = torch.randn(self.n_outputs, width, generator=generator)
         A /= self.dimension**0.5
         B /= self.dimension**0.5
 
-        counts = (self.n_train, self.n_validation, self.n_test)
         x = torch.rand(sum(counts), self.dimension, generator=generator)
         bend = (x @ B.T - (x @ B.T).mean(0)).relu() @ C.T
         linear = x @ A.T
@@ -277,6 +290,15 @@ class Carry(TaskOptions):
 
         train, validation, test = zip(x.split(counts), y.split(counts), strict=True)
         return Dataset(train, validation, test, self.n_outputs, "regression")
+
+    def _check_memory(self, n_samples: int, width: int) -> None:
+        """Raise InputError for more than fits: the weights, x, two of B x, and four of y."""
+        n_weights = (self.dimension + self.n_outputs) * width + self.dimension * self.n_outputs
+        n_numbers = n_samples * (self.dimension + 2 * width + 4 * self.n_outputs)
+        require_memory(
+            "task_options: n_train, n_validation, n_test, dimension and n_outputs",
+            FLOAT * (n_weights + n_numbers),
+        )
 
 
 def _rows(images: np.ndarray) -> np.ndarray:
