@@ -14,7 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from analysis import analyse
-from tests.planted import FAMILIES, VERDICTS, planted
+from experiments.planted import FAMILIES, VERDICTS, planted
 
 
 def judge(network, n_null=1000):

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tests.planting import Builder, grid, inner, line, random_bipartite, square, window
+from experiments.planting import Builder, grid, inner, line, random_bipartite, square, window
 
 VERDICTS = ("fully_connected", "locally_connected", "convolutional", "residual", "recurrent")
 
