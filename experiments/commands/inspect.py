@@ -32,6 +32,7 @@ from experiments.commands.judging import arrays, judge, samples, task_data
 from experiments.report import AT_CHANCE, page
 from urn import InputError, Run, load_run
 from urn.data.tasks import Dataset
+from urn.provenance import changes
 from urn.runs.folders import STRUCTURE, RunFolder
 
 FIGURES, PAGE = "figures", "report.html"
@@ -224,6 +225,8 @@ def _print(seen: Inspection, found: dict) -> None:
         )
     if report.status == "ok" and not seen.learned:
         console.print(Text(AT_CHANCE))
+    for line in changes(seen.run.folder):
+        console.print(Text(line))
     score = f"test {seen.score_name} {seen.run.test_accuracy:.4f}"
     console.print(
         Text(f"depth {report.depth}, {report.n_used_weights:,} weights used, {score}")

@@ -15,6 +15,7 @@ from urn.errors import InputError
 from urn.network.module import INPUT_MODES, URN
 from urn.population.minimal import Living, living_part, network_of
 from urn.population.snapshot import Member, Snapshot
+from urn.provenance import add_record
 from urn.runs.folders import ENDS, STRUCTURE, WEIGHTS, RunFolder, read_tensors
 from urn.settings.config import TrainConfig
 from urn.training.observers import Callback, notifying
@@ -228,6 +229,7 @@ def save_run(run: Run, folder: str | Path) -> Run:
     with store.lock():
         for moment in run.snapshots:
             store.save_snapshot(moment)
+        add_record(store.path)
         store.save_run(run)
     return load_run(folder)
 
@@ -282,6 +284,7 @@ def _train_in(
             due = time.monotonic() + trainer.config.checkpoint_seconds
 
     store.sweep()
+    add_record(store.path)
     trainer.on_snapshot = lambda _, moment: store.save_snapshot(moment)
     trainer.run(report=look, stop=stop)
     if trainer.step < trainer.config.steps and trainer.training:
