@@ -17,7 +17,8 @@ from rich.progress import track
 from rich.table import Table
 
 from analysis import StructureReport, analyse
-from tests.planted import FAMILIES, VERDICTS, Planted, planted
+from experiments.planted import FAMILIES, VERDICTS, planted
+from experiments.planting import Planted
 
 
 def judge(network: Planted, n_null: int = 1000) -> tuple[list[tuple], StructureReport]:

@@ -1,23 +1,31 @@
 """Claims about what emerges: one module each, `urn reproduce` runs them.
 
-A claim is a module with
+A claim is a module that has the names of `Claim`. Those of this package are listed in `NAMES`;
+another package adds its own under the entry point group `urn.claims` (name = module), and
+`urn reproduce` then knows them too.
 
-    CLAIM, SOURCE, PAPER    what is claimed, where it is from, what the paper reports
-    arms(scale)             {name: TrainConfig}: every kind of network it trains; the seed is set by `urn reproduce`
-    measure(arm, run, data) numbers of one trained network, plain JSON types
-    checks(measured, scale) [Check]: what must hold, from {arm: [numbers of each seed]}
-    figures(runs, measured) {name: matplotlib Figure}
-    notes(measured, scale)  optional, [paragraph]: what the numbers say beside the checks
-    AFTER                   optional, {arm: the arm whose run with the same seed it goes on from}
-    SEEDS                   optional, {scale: how many seeds}, where the usual number says too little
-
-Settings are chosen on validation data with seeds 0-4; results are reported on fresh test data and seeds from 100 on.
+Settings are chosen on validation data with seeds 0-4; results are reported on fresh test data and
+seeds from 100 on.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
-from types import ModuleType
+from importlib.metadata import entry_points
+from typing import Any, Protocol, cast
+
+from matplotlib.figure import Figure
+
+from urn import InputError, Run, TrainConfig
+from urn.data.tasks import Dataset
+from urn.io import short
+
+Row = dict[str, Any]
+"""The numbers of one trained network, plain JSON types."""
+
+Measured = Mapping[str, list[Row]]
+"""{arm: a row for each seed}."""
 
 NAMES = (
     "fully_connected",
@@ -35,62 +43,145 @@ NAMES = (
     "pruning",
     "phase_map",
 )
-"""The claims, in the order they are told."""
+"""The claims of this package, in the order of the documentation."""
+
+GROUP = "urn.claims"
+"""The entry point group of claims that other packages add."""
+
 SCALES = ("quick", "paper")
+"""Small networks in minutes, or the sizes of the papers."""
+
 FIRST_SEED = 100
+"""The first seed that is reported; 0-4 are those that settings were chosen with."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must hold: what it is, what was measured, what is asked, and whether it holds."""
+    """A thing that must hold.
 
-    what: str
+    Attributes
+    ----------
+    title : str
+        The thing; `what` in claims.json.
+    measured, asked : str
+        As a table shows them.
+    passed : bool
+    """
+
+    title: str
     measured: str
     asked: str
     passed: bool
 
-    def __post_init__(self):
-        object.__setattr__(self, "passed", bool(self.passed))
+    def to_dict(self) -> dict[str, Any]:
+        """The check as claims.json holds it."""
+        return {
+            "what": self.title,
+            "measured": self.measured,
+            "asked": self.asked,
+            "passed": bool(self.passed),
+        }
 
 
-def load(name: str) -> ModuleType:
-    """The module of a claim."""
-    return import_module(f"experiments.claims.{name}")
+class Claim(Protocol):
+    """The names that the module of a claim has; its docstring says how it can be refuted.
+
+    A module may also have `notes(measured, scale)`, paragraphs about what the numbers say beside
+    the checks; `AFTER`, {arm: the arm whose run with the same seed it goes on from}; and `SEEDS`,
+    {scale: how many seeds}, where the usual number says too little.
+    """
+
+    __doc__: str | None
+    __file__: str
+
+    CLAIM: str
+    """What is claimed, in a sentence."""
+    SOURCE: str
+    """Where it is from."""
+    PAPER: str
+    """What the paper reports."""
+
+    def arms(self, scale: str) -> dict[str, TrainConfig]:
+        """Every kind of network that it trains, by name; `urn reproduce` sets the seeds."""
+        ...
+
+    def measure(self, arm: str, run: Run, data: Dataset) -> Row:
+        """The numbers of one trained network."""
+        ...
+
+    def checks(self, measured: Measured, scale: str) -> list[Check]:
+        """What must hold."""
+        ...
+
+    def figures(self, runs: dict[str, list[Run]], measured: Measured) -> dict[str, Figure]:
+        """Pictures by name."""
+        ...
 
 
-def column(rows: list[dict], name: str) -> list:
+PARTS = ("CLAIM", "SOURCE", "PAPER", "arms", "measure", "checks", "figures")
+"""The names without which a module is no claim: those of `Claim`."""
+
+
+@cache
+def modules() -> dict[str, str]:
+    """Return {name: module} of every claim: those of this package, then those that others add.
+
+    A name of this package cannot be taken by another.
+    """
+    added = {entry.name: entry.value for entry in entry_points(group=GROUP)}
+    ours = {name: f"{__name__}.{name}" for name in NAMES}
+    return ours | {name: added[name] for name in sorted(added) if name not in ours}
+
+
+def load(name: str) -> Claim:
+    """Import the module of a claim.
+
+    Raises
+    ------
+    InputError
+        Where there is no such claim, or its module lacks a part of one.
+    """
+    if name not in modules():
+        raise InputError(f"{name}: no such claim; there are {', '.join(modules())}")
+    try:
+        module = import_module(modules()[name])
+    except ImportError as error:
+        raise InputError(f"{name}: its module cannot be imported: {error}") from None
+
+    missing = [part for part in PARTS if not hasattr(module, part)]
+    if missing:
+        raise InputError(f"{name}: {module.__name__} lacks {', '.join(missing)}")
+    return cast(Claim, module)
+
+
+def column(rows: list[Row], name: str) -> list:
     """One number of every seed."""
     return [row[name] for row in rows]
 
 
 def most(values: Iterable[object], of: int = 5, least: int = 4) -> bool:
-    """Whether a thing holds for at least `least` in `of` seeds, or that share of another number of seeds."""
+    """Whether a thing holds for `least` of `of` seeds, or that share of another number of seeds."""
     values = list(values)
     return sum(map(bool, values)) * of >= least * len(values)
+
+
+def in_most_seeds(title: str, holds: list[bool], measured: str | None = None) -> Check:
+    """A thing that must hold in 4 of 5 seeds."""
+    return Check(
+        title, spread(holds) if measured is None else measured, "4 of 5 seeds", most(holds)
+    )
 
 
 def spread(values: list) -> str:
     """Median and range of numbers, or how many seeds a thing holds for."""
     if all(isinstance(value, bool) for value in values):
         return f"{sum(values)} of {len(values)}"
-    numbers = sorted(value for value in values if value == value)
+
+    numbers = sorted(value for value in values if value == value)  # without NaN
     if not numbers:
         return "none"
     half = len(numbers) // 2
     median = numbers[half] if len(numbers) % 2 else (numbers[half - 1] + numbers[half]) / 2
-    return (
-        short(median)
-        if numbers[0] == numbers[-1]
-        else f"{short(median)} ({short(numbers[0])} to {short(numbers[-1])})"
-    )
-
-
-def short(number: float) -> str:
-    """A number as a table shows it."""
-    return (
-        f"{number:,.0f}"
-        if float(number).is_integer()
-        else f"{number:,.0f}"
-        if abs(number) >= 1000
-        else f"{number:.3g}"
-    )
+    if numbers[0] == numbers[-1]:
+        return short(median)
+    return f"{short(median)} ({short(numbers[0])} to {short(numbers[-1])})"

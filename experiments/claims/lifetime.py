@@ -1,19 +1,23 @@
 """Lifetime: one network lives through three tasks, and its structure follows them.
 
-Shells 2 and 3 of radii 1 to 4 are to be told apart (easy), then all four by parity, which turns the labels of those two round
-(hard), then the two again. MNIST-1D in order, with its positions shuffled, and in order again. Each life goes on from the
-weights it has, and is not told that the task has changed: in every phase the same rule lets neurons be born into free
-slots, until a few that nobody listens to are in reserve, and the same prices let them fade. So a reserve that was pruned
-away can always come back: dormant neurons need not be kept, for the slots are what is scarce, not the random weights in them.
+Shells 2 and 3 of radii 1 to 4 are to be told apart (easy), then all four by parity, which turns the
+labels of those two round (hard), then the two again. MNIST-1D in order, with its positions
+shuffled, and in order again. Each life goes on from the weights it has, and is not told that the
+task has changed: in every phase the same rule lets neurons be born into free slots, until a few
+that no other neuron takes input from are in reserve, and the same prices let them fade. So a
+reserve that was pruned away can always come back: dormant neurons need not be held, for the slots
+are what is scarce, not the random weights in them.
 
-Refuted if accuracy does not recover, if the network does not grow for the hard task by neurons born after the easy one, or if
-it does not prune again. Control: a life in which nothing changes must not grow. Receptive fields are to widen, by any amount,
-when the order is lost.
+Refuted if accuracy does not recover, if the network does not grow for the hard task by neurons born
+after the easy one, or if it does not prune again. Control: a life in which nothing changes must not
+grow. Receptive fields are to widen, by any amount, when the order is lost.
 """
 
 from statistics import median
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import analyse
@@ -29,25 +33,38 @@ from analysis.plots.style import (
     new_figure,
     plain_axes,
 )
-from experiments.claims import Check, column, most, short, spread
+from experiments.claims import Check, Measured, Row, column, in_most_seeds, most, spread
 from experiments.commands.judging import judge, samples, task_data
 from urn import Run, Snapshot, TrainConfig
 from urn.data.tasks import Dataset
+from urn.io import short
 
-CLAIM = "Structure follows the task over a network's life: it grows from its reserve when the task gets harder, and prunes again"
-SOURCE = "Golkar 2019 (arXiv 1911.11691): lifetime structure evolution; growth by birth and death after Miconi 2016"
+# The claim.
+CLAIM = (
+    "Structure follows the task over a network's life: it grows from its reserve when the task "
+    "gets harder, and prunes again"
+)
+# Where it is from.
+SOURCE = (
+    "Golkar 2019 (arXiv 1911.11691): lifetime structure evolution; growth by birth and death after "
+    "Miconi 2016"
+)
+# What the paper reports.
 PAPER = "structure evolves with the tasks over a lifetime; the figure is not at hand"
 
-EASY, HARD, AGAIN, SAME = (
-    "shells easy",
-    "shells hard",
-    "shells easy again",
-    "shells easy, no change",
-)
-ORDER, SHUFFLED, BACK = "MNIST-1D", "MNIST-1D shuffled", "MNIST-1D again"
-LIVES = ((EASY, HARD, AGAIN), (ORDER, SHUFFLED, BACK))
+EASY = "shells easy"  # First phase of the life with shells.
+HARD = "shells hard"  # Its second phase.
+AGAIN = "shells easy again"  # Its third phase.
+SAME = "shells easy, no change"  # The control: a second phase in which nothing changes.
+ORDER = "MNIST-1D"  # First phase of the life with MNIST-1D.
+SHUFFLED = "MNIST-1D shuffled"  # Its second phase.
+BACK = "MNIST-1D again"  # Its third phase.
+LIVES = ((EASY, HARD, AGAIN), (ORDER, SHUFFLED, BACK))  # The phases of each life, in turn.
+# The phase that each goes on from.
 AFTER = {HARD: EASY, AGAIN: HARD, SAME: EASY, SHUFFLED: ORDER, BACK: SHUFFLED}
 
+# The rule of births and deaths, the same in every phase: ten neurons without a use are kept in
+# reserve. Chosen on validation seeds (docs/experiments.md).
 GROWTH = {
     "start": 30,
     "reserve": 10,
@@ -56,7 +73,7 @@ GROWTH = {
     "every": 10,
     "newborn_scale": 0.3,
 }
-"""The rule of births and deaths, the same in every phase: ten neurons that nobody listens to are kept in reserve."""
+# Options of the task beside the radii.
 SHELLS = {
     "dimension": 3,
     "label": "parity",
@@ -64,6 +81,7 @@ SHELLS = {
     "n_validation": 1000,
     "n_test": 5000,
 }
+# Strengths of the life with shells, chosen on validation seeds.
 LAYERED = {
     "weight": 5e-4,
     "activity": 3e-3,
@@ -71,9 +89,18 @@ LAYERED = {
     "self": 1.0,
     "depth": {"value": 1e-2, "warmup": 400},
 }
-N_DRAWS = 200
-GROWS, PRUNES, SAME_SIZE = 1.3, 0.8, 1.1
-"""Weights used, against the phase before: at least, at most, and (where nothing changes) at most."""
+N_DRAWS = 200  # Of a null model: every snapshot is judged, and enough for a yes or no.
+
+GROWS = 1.3  # Weights used at the hard task, against the phase before: at least. By judgement.
+# Weights used at the easy task again, against the phase before: at most. By judgement.
+PRUNES = 0.8
+# Weights used where nothing changes, against the phase before: at most. By judgement.
+SAME_SIZE = 1.1
+RECOVERED = 0.95  # Test accuracy at the end of each phase. By judgement.
+CHANGED = 0.8  # Accuracy just after a change, at most: or the task has not changed. By judgement.
+# Neurons that compute at the hard task and were born after the easy one. By judgement.
+MIN_BORN = 3
+MAX_LOST = 0.03  # Test accuracy that a life with MNIST-1D may cost. By judgement.
 
 
 def arms(scale: str) -> dict[str, TrainConfig]:
@@ -88,11 +115,16 @@ def arms(scale: str) -> dict[str, TrainConfig]:
         growth=GROWTH,
         learning_rate=2e-3,
     )
-    easy, hard = ({"radii": radii, **SHELLS} for radii in ([2, 3], [1, 2, 3, 4]))
-    found = {EASY: easy, HARD: hard, AGAIN: easy, SAME: easy}
-    found = {arm: shells.replace(task_options=options) for arm, options in found.items()}
-    if scale == "quick":
-        return found
+
+    easy = {"radii": [2, 3], **SHELLS}
+    hard = {"radii": [1, 2, 3, 4], **SHELLS}
+    tasks = {EASY: easy, HARD: hard, AGAIN: easy, SAME: easy}
+    phases = {arm: shells.replace(task_options=options) for arm, options in tasks.items()}
+    return phases if scale == "quick" else phases | _mnist1d()
+
+
+def _mnist1d() -> dict[str, TrainConfig]:
+    """The phases of the life with MNIST-1D."""
     ordered = TrainConfig(
         task="mnist1d",
         n_neurons=130,
@@ -106,168 +138,160 @@ def arms(scale: str) -> dict[str, TrainConfig]:
         growth=GROWTH | {"newborn_scale": 0.1},
         learning_rate={"value": 3e-3, "milestones": [0.6, 0.85], "factor": 0.2},
     )
+
     shuffled = ordered.replace(task_options={"shuffled": True})
-    # The first phase lasts until fields have narrowed: they go on narrowing for about 3000 steps, whatever comes after.
-    return found | {ORDER: ordered.replace(steps=3000), SHUFFLED: shuffled, BACK: ordered}
+    # The first phase lasts until fields have narrowed: they go on narrowing for about 3000 steps,
+    # whatever comes after.
+    return {ORDER: ordered.replace(steps=3000), SHUFFLED: shuffled, BACK: ordered}
 
 
-def measure(arm: str, run: Run, data: Dataset) -> dict:
-    """The phase as it ended, and how it went: accuracy and living neurons, and structure at every snapshot."""
-    moments = [_look(moment, run, data) for moment in run.snapshots]
-    kept = run.kept.numpy()
+def measure(arm: str, run: Run, data: Dataset) -> Row:
+    """The phase as it ended; accuracy and neurons over it, and structure at every snapshot."""
+    snapshots = [_structure(snapshot, run, data) for snapshot in run.snapshots]
+    end = snapshots[-1]
+    held = run.kept.numpy()
     hidden = slice(data.n_inputs, run.config.n_neurons - data.n_outputs)
-    end = moments[-1]
+    curves = ("step", "validation_accuracy", "living_neurons")
+
     return {
         "accuracy at the change": run.history[0]["validation_accuracy"],
         "test accuracy": run.test_accuracy,
-        "living neurons": int(kept[hidden].sum()),
+        "living neurons": int(held[hidden].sum()),
         "computing neurons": end["computing"],
         "weights used": end["weights"],
         "depth": end["depth"],
         "spread / permuted": end["local"],
-        "computing ids": end.pop("ids"),
-        "living ids": np.flatnonzero(kept).tolist(),
-        "history": {
-            name: column(run.history, name)
-            for name in ("step", "validation_accuracy", "living_neurons")
-        },
+        "computing ids": end["ids"],
+        "living ids": np.flatnonzero(held).tolist(),
+        "history": {name: column(run.history, name) for name in curves},
         "moments": [
-            {name: value for name, value in moment.items() if name != "ids"} for moment in moments
+            {name: value for name, value in snapshot.items() if name != "ids"}
+            for snapshot in snapshots
         ],
         "summary": end["summary"],
     }
 
 
-def _look(moment: Snapshot, run: Run, data: Dataset) -> dict:
-    """The structure of a network at one moment."""
-    positions = None if moment.positions is None else moment.positions.numpy().astype(float)
-    report = analyse(
-        moment.weights.numpy().astype(float),
-        moment.biases.numpy().astype(float),
-        n_inputs=data.n_inputs,
-        n_outputs=data.n_outputs,
-        n_iterations=run.config.n_iterations,
-        positions=positions,
-        inputs=samples(data)[0],
-        n_null=N_DRAWS,
-        threshold=run.flat()["threshold"],
-    )
+def _structure(snapshot: Snapshot, run: Run, data: Dataset) -> dict[str, Any]:
+    """The structure of a network at a snapshot."""
+    positions = None
+    if snapshot.positions is not None:
+        positions = snapshot.positions.numpy().astype(float)
+    network = run.flat() | {
+        "weights": snapshot.weights.numpy().astype(float),
+        "biases": snapshot.biases.numpy().astype(float),
+        "positions": positions,
+        # Both lives have a price that pulls weights to zero exactly.
+        "threshold": 0.0,
+    }
+    report = analyse(**network, inputs=samples(data)[0], n_null=N_DRAWS)
+
     hidden = range(data.n_inputs, run.config.n_neurons - data.n_outputs)
-    ids = [int(i) for i in np.flatnonzero(report.effective.computing.any(0)) if i in hidden]
+    computing = np.flatnonzero(report.effective.computing.any(0))
+    ids = [int(i) for i in computing if i in hidden]
+    local = report.verdicts["locally_connected"].effect
     return {
-        "step": moment.step,
+        "step": snapshot.step,
         "ids": ids,
         "computing": len(ids),
         "weights": report.n_used_weights,
         "depth": report.depth,
         "effective depth": report.effective_depth,
-        "local": report.verdicts["locally_connected"].effect if positions is not None else None,
+        "local": None if positions is None else local,
         "summary": report.summary,
     }
 
 
-def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
-    """Growth, pruning and recovery in 4 of 5 seeds of the life with shells; locality in that with MNIST-1D."""
-    used = {
-        arm: np.array(column(rows, "weights used"), dtype=float) for arm, rows in measured.items()
-    }
-    least = [
-        min(rows)
-        for rows in zip(*(column(measured[arm], "test accuracy") for arm in LIVES[0]), strict=True)
-    ]
-    fell = [
-        max(rows)
-        for rows in zip(
-            *(column(measured[arm], "accuracy at the change") for arm in (HARD, AGAIN)), strict=True
-        )
-    ]
+def checks(measured: Measured, scale: str) -> list[Check]:
+    """Growth, pruning and recovery in the life with shells; locality in that with MNIST-1D."""
+    return _of_shells(measured) + (_of_mnist1d(measured) if ORDER in measured else [])
+
+
+def _of_shells(measured: Measured) -> list[Check]:
+    """Growth, pruning and recovery, and the control."""
+    used = {arm: np.array(column(rows, "weights used"), float) for arm, rows in measured.items()}
+    accuracy = [column(measured[arm], "test accuracy") for arm in LIVES[0]]
+    least = [min(phases) for phases in zip(*accuracy, strict=True)]
+    just_after = [column(measured[arm], "accuracy at the change") for arm in (HARD, AGAIN)]
+    larger = [max(phases) for phases in zip(*just_after, strict=True)]
     born = [
         len(set(later["computing ids"]) - set(before["living ids"]))
         for before, later in zip(measured[EASY], measured[HARD], strict=True)
     ]
-    found = [
-        Check(
-            "shells: test accuracy, the least of the three phases",
-            spread(least),
-            "0.95 or more in 4 of 5 seeds",
-            most(a >= 0.95 for a in least),
-        ),
-        Check(
+
+    return [
+        _in_most_seeds("shells: test accuracy, the least of the three phases", least, RECOVERED),
+        _in_most_seeds(
             "shells: accuracy just after a change, the larger of both",
-            spread(fell),
-            "0.8 or less in 4 of 5 seeds",
-            most(a <= 0.8 for a in fell),
+            larger,
+            CHANGED,
+            or_less=True,
         ),
-        _factor("shells: weights used, hard over easy", used[HARD] / used[EASY], GROWS, True),
-        Check(
+        _in_most_seeds(
+            "shells: weights used, hard over easy", (used[HARD] / used[EASY]).tolist(), GROWS
+        ),
+        _in_most_seeds(
             "shells: neurons computing at the hard task that were born after the easy one",
-            spread(born),
-            "3 or more in 4 of 5 seeds",
-            most(n >= 3 for n in born),
+            born,
+            MIN_BORN,
         ),
-        _factor(
-            "shells: weights used, easy again over hard", used[AGAIN] / used[HARD], PRUNES, False
+        _in_most_seeds(
+            "shells: weights used, easy again over hard",
+            (used[AGAIN] / used[HARD]).tolist(),
+            PRUNES,
+            or_less=True,
         ),
-        _factor(
+        _in_most_seeds(
             "control, nothing changes: weights used over those before",
-            used[SAME] / used[EASY],
+            (used[SAME] / used[EASY]).tolist(),
             SAME_SIZE,
-            False,
+            or_less=True,
         ),
     ]
-    if ORDER not in measured:
-        return found
+
+
+def _in_most_seeds(
+    title: str, values: list[float], bound: float, *, or_less: bool = False
+) -> Check:
+    """Numbers that must be up to a bound, or from it on, in 4 of 5 seeds."""
+    passed = [value <= bound if or_less else value >= bound for value in values]
+    asked = f"{bound:g} or {'less' if or_less else 'more'} in 4 of 5 seeds"
+    return Check(title, spread(values), asked, most(passed))
+
+
+def _of_mnist1d(measured: Measured) -> list[Check]:
+    """Accuracy at the end of the life, and fields that widen and narrow."""
     score = {arm: median(column(measured[arm], "test accuracy")) for arm in LIVES[1]}
-    back = score[BACK] - score[ORDER]
-    found.append(
-        Check(
-            "MNIST-1D: test accuracy, again less before",
-            f"{back:+.1%} ({' '.join(map(short, score.values()))})",
-            "-3 % or better",
-            back >= -0.03,
-        )
-    )
+    gained = score[BACK] - score[ORDER]
     ratio = {
         arm: np.array(column(measured[arm], "spread / permuted"), dtype=float) for arm in LIVES[1]
     }
-    lost, regained = ratio[SHUFFLED] > ratio[ORDER], ratio[BACK] < ratio[SHUFFLED]
-    shown = " ".join(short(median(ratio[arm])) for arm in LIVES[1])
-    found.append(
-        Check(
-            "MNIST-1D: receptive fields wider when shuffled",
-            f"{spread(lost.tolist())}; {shown}",
-            "4 of 5 seeds",
-            most(lost),
-        )
-    )
+    wider = (ratio[SHUFFLED] > ratio[ORDER]).tolist()
+    narrower = (ratio[BACK] < ratio[SHUFFLED]).tolist()
+
+    along = " ".join(short(median(ratio[arm])) for arm in LIVES[1])
     return [
-        *found,
         Check(
-            "MNIST-1D: and narrower again after",
-            spread(regained.tolist()),
-            "4 of 5 seeds",
-            most(regained),
+            "MNIST-1D: test accuracy, again less before",
+            f"{gained:+.1%} ({' '.join(map(short, score.values()))})",
+            "-3 % or better",
+            gained >= -MAX_LOST,
         ),
+        in_most_seeds(
+            "MNIST-1D: receptive fields wider when shuffled", wider, f"{spread(wider)}; {along}"
+        ),
+        in_most_seeds("MNIST-1D: and narrower again after", narrower),
     ]
 
 
-def _factor(what: str, factors: np.ndarray, bound: float, at_least: bool) -> Check:
-    passed = factors >= bound if at_least else factors <= bound
-    return Check(
-        what,
-        spread(factors.tolist()),
-        f"{bound:g} or {'more' if at_least else 'less'} in 4 of 5 seeds",
-        most(passed),
-    )
-
-
-def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict[str, Figure]:
+def figures(runs: dict[str, list[Run]], measured: Measured) -> dict[str, Figure]:
     """Every life as curves, and W of the first seed at the end of each phase."""
     drawn = {}
     for name, life in zip(("shells", "mnist1d"), LIVES, strict=True):
         if life[0] not in measured:
             continue
         drawn[name] = _curves(life, measured)
+
         panels = []
         for arm in life:
             run = runs[arm][0]
@@ -280,12 +304,12 @@ def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict
     return drawn
 
 
-def _curves(life: tuple[str, ...], measured: dict[str, list[dict]]) -> Figure:
-    """Accuracy, neurons, weights, and depth or locality over a whole life; lines are seeds, the thick one their median."""
-    local = measured[life[0]][0]["moments"][-1]["local"] is not None
+def _curves(life: tuple[str, ...], measured: Measured) -> Figure:
+    """Accuracy, neurons, weights, and depth or locality over a whole life."""
+    is_local = measured[life[0]][0]["moments"][-1]["local"] is not None
     last = (
         ("spread / permuted", "local")
-        if local
+        if is_local
         else ("nonlinear nodes\non a path", "effective depth")
     )
     rows = (
@@ -296,27 +320,15 @@ def _curves(life: tuple[str, ...], measured: dict[str, list[dict]]) -> Figure:
         (*last, VERMILION),
     )
     ends = np.cumsum([0] + [measured[arm][0]["history"]["step"][-1] for arm in life])
+
     figure = new_figure(6.8, 6.6)
     panels = figure.subplots(len(rows), 1, sharex=True)
     for axes, (label, name, colour) in zip(panels, rows, strict=True):
-        steps, lines = [], []
-        for begun, arm in zip(ends, life, strict=False):
-            first = measured[arm][0]
-            if name in first["history"]:
-                steps += (begun + np.array(first["history"]["step"])).tolist()
-                lines += np.transpose([row["history"][name] for row in measured[arm]]).tolist()
-            else:
-                steps += (begun + np.array(column(first["moments"], "step"))).tolist()
-                lines += np.transpose(
-                    [column(row["moments"], name) for row in measured[arm]]
-                ).tolist()
-        axes.plot(steps, lines, color=colour, linewidth=0.6, alpha=0.35)
-        axes.plot(steps, np.median(lines, axis=1), color=colour, linewidth=1.6)
-        for end in ends[1:-1]:
-            axes.axvline(end, color=GREY, linewidth=0.8, linestyle="--")
+        _draw_curve(axes, name, colour, [measured[arm] for arm in life], ends)
         axes.set_ylabel(label)
         axes.margins(x=0.01)
         plain_axes(axes)
+
     for begun, arm in zip(ends, life, strict=False):
         panels[0].annotate(
             arm,
@@ -326,5 +338,27 @@ def _curves(life: tuple[str, ...], measured: dict[str, list[dict]]) -> Figure:
             textcoords="offset points",
             fontsize=FONT,
         )
-    axes.set_xlabel("step of life")
+    panels[-1].set_xlabel("step of life")
     return figure
+
+
+def _draw_curve(
+    axes: Axes, name: str, colour: str, phases: list[list[Row]], ends: np.ndarray
+) -> None:
+    """One number over the phases of a life: seeds as thin lines, their median as a thick one."""
+    steps: list[float] = []
+    lines: list[list[float]] = []  # (steps, seeds)
+    for begun, rows in zip(ends, phases, strict=False):
+        history = rows[0]["history"]
+        if name in history:
+            steps += (begun + np.array(history["step"])).tolist()
+            seeds = [row["history"][name] for row in rows]
+        else:
+            steps += (begun + np.array(column(rows[0]["moments"], "step"))).tolist()
+            seeds = [column(row["moments"], name) for row in rows]
+        lines += np.transpose(seeds).tolist()
+
+    axes.plot(steps, lines, color=colour, linewidth=0.6, alpha=0.35)
+    axes.plot(steps, np.median(lines, axis=1), color=colour, linewidth=1.6)
+    for end in ends[1:-1]:
+        axes.axvline(end, color=GREY, linewidth=0.8, linestyle="--")

@@ -1,18 +1,23 @@
-"""Residual: skips appear when carrying a value is cheap and useful, and the network then needs them.
+"""Residual: skips appear when carrying a value is cheap and useful, and the network then needs
+them.
 
-One dial: the price on the diagonal of W. At one end a neuron that hands on its own value is free and any change costs
-(self term with w0 = 1), at the other carrying costs (w0 = 0) and so does speaking at two iterations (depth term). All
-else is equal along the dial. Real digits, and `carry`, a linear map plus a small correction. One matrix serves at every
-iteration, so that a residual network is also a recurrent one here.
+One dial: the price on the diagonal of W. At one end a neuron that hands on its own value is free
+and any change costs (self term with w0 = 1), at the other carrying costs (w0 = 0) and so does
+firing at two iterations (depth term). All else is equal along the dial. Real digits, and `carry`, a
+linear map plus a small correction. The same matrix is applied at every iteration, so that a
+residual network is also a recurrent one here.
 
-Refuted if networks at the free end are not called residual, if those at the dear end are, if the shares do not fall
-along the dial, or if cutting as much weight at random hurts as much as cutting the skips.
+Refuted if networks at the free end are not called residual, if those at the dear end are, if the
+shares do not fall along the dial, or if cutting as much weight at random hurts as much as cutting
+the skips.
 """
 
 from itertools import pairwise
 from statistics import median
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.causal import lesions
@@ -31,18 +36,30 @@ from analysis.plots.style import (
     plain_axes,
 )
 from analysis.verdicts.residual import MIN_EFFECT
-from experiments.claims import Check, column, most, short, spread
+from experiments.claims import Check, Measured, Row, column, in_most_seeds, spread
 from experiments.commands.judging import arrays, judge, samples, task_data
 from urn import Run, TrainConfig
 from urn.data.tasks import Dataset
+from urn.io import short
 
-CLAIM = "Skips appear where carrying a value is cheap, the network then needs them, and they are gone where carrying is priced"
-SOURCE = "Golkar 2019 (arXiv 1911.11691): residual networks; path lengths after Veit, Wilber & Belongie 2016"
+# The claim.
+CLAIM = (
+    "Skips appear where carrying a value is cheap, the network then needs them, and they are gone "
+    "where carrying is priced"
+)
+# Where it is from.
+SOURCE = (
+    "Golkar 2019 (arXiv 1911.11691): residual networks; path lengths after Veit, Wilber & "
+    "Belongie 2016"
+)
+# What the paper reports.
 PAPER = (
     "residual networks emerge from the same URN and the same loss; strengths and figure not at hand"
 )
 
+# The depth term at the dear end, warmed up as in the main job.
 DEPTH = {"value": 0.1, "warmup": 500}
+# What is priced, from carrying is free to carrying is dear: w0 and strengths of self and depth.
 DIAL = {
     "change 1": (1.0, {"self": 1.0}),
     "change 1e-2": (1.0, {"self": 1e-2}),
@@ -54,10 +71,12 @@ DIAL = {
     "carrying 1, depth 1e-3": (0.0, {"self": 1.0, "depth": DEPTH | {"value": 1e-3}}),
     "carrying 1, depth 1e-1": (0.0, {"self": 1.0, "depth": DEPTH}),
 }
-"""What is priced, from carrying is free to carrying is dear: w0 and the strengths of the self and depth terms."""
-FREE, DEAR = "change 1", "carrying 1, depth 1e-1"
-QUICK_DIAL = (FREE, "change 1e-3", "no price", DEAR)
-TASKS = {
+FREE = "change 1"  # The end where carrying is free.
+DEAR = "carrying 1, depth 1e-1"  # The end where it is dear.
+NO_PRICE = "no price"  # The setting in the middle.
+QUICK_DIAL = (FREE, "change 1e-3", NO_PRICE, DEAR)  # The dial at quick scale.
+# Chosen on the validation sets with seeds 0-4: see docs/experiments.md.
+TASKS: dict[str, dict[str, Any]] = {
     "digits": {
         "n_neurons": 200,
         "steps": 2000,
@@ -65,36 +84,42 @@ TASKS = {
     },
     "carry": {"n_neurons": 240, "steps": 3000, "strengths": {"weight": 3e-6, "activity": 1e-3}},
 }
-"""Chosen on the validation sets with seeds 0-4: see docs/experiments.md."""
-QUICK = {"digits": {"n_neurons": 150, "steps": 1200}, "carry": {}}
-N_RANDOM = 100
-"""Random cuts beside the cut of the skips, so that p can be as small as 1 %."""
+QUICK = {"digits": {"n_neurons": 150, "steps": 1200}, "carry": {}}  # What differs at quick scale.
+
+N_CUTS = 100  # Random cuts beside the cut of the skips, so that p can be as small as 1 %.
+N_DRAWS = 200  # Of a null model, for verdicts that only name a picture.
+MIN_LOST = 0.1  # Score lost without the skips at the free end. By judgement.
+LEVEL = 0.05  # p below which the cut of the skips is worse than random ones: the usual one.
+GONE = 0.05  # Shares at the dear end, and how far they may rise on the way. By judgement.
+LEARNED = 0.9  # Test score everywhere on the dial. By judgement.
+MAX_FLOW_FREE = 0.9  # Flow over paths with a weight at every step, at the free end. By judgement.
+MIN_FLOW_DEAR = 0.99  # The same at the dear end. By judgement.
+QUANTILES = (0.95, 0.5, 0.05)  # Of the scores after random cuts: little, middling and much is lost.
 
 
 def arms(scale: str) -> dict[str, TrainConfig]:
-    """Every task at every place of the dial."""
-    found = {}
+    """Every task at every setting of the dial."""
+    configs = {}
     for task, common in TASKS.items():
         fields = common | (QUICK[task] if scale == "quick" else {})
-        for place in QUICK_DIAL if scale == "quick" else DIAL:
-            w0, priced = DIAL[place]
-            strengths = {"strengths": fields["strengths"] | priced}
-            found[f"{task}, {place}"] = TrainConfig(
-                task=task, self_target=w0, snapshots=0, **fields | strengths
-            )
-    return found
+        for setting in QUICK_DIAL if scale == "quick" else DIAL:
+            w0, priced = DIAL[setting]
+            fields_here = fields | {"strengths": fields["strengths"] | priced}
+            config = TrainConfig(task=task, self_target=w0, snapshots=0, **fields_here)
+            configs[f"{task}, {setting}"] = config
+    return configs
 
 
-def measure(arm: str, run: Run, data: Dataset) -> dict:
-    """Verdict, shares, path lengths, and what is lost when the skips, or as much weight at random, are cut."""
+def measure(arm: str, run: Run, data: Dataset) -> Row:
+    """Verdict, shares, path lengths, and what is lost when skips, or weights at random, are cut."""
     report = judge(run, data)
-    residual, evidence = report.verdicts["residual"], report.verdicts["residual"].evidence
-    found = {
+    residual = report.verdicts["residual"]
+    row: Row = {
         "residual": residual.present,
         "signal over skips": residual.effect,
         "p": residual.p_value,
-        "carry and add": evidence.get("carry_and_add_share", 0.0),
-        "skip targets": evidence.get("n_skip_targets", 0),
+        "carry and add": residual.evidence.get("carry_and_add_share", 0.0),
+        "skip targets": residual.evidence.get("n_skip_targets", 0),
         "re-used share": report.verdicts["recurrent"].effect,
         "test score": run.test_accuracy,
         "weights used": report.n_used_weights,
@@ -105,93 +130,108 @@ def measure(arm: str, run: Run, data: Dataset) -> dict:
         "weighted steps": steps_on_path(report.effective).tolist(),
         "summary": report.summary,
     }
-    if report.status == "ok":
-        W, b, _ = arrays(run)
-        score, cuts = lesions(
-            W, b, *samples(data), report, n_random=N_RANDOM, rng=np.random.default_rng(0)
-        )
-        for cut in cuts:
-            if cut.name == "skips":
-                random = score - np.quantile(
-                    cut.random_scores, [0.95, 0.5, 0.05]
-                )  # little, in the middle, much
-                found |= {
-                    "lost without skips": cut.lost,
-                    "lost by random cuts": float(random[1]),
-                    "p of the cut": cut.p_value,
-                }
-                found |= {"weights cut": cut.count, "random cuts": random.tolist(), "whole": score}
-    return found
+    if report.status != "ok":
+        return row
+
+    W, b, _ = arrays(run)
+    rng = np.random.default_rng(0)
+    score, cuts = lesions(W, b, *samples(data), report, n_random=N_CUTS, rng=rng)
+    for cut in cuts:
+        if cut.name == "skips":
+            losses = score - np.quantile(cut.random_scores, QUANTILES)
+            row |= {
+                "lost without skips": cut.lost,
+                "lost by random cuts": float(losses[1]),
+                "p of the cut": cut.p_value,
+                "weights cut": cut.count,
+                "random cuts": losses.tolist(),
+                "whole": score,
+            }
+    return row
 
 
-def checks(measured: dict[str, list[dict]], scale: str) -> list[Check]:
-    """What must show in 4 of 5 seeds at the ends of the dial, and between them."""
+def checks(measured: Measured, scale: str) -> list[Check]:
+    """What must show in most seeds at the ends of the dial, and between them."""
     return [check for task in TASKS for check in _of_task(task, measured)]
 
 
-def _of_task(task: str, measured: dict[str, list[dict]]) -> list[Check]:
-    free, dear = measured[f"{task}, {FREE}"], measured[f"{task}, {DEAR}"]
+def _of_task(task: str, measured: Measured) -> list[Check]:
+    """The checks of one task."""
     along = {
-        place: measured[f"{task}, {place}"] for place in DIAL if f"{task}, {place}" in measured
+        setting: measured[f"{task}, {setting}"]
+        for setting in DIAL
+        if f"{task}, {setting}" in measured
     }
-    here, gone = column(free, "residual"), [not present for present in column(dear, "residual")]
-    needed = [
-        row["lost without skips"] >= 0.1 and (row["p of the cut"] or 1.0) <= 0.05 for row in free
-    ]
-    found = [
-        Check(f"{task}, carrying free: residual", spread(here), "4 of 5 seeds", most(here)),
-        Check(f"{task}, carrying priced: not residual", spread(gone), "4 of 5 seeds", most(gone)),
-        Check(
-            f"{task}, carrying free: without skips 0.1 of the score is lost, and more than by 95 % of equal random cuts",
-            f"{spread(needed)}; {_median(free, 'lost without skips')} against {_median(free, 'lost by random cuts')}",
-            "4 of 5 seeds",
-            most(needed),
-        ),
-    ]
-    for share in ("signal over skips", "carry and add"):
-        medians = [median(column(rows, share)) for rows in along.values()]
-        rise = max(later - earlier for earlier, later in pairwise(medians))
-        asked = f"from {MIN_EFFECT} or more to 0.05 or less, rising nowhere by over 0.05"
-        passed = medians[0] >= MIN_EFFECT and medians[-1] <= 0.05 and rise <= 0.05
-        found.append(
-            Check(
-                f"{task}: share '{share}' along the dial",
-                " ".join(map(short, medians)),
-                asked,
-                passed,
-            )
-        )
     scores = [median(column(rows, "test score")) for rows in along.values()]
-    found.append(
+    flow = [median(row["weighted steps"][-1] for row in along[end]) for end in (FREE, DEAR)]
+
+    return [
+        *_at_the_ends(task, along[FREE], along[DEAR]),
+        *(_falls(task, share, along) for share in ("signal over skips", "carry and add")),
         Check(
             f"{task}: test score along the dial",
             " ".join(map(short, scores)),
             "0.9 or more",
-            min(scores) >= 0.9,
-        )
-    )
-    whole = [median(row["weighted steps"][-1] for row in rows) for rows in (free, dear)]
-    what = f"{task}: flow over paths with a weight at every step, carrying free and priced"
-    asked = "0.9 or less, 0.99 or more"
-    return [
-        *found,
-        Check(what, " ".join(map(short, whole)), asked, whole[0] <= 0.9 and whole[1] >= 0.99),
+            min(scores) >= LEARNED,
+        ),
+        Check(
+            f"{task}: flow over paths with a weight at every step, carrying free and priced",
+            " ".join(map(short, flow)),
+            "0.9 or less, 0.99 or more",
+            flow[0] <= MAX_FLOW_FREE and flow[1] >= MIN_FLOW_DEAR,
+        ),
     ]
 
 
-def _median(rows: list[dict], name: str) -> str:
+def _at_the_ends(task: str, free: list[Row], dear: list[Row]) -> list[Check]:
+    """The verdict at both ends, and that skips are needed at the free one."""
+    not_residual = [not present for present in column(dear, "residual")]
+    needed = [
+        row["lost without skips"] >= MIN_LOST and (row["p of the cut"] or 1.0) <= LEVEL
+        for row in free
+    ]
+    skips = _median(free, "lost without skips")
+    random_cuts = _median(free, "lost by random cuts")
+
+    return [
+        in_most_seeds(f"{task}, carrying free: residual", column(free, "residual")),
+        in_most_seeds(f"{task}, carrying priced: not residual", not_residual),
+        in_most_seeds(
+            f"{task}, carrying free: without skips 0.1 of the score is lost, and more than by "
+            "95 % of equal random cuts",
+            needed,
+            f"{spread(needed)}; {skips} against {random_cuts}",
+        ),
+    ]
+
+
+def _falls(task: str, share: str, along: dict[str, list[Row]]) -> Check:
+    """That a share falls along the dial."""
+    medians = [median(column(rows, share)) for rows in along.values()]
+    rise = max(later - earlier for earlier, later in pairwise(medians))
+    return Check(
+        f"{task}: share '{share}' along the dial",
+        " ".join(map(short, medians)),
+        f"from {MIN_EFFECT} or more to 0.05 or less, rising nowhere by over 0.05",
+        medians[0] >= MIN_EFFECT and medians[-1] <= GONE and rise <= GONE,
+    )
+
+
+def _median(rows: list[Row], name: str) -> str:
+    """Median of the numbers that there are."""
     values = [value for value in column(rows, name) if value is not None]
     return short(median(values)) if values else "nothing to cut"
 
 
-def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict[str, Figure]:
+def figures(runs: dict[str, list[Run]], measured: Measured) -> dict[str, Figure]:
     """The dial, path lengths beside those of the MLP, what the cuts cost, and W at both ends."""
     drawn = {"dial": _dial(measured), "paths": _paths(measured), "cuts": _cuts(measured)}
     for task in TASKS:
         panels = []
-        for run in (runs[f"{task}, {place}"][0] for place in (FREE, DEAR)):
+        for end in (FREE, DEAR):
+            run = runs[f"{task}, {end}"][0]
             data = task_data(run)
-            report = judge(run, data, n_null=200)
+            report = judge(run, data, n_null=N_DRAWS)
             panels.append((report.summary, run.weights.numpy(), report.layer_of))
         drawn[f"W-{task}"] = sorted_matrices(
             panels, n_inputs=data.n_inputs, n_outputs=data.n_outputs
@@ -199,30 +239,14 @@ def figures(runs: dict[str, list[Run]], measured: dict[str, list[dict]]) -> dict
     return drawn
 
 
-def _dial(measured: dict[str, list[dict]]) -> Figure:
+def _dial(measured: Measured) -> Figure:
+    """Shares and score along the dial, a panel a task."""
     figure = new_figure(6.8, 3.6)
-    lines = {"carry and add": (BLUE, "o"), "signal over skips": (VERMILION, "s"), "re-used share": (GREEN, "^"), "test score": (INK, "D")}  # fmt: skip # noqa: E501
     panels = figure.subplots(1, len(TASKS), sharey=True)
     for axes, task in zip(panels, TASKS, strict=True):
-        places = [place for place in DIAL if f"{task}, {place}" in measured]
-        for name, (colour, marker) in lines.items():
-            values = [column(measured[f"{task}, {place}"], name) for place in places]
-            axes.plot(
-                [median(v) for v in values],
-                color=colour,
-                marker=marker,
-                markersize=4,
-                linewidth=1.2,
-                label=name,
-            )
-            for x, seeds in enumerate(values):
-                axes.plot([x] * len(seeds), seeds, ".", color=colour, markersize=2.5, alpha=0.6)
-        axes.axvline(places.index("no price"), color=GREY, linewidth=0.7, linestyle=":")
-        axes.set_xticks(range(len(places)), places, rotation=45, ha="right", rotation_mode="anchor")
-        axes.set_ylim(-0.03, 1.03)
-        axes.set_title(f"{task} (median; dots: seeds)", fontsize=FONT + 1)
-        plain_axes(axes)
+        _draw_dial(axes, task, measured)
     panels[0].set_ylabel("share")
+
     figure.legend(
         *panels[0].get_legend_handles_labels(),
         loc="outside upper center",
@@ -234,7 +258,36 @@ def _dial(measured: dict[str, list[dict]]) -> Figure:
     return figure
 
 
-def _paths(measured: dict[str, list[dict]]) -> Figure:
+def _draw_dial(axes: Axes, task: str, measured: Measured) -> None:
+    """The panel of one task: medians as lines, seeds as dots."""
+    lines = (
+        ("carry and add", BLUE, "o"),
+        ("signal over skips", VERMILION, "s"),
+        ("re-used share", GREEN, "^"),
+        ("test score", INK, "D"),
+    )
+    settings = [setting for setting in DIAL if f"{task}, {setting}" in measured]
+    for name, colour, marker in lines:
+        values = [column(measured[f"{task}, {setting}"], name) for setting in settings]
+        axes.plot(
+            [median(seeds) for seeds in values],
+            color=colour,
+            marker=marker,
+            markersize=4,
+            linewidth=1.2,
+            label=name,
+        )
+        for x, seeds in enumerate(values):
+            axes.plot([x] * len(seeds), seeds, ".", color=colour, markersize=2.5, alpha=0.6)
+
+    axes.axvline(settings.index(NO_PRICE), color=GREY, linewidth=0.7, linestyle=":")
+    axes.set_xticks(range(len(settings)), settings, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_title(f"{task} (median; dots: seeds)", fontsize=FONT + 1)
+    plain_axes(axes)
+
+
+def _paths(measured: Measured) -> Figure:
     """Mean distribution over the seeds at the two ends."""
     figure = new_figure(6.8, 4.4)
     rows = figure.subplots(2, len(TASKS), sharey="row")
@@ -242,23 +295,10 @@ def _paths(measured: dict[str, list[dict]]) -> Figure:
         ("weighted steps", "steps with a weight on the path"),
         ("path depths", "nonlinear nodes on the path"),
     )
+
     for row, (name, label) in zip(rows, kinds, strict=True):
         for axes, task in zip(row, TASKS, strict=True):
-            for shift, place, what, colour in (
-                (-0.2, FREE, "carrying free", ORANGE),
-                (0.2, DEAR, "carrying priced", SKY),
-            ):
-                shares = np.mean(column(measured[f"{task}, {place}"], name), axis=0)
-                axes.bar(
-                    np.arange(len(shares)) + shift,
-                    shares,
-                    0.4,
-                    color=colour,
-                    edgecolor=INK,
-                    linewidth=0.5,
-                    label=what,
-                )
-            axes.set_xticks(range(len(shares)))
+            _draw_paths(axes, task, name, measured)
             axes.set_title(task, fontsize=FONT + 1)
             axes.set_xlabel(label)
             plain_axes(axes)
@@ -267,31 +307,60 @@ def _paths(measured: dict[str, list[dict]]) -> Figure:
     return figure
 
 
-def _cuts(measured: dict[str, list[dict]]) -> Figure:
-    """Score of each seed at the free end: whole, skips cut, and as much weight cut at random (5 to 95 % of the cuts)."""
-    figure = new_figure(6.0, 2.8)
-    for axes, task in zip(figure.subplots(1, len(TASKS)), TASKS, strict=True):
-        rows = [row for row in measured[f"{task}, {FREE}"] if "whole" in row]
-        x, whole = np.arange(len(rows)), np.array(column(rows, "whole"))
-        little, middle, much = whole - np.array(column(rows, "random cuts")).reshape(-1, 3).T
-        axes.plot(x, whole, "D", color=INK, markersize=4, label="whole")
-        axes.errorbar(x - 0.12, middle, [middle - much, little - middle], fmt="o", color=GREY, markersize=4, label="as much cut at random")  # fmt: skip # noqa: E501
-        axes.plot(
-            x + 0.12,
-            whole - column(rows, "lost without skips"),
-            "s",
-            color=VERMILION,
-            markersize=4,
-            label="skips cut",
+def _draw_paths(axes: Axes, task: str, name: str, measured: Measured) -> None:
+    """Bars of both ends beside each other."""
+    ends = ((-0.2, FREE, "carrying free", ORANGE), (0.2, DEAR, "carrying priced", SKY))
+    for shift, setting, label, colour in ends:
+        shares = np.mean(column(measured[f"{task}, {setting}"], name), axis=0)
+        axes.bar(
+            np.arange(len(shares)) + shift,
+            shares,
+            0.4,
+            color=colour,
+            edgecolor=INK,
+            linewidth=0.5,
+            label=label,
         )
-        axes.set(xlim=(-0.7, len(rows) - 0.3), xticks=x, xlabel="seed", ylabel="validation score")
+    axes.set_xticks(range(len(shares)))
+
+
+def _cuts(measured: Measured) -> Figure:
+    """Score of each seed at the free end: whole, without skips, and after random cuts."""
+    figure = new_figure(6.0, 2.8)
+    panels = figure.subplots(1, len(TASKS))
+    for axes, task in zip(panels, TASKS, strict=True):
+        rows = [row for row in measured[f"{task}, {FREE}"] if "whole" in row]
+        _draw_cuts(axes, rows)
         axes.set_title(task, fontsize=FONT + 1)
         plain_axes(axes)
+
     figure.legend(
-        *axes.get_legend_handles_labels(),
+        *panels[-1].get_legend_handles_labels(),
         loc="outside upper center",
         ncols=3,
         fontsize=FONT,
         frameon=False,
     )
     return figure
+
+
+def _draw_cuts(axes: Axes, rows: list[Row]) -> None:
+    """The panel of one task; bars reach from 5 to 95 % of the random cuts."""
+    x = np.arange(len(rows))
+    whole = np.array(column(rows, "whole"))
+    # QUANTILES of the score after random cuts, each (seeds,).
+    little, middle, much = whole - np.array(column(rows, "random cuts")).reshape(-1, 3).T
+    axes.plot(x, whole, "D", color=INK, markersize=4, label="whole")
+    axes.errorbar(
+        x - 0.12,
+        middle,
+        [middle - much, little - middle],
+        fmt="o",
+        color=GREY,
+        markersize=4,
+        label="as much cut at random",
+    )
+
+    without = whole - column(rows, "lost without skips")
+    axes.plot(x + 0.12, without, "s", color=VERMILION, markersize=4, label="skips cut")
+    axes.set(xlim=(-0.7, len(rows) - 0.3), xticks=x, xlabel="seed", ylabel="validation score")

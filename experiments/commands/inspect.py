@@ -38,6 +38,7 @@ from urn import InputError, Run, load_run
 from urn.data.tasks import Dataset
 from urn.io import atomic_write, to_json
 from urn.outputs import check_folder
+from urn.provenance import changes
 from urn.runs.folders import STRUCTURE
 
 FIGURES = "figures"
@@ -320,6 +321,8 @@ def _headline(inspection: Inspection) -> Iterator[str]:
     if run.status != "ok":
         yield f"status {run.status} after {run.steps_done:,} of {run.config.steps:,} steps"
 
+    if run.folder:
+        yield from changes(run.folder)
     if report.status == "ok":
         if not inspection.learned:
             yield AT_CHANCE

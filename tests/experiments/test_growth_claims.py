@@ -1,4 +1,4 @@
-"""The claims on growth: floors of the losses, the parts of every claim fit together on a few updates, and checks can fail."""
+"""The claims on growth: floors, parts that fit together on a few updates, checks that can fail."""
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ NAMES = ("growth", "growth_vs_fixed", "shrink", "grow_urn")
 
 
 def short(config):
+    """The configuration with a few updates on little data."""
     options = dict(config.task_options)
     if config.task in ("miconi_easy", "miconi_hard"):
         options |= {"n_streams": 10, "length": 400}
@@ -23,7 +24,7 @@ def short(config):
 
 
 def test_floors_are_those_of_the_reference():
-    """REFERENCES: easy 9.6145 (p = 0.6) and 8.9974 (p = 0.75), hard 5 ln 6 = 8.9588."""
+    """Computed apart: easy 9.6145 (p = 0.6) and 8.9974 (p = 0.75), hard 5 ln 6 = 8.9588."""
     assert symbols.floor("easy") == pytest.approx(9.6145, abs=1e-4)
     assert symbols.floor("easy", 0.75) == pytest.approx(8.9974, abs=1e-4)
     assert symbols.floor("hard") == pytest.approx(8.9588, abs=1e-4)
@@ -38,10 +39,12 @@ def test_a_claim_holds_together(name):
         data = task_options(config.task, config.task_options).load()
         runs[arm] = train_population([config.replace(seed=seed) for seed in (0, 1)], data=data)
         measured[arm] = [module.measure(arm, run, data) for run in runs[arm]]
-    found = module.checks(measured, "quick")
-    assert found
-    assert len({check.what for check in found}) == len(found)
-    assert any(not check.passed for check in found)  # after 24 updates hardly anything is true yet
+
+    checks = module.checks(measured, "quick")
+    assert checks
+    assert len({check.title for check in checks}) == len(checks)
+    # After 24 updates hardly anything is true yet.
+    assert any(not check.passed for check in checks)
     assert all(figure.axes for figure in module.figures(runs, measured).values())
     module.arms("paper")
 
@@ -50,10 +53,12 @@ def test_the_stream_that_switches_speaks_both_grammars_in_turn():
     data = task_options("miconi_switch", {"parts": ["easy", "hard"], "length": 2_000}).load()
     text = "".join("ab()"[s] for s in data.train[0][0].argmax(1))
     assert len(text) == 2_000
+
     groups = [part[1:] for half in (text[:995], text[1005:]) for part in half.split(")")[1:-1]]
     easy, hard = groups[: text[:995].count(")") - 1], groups[text[:995].count(")") - 1 :]
     assert all(set(zip(group[::2], group[1::2], strict=True)) == {("a", "b")} for group in easy)
     assert all(len(group) == 6 for group in hard)
+
     follows = data.train[0][0, 1:].argmax(1) == data.train[1][0, :-1]
     assert int((~follows).sum()) <= 1  # at the switch
 

@@ -1,4 +1,4 @@
-"""The checks of `locally_connected` and `convolutional` pass on what they ask for, and each can fail."""
+"""The checks of `locally_connected` and `convolutional` pass on good numbers, and each can fail."""
 
 import pytest
 import torch
@@ -51,7 +51,7 @@ FAILURES = [
 
 
 def failed(checks):
-    return [check.what for check in checks if not check.passed]
+    return [check.title for check in checks if not check.passed]
 
 
 def test_convolutional_passes():
@@ -61,10 +61,10 @@ def test_convolutional_passes():
     assert failed(convolutional.checks(quick, "quick")) == []
 
 
-@pytest.mark.parametrize(("arm", "change", "what"), FAILURES)
-def test_convolutional_can_fail(arm, change, what):
-    (found,) = failed(convolutional.checks(shared_rows(**{arm: change}), "paper"))
-    assert what in found
+@pytest.mark.parametrize(("arm", "change", "title"), FAILURES)
+def test_convolutional_can_fail(arm, change, title):
+    (only,) = failed(convolutional.checks(shared_rows(**{arm: change}), "paper"))
+    assert title in only
 
 
 def local_rows(**changes):
@@ -83,7 +83,7 @@ def test_locally_connected_passes():
 
 
 @pytest.mark.parametrize(
-    ("arm", "change", "what"),
+    ("arm", "change", "title"),
     [
         (LOCAL, {"locally connected": False}, "MNIST-1D, locality: verdict"),
         (LOCAL, {"spread / permuted": 0.5}, "MNIST-1D, locality: spread"),
@@ -93,15 +93,13 @@ def test_locally_connected_passes():
         (LOCAL_SHUFFLED, {"test accuracy": 0.72}, "shuffled"),
     ],
 )
-def test_locally_connected_can_fail(arm, change, what):
-    assert any(
-        what in found
-        for found in failed(locally_connected.checks(local_rows(**{arm: change}), "paper"))
-    )
+def test_locally_connected_can_fail(arm, change, title):
+    titles = failed(locally_connected.checks(local_rows(**{arm: change}), "paper"))
+    assert any(title in other for other in titles)
 
 
 def test_kernels_and_shares_are_read_off_a_matrix():
-    """An untrained network with one planted kernel: where it is drawn, and what `measure` says of the rest."""
+    """An untrained network with one planted kernel: where it is drawn, and its shared part."""
     config = convolutional.arms("quick")[STRONGEST].replace(steps=1, log_every=1)
     data = MNIST1D(ring=True).load()
     (run,) = train_population([config], data=data)
@@ -109,10 +107,12 @@ def test_kernels_and_shares_are_read_off_a_matrix():
     W[40 + site, (site + 2) % 40] = 1.0  # channel 1 looks two sites to the right
     W[-10:, 40:80] = 1.0
     run.weights.copy_(W)
+
     drawn = convolutional.shared_kernels(run, reach=3)
     assert drawn.shape == (8, 9, 7)
     assert drawn[0, 0].tolist() == [0, 0, 0, 0, 0, 1, 0]
     assert abs(drawn).sum() == 1
+
     row = convolutional.measure(STRONGEST, run, data)
     assert row["shared"] == pytest.approx(1)
     assert row["shared at the start"] < 0.1

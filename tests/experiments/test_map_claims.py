@@ -29,13 +29,13 @@ def digits(c_depth: float, c_n: float) -> dict:
 
 def mnist1d(c_loc: float, c_sym: float) -> dict:
     local = int(c_loc > 0)
-    found = {
+    verdicts = {
         "recurrent": 1,
         "locally_connected": local,
         "convolutional": int(local and c_sym >= 0.1),
         "test_accuracy": 0.8,
     }
-    return found | {
+    return verdicts | {
         "architecture": "local" if local else "recurrent",
         "used_neurons": 200,
         "used_connections": 9e3,
@@ -52,11 +52,18 @@ def rows(digits=digits, mnist1d=mnist1d, scale="paper") -> dict[str, list[dict]]
 
 def test_the_phase_map_can_fail():
     assert all(passed(phase_map.checks(rows(), "paper")))
-    always = lambda *at: digits(*at) | {"recurrent": 1}  # noqa: E731
+
+    def always(c_depth, c_n):
+        return digits(c_depth, c_n) | {"recurrent": 1}
+
+    def blind(c_depth, c_n):
+        return digits(c_depth, 1e-3)
+
+    def free(c_loc, c_sym):
+        return mnist1d(1.0, c_sym)
+
     assert passed(phase_map.checks(rows(digits=always), "paper")) == [False, True, True, True, True]
-    blind = lambda c_depth, c_n: digits(c_depth, 1e-3)  # noqa: E731
     assert passed(phase_map.checks(rows(digits=blind), "paper")) == [True, False, False, True, True]
-    free = lambda c_loc, c_sym: mnist1d(1.0, c_sym)  # noqa: E731
     assert passed(phase_map.checks(rows(mnist1d=free), "paper")) == [True, True, True, False, False]
 
 
@@ -100,14 +107,14 @@ def pruned(**changes) -> dict[str, list[dict]]:
 
 def test_pruning_can_fail():
     assert all(passed(pruning.checks(pruned(), "quick")))
-    for change, place in (
+    for change, k in (
         ({"magnitude_50_pruned": 0.3}, 0),
         ({"obd_50_pruned": 0.3}, 1),
         ({"obs_50_pruned": 0.85}, 3),
         ({"obd_25_pruned": 0.8}, 4),
         ({"magnitude_25_retrained": 0.8}, 5),
     ):
-        assert not passed(pruning.checks(pruned(**change), "quick"))[place]
+        assert not passed(pruning.checks(pruned(**change), "quick"))[k]
     shrunk = {"magnitude_25_pruned": 0.4, "magnitude_25_retrained": 0.7}
     assert passed(pruning.checks(pruned(**shrunk), "quick"))[5]
     assert np.all(passed(pruning.checks(pruned(**shrunk), "quick")))

@@ -1,4 +1,7 @@
-"""`urn reproduce`: claims can fail, nothing is trained twice, what others wrote stays, wrong words get one line."""
+"""`urn reproduce`: claims can fail, nothing is trained twice, wrong words get one line.
+
+Other results in a folder stay, and a claim can be added from outside the package.
+"""
 
 import json
 import os
@@ -15,6 +18,7 @@ from matplotlib.figure import Figure
 
 from experiments import claims, lab, reproduce, results
 from experiments.claims import Check, column, depth, fully_connected, most, spread, width
+from experiments.results_markdown import write_docs
 from urn import InputError, TrainConfig, load_run, train
 from urn.cli import main
 
@@ -46,10 +50,10 @@ def toy(monkeypatch):
         CLAIM="it <i>learns</i>",
         SOURCE="here",
         PAPER="not at hand",
-        arms=lambda scale: {"one way": small(), "another": small(strengths={"weight": 1e-3})},
+        arms=lambda scale: {"plain": small(), "priced": small(strengths={"weight": 1e-3})},
         measure=measure,
         checks=lambda measured, scale: [
-            Check("learns", spread(column(measured["one way"], "test accuracy")), "> 0", True)
+            Check("learns", spread(column(measured["plain"], "test accuracy")), "> 0", True)
         ],
         figures=lambda runs, measured: {},
         calls=calls,
@@ -65,7 +69,7 @@ def perform(toy, tmp_path, seeds=(100, 101)):
 
 def test_nothing_is_trained_or_measured_twice(toy, tmp_path):
     first = perform(toy, tmp_path)
-    folder = tmp_path / "toy" / "one_way" / "seed-101"
+    folder = tmp_path / "toy" / "plain" / "seed-101"
     before = (folder / "weights.safetensors").stat().st_mtime_ns
     second = perform(toy, tmp_path)
     assert first == second
@@ -77,31 +81,29 @@ def test_nothing_is_trained_or_measured_twice(toy, tmp_path):
 
 def test_a_run_of_another_configuration_or_half_a_run_is_made_anew(toy, tmp_path):
     perform(toy, tmp_path, [100])
-    folder = tmp_path / "toy" / "one_way" / "seed-100"
+    folder = tmp_path / "toy" / "plain" / "seed-100"
     (folder / "weights.safetensors").unlink()  # as a kill between two files leaves it
-    toy.arms = lambda scale: {"one way": small(), "another": small(steps=40)}
+    toy.arms = lambda scale: {"plain": small(), "priced": small(steps=40)}
     rows = perform(toy, tmp_path, [100])
     assert load_run(folder).steps_done == 60
-    assert load_run(tmp_path / "toy" / "another" / "seed-100").steps_done == 40
-    assert rows["another"][0]["status"] == "ok"
+    assert load_run(tmp_path / "toy" / "priced" / "seed-100").steps_done == 40
+    assert rows["priced"][0]["status"] == "ok"
 
 
 def test_what_goes_on_from_a_run_follows_it(toy, tmp_path):
-    """The later phase starts from the weights of the earlier one, and is trained again when that was."""
-    toy.AFTER = {"another": "one way"}
+    """The later phase starts from the weights of the earlier one, and is trained again with it."""
+    toy.AFTER = {"priced": "plain"}
     perform(toy, tmp_path, [100])
-    earlier, later = (
-        load_run(tmp_path / "toy" / arm / "seed-100") for arm in ("one_way", "another")
-    )
+    earlier, later = (load_run(tmp_path / "toy" / arm / "seed-100") for arm in ("plain", "priced"))
     alone = train(later.config, start=earlier)
     torch.testing.assert_close(later.weights, alone.weights, rtol=0, atol=0)
     toy.arms = lambda scale: {
-        "one way": small(steps=40),
-        "another": small(strengths={"weight": 1e-3}),
+        "plain": small(steps=40),
+        "priced": small(strengths={"weight": 1e-3}),
     }
     perform(toy, tmp_path, [100])
     assert not torch.equal(
-        load_run(tmp_path / "toy" / "another" / "seed-100").weights, later.weights
+        load_run(tmp_path / "toy" / "priced" / "seed-100").weights, later.weights
     )
     assert len(toy.calls) == 4
 
@@ -114,13 +116,15 @@ def test_measurements_are_made_anew_when_the_code_changes(toy, tmp_path, monkeyp
 
 
 def test_what_draws_does_not_measure():
-    """A change in DRAWS makes nothing stale: no module that measures imports from there."""
-    code = "import analysis, experiments.commands.judging, sys; print(*(name for name in sys.modules if name.startswith('analysis.')))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
+    """A change in DRAWING makes nothing stale: no module that measures imports from there."""
+    code = (
+        "import analysis, experiments.commands.judging, sys; "
+        "print(*(name for name in sys.modules if name.startswith('analysis.')))"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    loaded = process.stdout.decode().split()
     assert "analysis.verdicts.recurrent" in loaded
-    assert not [name for name in loaded if name.split(".")[1] in lab.DRAWS]
+    assert not [name for name in loaded if name.split(".")[1] in lab.DRAWING]
 
 
 def test_stopping_leaves_no_run_of_a_population_behind(toy, tmp_path):
@@ -129,64 +133,74 @@ def test_stopping_leaves_no_run_of_a_population_behind(toy, tmp_path):
     assert not job.folders[0].exists()
 
 
-def test_the_store_replaces_by_name_and_escapes(toy, tmp_path):
+def conclude(toy, tmp_path, store):
+    """Train and measure the toy, and put its entry into a store."""
+    measured = perform(toy, tmp_path / "runs", [100])
+    rows = {arm: {100: row} for arm, (row,) in measured.items()}
+    return reproduce.conclude("toy", "quick", [100], rows, tmp_path / "runs", store)
+
+
+def test_the_store_replaces_by_name(toy, tmp_path):
     store = results.Store(tmp_path)
-    rows = {
-        arm: dict(zip((100,), found, strict=True))
-        for arm, found in perform(toy, tmp_path / "runs", [100]).items()
-    }
-    entry = reproduce.conclude("toy", "quick", [100], rows, tmp_path / "runs", store)
-    assert set(results.KEYS) == set(entry)
-    other = entry | {
-        "name": "depth",
-        "passed": False,
-        "ours": entry["ours"]
-        | {"measured": {arm: [{"x": float("nan"), "seconds": 1.0}] for arm in rows}},
-    }
-    store.put(other, {}, "story")
+    entry = conclude(toy, tmp_path, store)
+    assert set(entry) == {*results.KEYS, "provenance"}
+
+    measured = {arm: [{"x": float("nan"), "seconds": 1.0}] for arm in entry["ours"]["measured"]}
+    ours = entry["ours"] | {"measured": measured}
+    store.put(entry | {"name": "depth", "passed": False, "ours": ours}, {}, "story")
     store.put(entry, {}, "again")
-    store.write_page()
-    assert [one["name"] for one in store.entries()] == ["depth", "toy"]
-    assert (
-        json.loads((tmp_path / "claims.json").read_text())[0]["ours"]["measured"]["another"][0]["x"]
-        is None
-    )
-    page = (tmp_path / "index.html").read_text()
-    assert "it &lt;i&gt;learns&lt;/i&gt;" in page
-    assert "<i>" not in page
-    results.write_docs(store, tmp_path / "docs")
-    text = (tmp_path / "docs" / "results.md").read_text()
-    kept = json.loads((tmp_path / "docs" / "claims.json").read_text())[1]["ours"]["measured"][
-        "one way"
-    ][0]
-    assert set(kept) == {"status", "test accuracy", "good", "seconds"}
-    assert "## toy" in text
-    assert "again" in text
-    assert "**no**" in text
+
+    assert [held["name"] for held in store.entries()] == ["depth", "toy"]
+    first, second = json.loads((tmp_path / "claims.json").read_text())
+    assert first["ours"]["measured"]["priced"][0]["x"] is None
+    assert second["ours"]["story"] == "again"
+    assert second["provenance"]["torch"] == torch.__version__
     assert not list(tmp_path.rglob(".*.draft"))
 
 
+def test_an_entry_without_provenance_is_read(toy, tmp_path):
+    """As version 0.1 wrote them."""
+    store = results.Store(tmp_path)
+    entry = conclude(toy, tmp_path, store)
+    entry.pop("provenance")
+    store.put(entry, {}, "story")
+    store.write_page()
+    write_docs(store, tmp_path / "docs")
+    assert [set(held) for held in store.entries()] == [set(results.KEYS)]
+
+
+def test_pages_escape_and_hold_numbers_only(toy, tmp_path):
+    store = results.Store(tmp_path)
+    entry = conclude(toy, tmp_path, store)
+    store.put(entry | {"passed": False}, {}, "again")
+    store.write_page()
+    page = (tmp_path / "index.html").read_text()
+    assert "it &lt;i&gt;learns&lt;/i&gt;" in page
+    assert "<i>" not in page
+
+    write_docs(store, tmp_path / "docs")
+    text = (tmp_path / "docs" / "results.md").read_text()
+    for part in ("## toy", "again", "**no**"):
+        assert part in text
+    (held,) = json.loads((tmp_path / "docs" / "claims.json").read_text())
+    numbers = held["ours"]["measured"]["plain"][0]
+    assert set(numbers) == {"status", "test accuracy", "good", "seconds"}
+    assert held["provenance"] == entry["provenance"]
+
+
 def test_the_documentation_keeps_claims_that_a_results_folder_lacks(toy, tmp_path):
-    rows = {
-        arm: dict(zip((100,), found, strict=True))
-        for arm, found in perform(toy, tmp_path / "runs", [100]).items()
-    }
-    older, newer, docs = (
-        results.Store(tmp_path / "older"),
-        results.Store(tmp_path / "newer"),
-        tmp_path / "docs",
-    )
-    entry = reproduce.conclude("toy", "quick", [100], rows, tmp_path / "runs", older)
+    older = results.Store(tmp_path / "older")
+    newer = results.Store(tmp_path / "newer")
+    docs = tmp_path / "docs"
+    entry = conclude(toy, tmp_path, older)
     older.put(entry | {"name": "depth"}, {"curve": Figure()}, "kept")
-    results.write_docs(older, docs)
+    write_docs(older, docs)
+
     maps = {f"arm {k}": [{"seconds": 30.0, "x": k}] for k in range(results.MOST_ARMS + 1)}
-    newer.put(
-        entry | {"name": "phase_map", "ours": entry["ours"] | {"measured": maps}},
-        {"map": Figure()},
-        "new",
-    )
+    ours = entry["ours"] | {"measured": maps}
+    newer.put(entry | {"name": "phase_map", "ours": ours}, {"map": Figure()}, "new")
     for _ in range(2):  # the second time from what the first has written
-        results.write_docs(newer, docs)
+        write_docs(newer, docs)
         text = (docs / "results.md").read_text()
         assert [text.count(f"## {name}\n") for name in ("depth", "phase_map", "toy")] == [1, 1, 1]
         assert "16 minutes of training" in text
@@ -196,6 +210,91 @@ def test_the_documentation_keeps_claims_that_a_results_folder_lacks(toy, tmp_pat
             "phase_map-map.png",
         }
         newer = results.Store(tmp_path / "newest")  # which holds nothing
+
+
+OUTSIDE = '''"""A claim of another package.
+
+Refuted when nothing is learned.
+"""
+
+from matplotlib.figure import Figure
+
+from experiments.claims import Check, column, spread
+from urn import TrainConfig
+
+CLAIM = "a network learns"
+SOURCE = "elsewhere"
+PAPER = "nothing"
+
+
+def arms(scale):
+    shells = {"dimension": 2, "n_train": 200, "n_validation": 50, "n_test": 50}
+    config = TrainConfig(task="shells", task_options=shells, n_neurons=30, steps=200, snapshots=0)
+    return {"plain": config}
+
+
+def measure(arm, run, data):
+    return {"test accuracy": run.test_accuracy}
+
+
+def checks(measured, scale):
+    accuracy = column(measured["plain"], "test accuracy")
+    return [Check("test accuracy", spread(accuracy), "> 0.6", min(accuracy) > 0.6)]
+
+
+def figures(runs, measured):
+    return {"empty": Figure()}
+'''
+"""The module of a claim: the first of two files."""
+
+ENTRY_POINT = "[urn.claims]\nlearns = other_claims.learns\nbroken = other_claims.broken\n"
+"""The second: what the metadata of an installed package say of it."""
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """A folder with another package that adds a claim, as if it were installed."""
+    folder = tmp_path / "site"
+    (folder / "other_claims").mkdir(parents=True)
+    (folder / "other_claims" / "learns.py").write_text(OUTSIDE)
+    (folder / "other_claims" / "broken.py").write_text('CLAIM = "no more than this"')
+    metadata = folder / "other_claims-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: other_claims\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(ENTRY_POINT)
+    return folder
+
+
+def urn(outside: Path, *words: str) -> subprocess.CompletedProcess:
+    """The command line with another package installed beside ours."""
+    path = os.pathsep.join(filter(None, (str(outside), os.environ.get("PYTHONPATH"))))
+    return subprocess.run(
+        [sys.executable, "-m", "urn", *words],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+def test_another_package_adds_a_claim_and_reproduces_it(outside, tmp_path):
+    """Two files, none of them ours: workers train it, and it is held against its number."""
+    out = tmp_path / "out"
+    process = urn(outside, "reproduce", "learns", "--out", str(out))
+    assert process.returncode == 0, process.stderr
+    assert "1 of 1 claims hold" in process.stdout
+
+    (entry,) = json.loads((out / "claims.json").read_text())
+    assert (entry["name"], entry["claim"]) == ("learns", "a network learns")
+    assert entry["ours"]["story"] == "Refuted when nothing is learned."
+    assert (out / "figures" / "learns-empty.png").is_file()
+
+
+def test_a_module_that_is_no_claim_gets_one_line(outside, tmp_path):
+    process = urn(outside, "reproduce", "broken", "--out", str(tmp_path / "out"))
+    assert process.returncode == 2
+    assert process.stderr.startswith("urn: broken: other_claims.broken lacks SOURCE, PAPER, arms,")
+    assert process.stderr.count("\n") == 1
 
 
 def test_a_foreign_claims_json_is_refused_and_kept(tmp_path, capsys):
@@ -227,7 +326,10 @@ def test_wrong_words_get_one_line(words, culprit, tmp_path, capsys):
 
 
 def reproducing(out: Path) -> subprocess.Popen:
-    """A process that hears Ctrl-C, which one begun in a shell's background does not, and that has work for minutes."""
+    """A process with work for minutes that receives Ctrl-C.
+
+    A process that a shell starts in its background ignores it.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", "urn", "reproduce", "width", "--scale", "paper", "--out", str(out)],
         stderr=subprocess.PIPE,
@@ -245,6 +347,7 @@ def test_a_cut_leaves_no_worker_and_no_half_results(number, tmp_path):
     assert workers
     os.killpg(process.pid, number) if number == signal.SIGINT else process.kill()
     process.wait(240)
+
     if number == signal.SIGINT:
         assert process.returncode == 130
     end = time.monotonic() + 120
@@ -275,10 +378,9 @@ def _children(pid: int) -> list[int]:
 def test_every_claim_has_its_parts_and_arms_at_both_scales():
     for name in claims.NAMES:
         module = claims.load(name)
-        assert all(
-            isinstance(text, str) and text
-            for text in (module.CLAIM, module.SOURCE, module.PAPER, module.__doc__)
-        )
+        texts = (module.CLAIM, module.SOURCE, module.PAPER, module.__doc__)
+        assert all(isinstance(text, str) and text for text in texts)
+
         for scale in claims.SCALES:
             arms = module.arms(scale)
             assert len({lab.slug(arm) for arm in arms}) == len(arms)
@@ -305,57 +407,28 @@ def test_fully_connected_can_fail():
         bad = good | {"re-used share": 1.0}
         return {"layered": [good, good | changes], fully_connected.CONTROL: [bad, bad]}
 
-    assert all(passed(fully_connected.checks(rows(), "paper")))
-    assert passed(fully_connected.checks(rows(accuracy=0.998), "paper")) == [
-        False,
-        True,
-        True,
-        True,
-        True,
-        True,
-    ]
-    assert passed(fully_connected.checks(rows(**{"hidden neurons": 121}), "paper")) == [
-        True,
-        False,
-        False,
-        True,
-        True,
-        True,
-    ]
-    assert passed(fully_connected.checks(rows(**{"neighbour mass": 0.9}), "paper")) == [
-        True,
-        True,
-        True,
-        False,
-        True,
-        True,
-    ]
-    assert passed(fully_connected.checks(rows(depth=2), "paper")) == [
-        True,
-        True,
-        True,
-        True,
-        False,
-        True,
-    ]
-    assert passed(fully_connected.checks(rows(fully_connected=False), "paper")) == [
-        True,
-        True,
-        True,
-        True,
-        False,
-        True,
-    ]
+    def failing(**changes):
+        held = passed(fully_connected.checks(rows(**changes), "paper"))
+        return [k for k, holds in enumerate(held) if not holds]
+
+    assert failing() == []
+    assert failing(accuracy=0.998) == [0]
+    assert failing(**{"hidden neurons": 121}) == [1, 2]
+    assert failing(**{"neighbour mass": 0.9}) == [3]
+    assert failing(depth=2) == [4]
+    assert failing(fully_connected=False) == [4]
     control = rows() | {fully_connected.CONTROL: rows()["layered"]}
     assert not fully_connected.checks(control, "paper")[-1].passed
 
 
 def test_depth_can_fail():
+    def row(n_layers, share):
+        return {"hidden layers": n_layers, "re-used share": share}
+
     def rows(layers=3, reused=0.0, free=0.5):
-        made = lambda depth, share: {"hidden layers": depth, "re-used share": share}  # noqa: E731
-        found = {f"I = {d + 1}": [made(d, 0.0)] * 5 for d in depth.DEPTHS}
-        found["I = 4"] = [made(3, 0.0)] * 3 + [made(layers, reused)] * 2
-        return found | {depth.CONTROL: [made(4, free)] * 5}
+        measured = {f"I = {d + 1}": [row(d, 0.0)] * 5 for d in depth.DEPTHS}
+        measured["I = 4"] = [row(3, 0.0)] * 3 + [row(layers, reused)] * 2
+        return measured | {depth.CONTROL: [row(4, free)] * 5}
 
     assert all(passed(depth.checks(rows(), "paper")))
     assert passed(depth.checks(rows(layers=2), "paper")) == [True, True, False, True, True]

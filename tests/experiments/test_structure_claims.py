@@ -1,4 +1,4 @@
-"""What `residual`, `recurrent` and `lifetime` ask for: numbers that hold pass, and each spoiled number fails its own check."""
+"""`residual`, `recurrent` and `lifetime`: good numbers pass, a spoiled one fails its own check."""
 
 import copy
 
@@ -10,7 +10,7 @@ from urn.data.tasks import task_options
 
 
 def failed(claim, measured):
-    return [check.what for check in claim.checks(measured, "paper") if not check.passed]
+    return [check.title for check in claim.checks(measured, "paper") if not check.passed]
 
 
 def residual_rows(share, cut=0.4):
@@ -31,8 +31,8 @@ def residual_rows(share, cut=0.4):
 @pytest.fixture
 def along_the_dial():
     shares = (0.7, 0.7, 0.6, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0)
-    places = zip(residual.DIAL, shares, strict=True)
-    return {f"{task}, {place}": residual_rows(s) for place, s in places for task in residual.TASKS}
+    settings = zip(residual.DIAL, shares, strict=True)
+    return {f"{task}, {name}": residual_rows(s) for name, s in settings for task in residual.TASKS}
 
 
 SPOILED = {
@@ -69,30 +69,31 @@ def test_each_residual_check_can_fail(along_the_dial, arm, change, culprits):
     measured = copy.deepcopy(along_the_dial)
     for row in measured[arm][:2]:
         row |= change
-    if culprits[0].startswith(
-        ("'", "test", "weight")
-    ):  # medians: two seeds of five do not move them
+
+    # Medians: two seeds of five do not move them.
+    if culprits[0].startswith(("'", "test", "weight")):
         assert failed(residual, measured) == []
         measured[arm][2] |= change
-    found = failed(residual, measured)
-    assert len(found) == len(culprits)
-    assert all(culprit in what for culprit, what in zip(culprits, found, strict=True))
-    assert all(what.startswith(arm.partition(",")[0]) for what in found)
+
+    titles = failed(residual, measured)
+    assert len(titles) == len(culprits)
+    assert all(culprit in title for culprit, title in zip(culprits, titles, strict=True))
+    assert all(title.startswith(arm.partition(",")[0]) for title in titles)
 
 
 @pytest.fixture
 def layered_by_depth():
     shares = (0.85, 0.85, 0.84, 0.78, 0.6, 0.17, 0.03, 0.0)
-    rows = lambda s: {
-        "recurrent": s >= 0.2,
-        "re-used share": s,
-        "test accuracy": 0.97,
-        "lost without re-use": 0.2 * s,
-    }
-    return {
-        f"depth {c:g}": [rows(s) for _ in range(5)]
-        for c, s in zip(recurrent.DEPTHS, shares, strict=True)
-    }
+    measured = {}
+    for c, share in zip(recurrent.DEPTHS, shares, strict=True):
+        row = {
+            "recurrent": share >= 0.2,
+            "re-used share": share,
+            "test accuracy": 0.97,
+            "lost without re-use": 0.2 * share,
+        }
+        measured[f"depth {c:g}"] = [dict(row) for _ in range(5)]
+    return measured
 
 
 def test_each_recurrent_check_can_fail(layered_by_depth):
@@ -107,8 +108,8 @@ def test_each_recurrent_check_can_fail(layered_by_depth):
         measured = copy.deepcopy(layered_by_depth)
         for row in measured[arm][:3]:
             row |= change
-        (found,) = failed(recurrent, measured)
-        assert culprit in found
+        (title,) = failed(recurrent, measured)
+        assert culprit in title
 
 
 @pytest.mark.parametrize("scale", ["quick", "paper"])
@@ -121,16 +122,11 @@ def test_only_the_dial_differs_between_arms(scale):
                 k: v for k, v in config["strengths"].items() if k not in ("self", "depth")
             }
         assert all(config == configs[0] for config in configs)
-    configs = [c.to_dict() for c in recurrent.arms(scale).values()]
-    assert (
-        len(
-            {
-                str({**c, "strengths": {k: v for k, v in c["strengths"].items() if k != "depth"}})
-                for c in configs
-            }
-        )
-        == 1
-    )
+
+    configs = [config.to_dict() for config in recurrent.arms(scale).values()]
+    for config in configs:
+        config["strengths"].pop("depth")
+    assert all(config == configs[0] for config in configs)
 
 
 def life_rows(used, fell, ids, local):
@@ -172,7 +168,7 @@ def test_each_lifetime_check_can_fail(a_life):
         measured = copy.deepcopy(a_life)
         for row in measured[arm][:3]:
             row |= change
-        assert any(culprit in what for what in failed(lifetime, measured))
+        assert any(culprit in title for title in failed(lifetime, measured))
 
 
 def test_a_short_life_is_measured_and_drawn():
@@ -187,6 +183,7 @@ def test_a_short_life_is_measured_and_drawn():
             **start,
         )
         measured[arm] = [lifetime.measure(arm, run, data) for run in runs[arm]]
+
     assert [len(row["moments"]) for row in measured[lifetime.HARD]] == [2, 2]
     assert len(lifetime.checks(measured, "quick")) == 6
     assert set(lifetime.figures(runs, measured)) == {"shells", "W-shells"}

@@ -9,6 +9,7 @@ from urn.io import check_new
 from urn.network.wiring import Wiring
 from urn.population.build import Trained
 from urn.population.snapshot import Snapshot
+from urn.provenance import add_record
 from urn.runs.folders import STRUCTURE, RunFolder
 from urn.runs.run import Run
 from urn.settings.config import TrainConfig
@@ -154,6 +155,7 @@ def save_run(run: Run, folder: str | Path) -> Run:
     with store.lock():
         for snapshot in run.snapshots:
             store.save_snapshot(snapshot)
+        add_record(store.path)
         store.save_run(run)
     return store.run()
 
@@ -208,6 +210,7 @@ def _train_in(
     # A verdict on an earlier state will not describe the end.
     (store.path / STRUCTURE).unlink(missing_ok=True)
     store.remove_drafts()
+    add_record(store.path)
     trainer.on_snapshot = lambda _, snapshot: store.save_snapshot(snapshot)
     trainer.run(observer=observe, stop=stop)
     # Asked to stop before the end: what is needed to go on is saved before the result.
