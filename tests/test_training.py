@@ -156,17 +156,29 @@ def test_snapshots_change_no_number(digits):
     assert watched.history == plain.history
 
 
-def test_a_member_that_diverges_between_two_checks_leaves_at_its_snapshot():
-    """The other one has all its snapshots, and nobody has one that is not finite."""
-    fields = {"task": "shells", "n_neurons": 12, "n_iterations": 3, "steps": 8, "snapshots": 8}
-    calm = TrainConfig(**fields)
-    wild = calm.replace(seed=1, strengths={"weight": 0.0, "activity": 1e38})
-    first, second = train_population([calm.replace(strengths={"activity": 0.0}), wild])
-    assert first.status != "diverged"
-    assert [snapshot.step for snapshot in first.snapshots] == list(range(1, 9))
+def test_a_member_that_diverges_between_two_checks_leaves_at_its_snapshot(digits, monkeypatch):
+    """Nobody has a snapshot that is not finite, and the other member has all of its own."""
+    taken = {0: [], 1: []}
+    configs = [config(seed=seed, steps=8, snapshots=8, check_every=100) for seed in (0, 1)]
+    trainer = Trainer(
+        configs, digits, lambda member, snapshot: taken[member.index].append(snapshot)
+    )
+    step = trainer.optimiser.step
+
+    def diverging_step():
+        step()
+        if trainer.step == 4:  # the fifth update
+            trainer.net.weight.data[1, 70, 70] = torch.inf
+
+    monkeypatch.setattr(trainer.optimiser, "step", diverging_step)
+    trainer.run()
+    first, second = trainer.members
+    assert [snapshot.step for snapshot in taken[0]] == list(range(1, 9))
+    assert [snapshot.step for snapshot in taken[1]] == list(range(1, 5))
+    assert first.status == "ok"
     assert second.status == "diverged"
-    assert second.weights.isfinite().all()
-    assert all(snapshot.weights.isfinite().all() for snapshot in second.snapshots)
+    assert second.final.step == 5
+    assert second.final.weights.isfinite().all()
 
 
 def test_too_strong_a_price_disconnects(digits):

@@ -112,6 +112,7 @@ def _check_writable(folder: Path) -> None:
         Naming the folder.
     """
     made = []
+
     try:
         # The event files are opened by a library that takes UTF-8 only.
         str(folder).encode()
@@ -121,6 +122,7 @@ def _check_writable(folder: Path) -> None:
                 made.append(parent)
         with tempfile.TemporaryFile(dir=folder):
             pass
+
     except UnicodeEncodeError:
         raise InputError(f"tensorboard: {str(folder)!a} must be UTF-8") from None
     except (OSError, ValueError) as error:  # ValueError: a null character
