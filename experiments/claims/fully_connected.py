@@ -14,7 +14,7 @@ from analysis import flat_network
 from analysis.forward import forward
 from analysis.plots import sorted_matrix
 from experiments.claims import Check, Measured, Row, column, spread
-from experiments.commands.judging import arrays, judge
+from experiments.commands.judging import judge
 from urn import Run, TrainConfig
 from urn.data.tasks import Dataset, Shells
 
