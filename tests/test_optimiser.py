@@ -8,7 +8,7 @@ from sklearn.linear_model import Lasso
 from urn import URN, Penalties, ProximalAdam
 from urn.loss.penalties import Settings
 from urn.loss.symmetry import translations
-from urn.network import compiled as kernels
+from urn.network.choose import can_be_compiled
 from urn.optimiser import adam as optimiser
 from urn.optimiser.adam import prox_two_kinks, soft
 
@@ -148,7 +148,7 @@ def test_the_compiled_step_is_the_same(price, w0, generator):
     ended = []
     for dtype in (torch.float32, torch.float64):
         W = torch.nn.Parameter(start[0].to(dtype))
-        assert kernels.serve(W) == (dtype == torch.float32)
+        assert can_be_compiled(W) == (dtype == torch.float32)
         group = {"params": [W], "l1": price}
         if w0 is not None:
             group["diagonal"] = (torch.tensor([0.0, 0.3, 2.0]), w0, slice(2, 7))

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from urn.network import compiled as kernels
+from urn.network.choose import can_be_compiled
 
 CHUNK = 1 << 18
 """Entries updated together on a CPU: the working set of a chunk (four arrays, two temporaries) stays in the cache."""
@@ -217,7 +218,7 @@ class Metric:
     ) -> None:
         """Move w, m and v (in place) one step along g, and shrink w at `price`."""
         scale = self.correction2**0.5
-        if kernels.serve(w, g, m, v):
+        if can_be_compiled(w, g, m, v):
             self._compiled(w, g, m, v, price, diagonal)
             return
         m.lerp_(g, 1 - self.beta1)
@@ -311,7 +312,7 @@ def _to(price: float | Tensor, W: Tensor) -> float | Tensor:
 def _chunks(tensors: tuple[Tensor, ...], price: float | Tensor):
     """Split equal tensors (and their price) into parts of about CHUNK entries, as views, along members and rows."""
     w = tensors[0]
-    if w.is_cuda or w.numel() <= CHUNK or kernels.serve(*tensors):
+    if w.is_cuda or w.numel() <= CHUNK or can_be_compiled(*tensors):
         yield tensors, price, EVERYWHERE
         return
     if w.dim() != 3:  # rows x entries; only the population's matrices have a member axis
