@@ -1,10 +1,13 @@
-"""DESIGN's formulas as float64 NumPy loops, neuron by neuron where that is clearest. Slow, and hard to get wrong."""
+"""The formulas of docs/theory.md as float64 NumPy loops, neuron by neuron where that is clearest.
+
+Slow, and hard to get wrong.
+"""
 
 import numpy as np
 
 
 def forward(W, b, x, n_iterations, n_outputs, activation="relu", input_mode="pulse"):
-    """One network, one sample x (d_in,). Returns y (d_out,) and the list N(1), ..., N(I-1), each (S,)."""
+    """One network, one sample x (d_in,). Returns y (d_out,) and N(1), ..., N(I-1), each (S,)."""
     S, d_in = len(b), len(x)
     phi = {"relu": lambda p: max(p, 0.0), "tanh": np.tanh}[activation]
     N = np.zeros(S)
@@ -17,6 +20,32 @@ def forward(W, b, x, n_iterations, n_outputs, activation="relu", input_mode="pul
             N[:d_in] = x
         activity.append(N)
     return P[S - n_outputs :], activity[:-1]
+
+
+def symbols(W, b, x, state, n_outputs, input_mode):
+    """One tanh network, one stream x (I, d_in). Returns y (I, d_out) and N(1), ..., N(I), (I, S).
+
+    What stands at the inputs is the symbol to come; in elman mode hidden neurons alone act.
+    """
+    S, I, d_in = len(b), len(x), x.shape[1]
+    hidden = range(d_in, S - n_outputs)
+    N = np.array([state[i] if i in hidden or input_mode == "stream" else 0.0 for i in range(S)])
+    y, states = [], []
+
+    for t in range(I):
+        N[:d_in] = x[t]
+        P = np.array([sum(W[i, j] * N[j] for j in range(S)) + b[i] for i in range(S)])
+        if input_mode == "stream":
+            N = np.tanh(P)
+            y.append(P[S - n_outputs :])
+        else:
+            N = np.array([np.tanh(P[i]) if i in hidden else 0.0 for i in range(S)])
+            y.append([sum(W[i, j] * N[j] for j in hidden) + b[i] for i in range(S - n_outputs, S)])
+        after = N.copy()
+        if input_mode == "stream" and t + 1 < I:
+            after[:d_in] = x[t + 1]
+        states.append(after)
+    return np.array(y), np.array(states)
 
 
 def loss(
@@ -34,7 +63,7 @@ def loss(
     w0=0.0,
     rounding=0.1,
 ):
-    """The whole general loss of DESIGN section 2 for one ReLU network with pulse input (all terms but symmetry)."""
+    """The whole general loss for one ReLU network with pulse input (all terms but symmetry)."""
     S, B = len(b), len(X)
     task, activity = 0.0, []
     for x, label in zip(X, labels, strict=True):

@@ -1,4 +1,4 @@
-"""Leaving out what is silent, against autograd on the dense formula in float64."""
+"""Leaving out what is silent, against the definition in float64."""
 
 import copy
 import os
@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from urn import URN
-from urn.network import compiled as kernels
-from urn.network import firing as active
-from urn.network.firing import ActiveUnroll, CompiledUnroll
+from urn.network import choose, compiled, definition, firing
+from urn.network.compiled import CompiledUnroll
+from urn.network.firing import FiringUnroll
+from urn.network.unroll import ClampedUnroll, PulseUnroll
+from urn.network.wiring import Wiring
 
 S, B, D_IN, D_OUT = 128, 64, 5, 3
 SHARES = (1.0, 0.4, 0.05, 0.0)
@@ -19,7 +21,7 @@ SHARES = (1.0, 0.4, 0.05, 0.0)
 
 
 def population(n_iterations, generator, S=S):
-    """Members of which a share of the hidden neurons is held silent by its bias, spread over them all."""
+    """Members of which a share of the hidden neurons, spread over all, is silent by its bias."""
     net = URN(
         S,
         D_IN,
@@ -35,19 +37,14 @@ def population(n_iterations, generator, S=S):
     return net, torch.randn(len(SHARES), B, D_IN, generator=generator, dtype=torch.float64)
 
 
-def dense(net, x):
-    """The formula of DESIGN section 1, with every product whole. Returns y, N and n."""
-    N, activity = torch.nn.functional.pad(x, (0, net.n_neurons - D_IN)), []
-    for _ in range(net.n_iterations):
-        P = N @ net.weight.mT + net.bias[:, None]
-        N = P.relu()
-        activity.append(N)
-    N = torch.stack(activity, 1)[:, :-1]
-    return P[..., -D_OUT:], N, N.mean(2)
+def defined(net, x):
+    """y, N and n by the definition."""
+    y, N = definition.unroll(net.weight, net.bias, x, net.wiring)
+    return y, N, N.mean(2)
 
 
-def way(net, x):
-    return active.way(net.weight, x, net.n_iterations, net.activation, net.input_mode)
+def form(net, x):
+    return choose.form(net.weight, x, net.wiring)
 
 
 def results(values, heard, net):
@@ -63,7 +60,7 @@ def results(values, heard, net):
 
 
 def assert_firing(n, few):
-    """That the network tells members apart in which nearly all, some, hardly any and no neurons fire."""
+    """Members in which nearly all, a part, hardly any and no neurons fire are told apart."""
     fire = (n > 0).double().mean(2)
     assert fire[0].max() > few > fire[1].max() > fire[2].min() > 0 == fire[3].max()
 
@@ -72,48 +69,45 @@ def assert_firing(n, few):
 @pytest.mark.parametrize("rows", [512, 17])
 @pytest.mark.parametrize("n_iterations", [2, 4])
 def test_silent_neurons_make_no_difference(n_iterations, rows, heard, generator, monkeypatch):
-    monkeypatch.setattr(active, "ROWS", rows)
+    monkeypatch.setattr(firing, "ROWS", rows)
     net, x = population(n_iterations, generator)
-    assert way(net, x) is ActiveUnroll
+    assert form(net, x) is FiringUnroll
     y, activity = net.unroll(x)
-    theirs = dense(net, x)
-    assert_firing(theirs[2], active.FEW)
-    for one, other in zip(
-        results((y, *activity), heard, net), results(theirs, heard, net), strict=True
-    ):
-        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-8)
+    theirs = defined(net, x)
+    assert_firing(theirs[2], firing.FEW)
+    ours = results((y, *activity), heard, net)
+    for value, expected in zip(ours, results(theirs, heard, net), strict=True):
+        torch.testing.assert_close(value, expected, rtol=1e-10, atol=1e-8)
 
 
 @pytest.mark.parametrize("heard", ["y", "N", "n", "all"])
-@pytest.mark.parametrize("S", [S, kernels.ROWS + 88])
+@pytest.mark.parametrize("S", [S, compiled.ROWS + 88])
 @pytest.mark.parametrize("n_iterations", [2, 4])
 def test_silent_neurons_make_no_difference_to_compiled_kernels(n_iterations, S, heard, generator):
     net, x = population(n_iterations, generator, S)
-    theirs = dense(net, x)
-    assert_firing(theirs[2], kernels.FEW)
+    theirs = defined(net, x)
+    assert_firing(theirs[2], compiled.FEW)
     theirs = results(theirs, heard, net)
     net, x = net.float(), x.float()
-    assert way(net, x) is CompiledUnroll
+    assert form(net, x) is CompiledUnroll
     y, activity = net.unroll(x)
-    for one, other in zip(results((y, *activity), heard, net), theirs, strict=True):
-        torch.testing.assert_close(
-            one.double(), other, rtol=0, atol=2e-6 * max(1, float(other.detach().abs().max()))
-        )
+    for value, expected in zip(results((y, *activity), heard, net), theirs, strict=True):
+        largest = max(1, float(expected.detach().abs().max()))
+        torch.testing.assert_close(value.double(), expected, rtol=0, atol=2e-6 * largest)
 
 
 def test_more_inputs_and_outputs_than_rows_taken_at_once(generator):
-    d_in, d_out, S = kernels.ROWS + 88, kernels.ROWS + 8, 1300
+    d_in, d_out, S = compiled.ROWS + 88, compiled.ROWS + 8, 1300
     net = URN(S, d_in, d_out, 3, generator=generator)
     net.bias.data.normal_(0, 0.3, generator=generator)
     x = torch.randn(1, 4, d_in, generator=generator)
-    found = []
-    for one in (net, copy.deepcopy(net).double()):
-        y, activity = one.unroll(x.to(one.bias))
-        found.append(
-            (y, *torch.autograd.grad(y.square().sum() + activity.n.sum(), [one.weight, one.bias]))
-        )
-    assert way(net, x) is CompiledUnroll
-    for single, double in zip(*found, strict=True):
+    results = []
+    for held in (net, copy.deepcopy(net).double()):
+        y, activity = held.unroll(x.to(held.bias))
+        loss = y.square().sum() + activity.n.sum()
+        results.append((y, *torch.autograd.grad(loss, [held.weight, held.bias])))
+    assert form(net, x) is CompiledUnroll
+    for single, double in zip(*results, strict=True):
         torch.testing.assert_close(
             single.double(), double, rtol=0, atol=2e-6 * float(double.detach().abs().max())
         )
@@ -124,7 +118,8 @@ import sys, torch
 from urn import TrainConfig, train
 torch.set_num_threads(1)
 run = train(TrainConfig(task="digits", n_neurons=600, steps=20, strengths={"activity": 1e-3}))
-print(run.weights.double().sum().item().hex(), run.biases.double().sum().item().hex(), "torch._dynamo" in sys.modules)
+sums = [T.double().sum().item().hex() for T in (run.weights, run.biases)]
+print(*sums, "torch._dynamo" in sys.modules)
 """
 
 
@@ -144,23 +139,25 @@ def test_one_thread_gives_the_same_numbers_when_it_compiles_and_whatever_the_cor
     assert "False" in second, "torch's compiler, which takes a second to import, is not needed"
 
 
-def test_what_they_cannot_do_is_left_to_the_general_unroll(generator, monkeypatch):
+def test_the_ladder_of_forms(generator, monkeypatch):
     net, x = population(3, generator)
     W = net.weight
-    assert active.way(W, x.clone().requires_grad_(), 3, "relu", "pulse") is None
-    assert active.way(W, x, 3, "tanh", "pulse") is None
-    assert active.way(W, x, 3, "relu", "clamped") is None
-    assert active.way(W, x, 1, "relu", "pulse") is None
-    assert active.way(W, x[:, :2], 3, "relu", "pulse") is None  # two samples: nothing to be saved
-    assert active.way(W.float(), x[:, :2], 3, "relu", "pulse") is CompiledUnroll
+
+    def chosen(W, x, n_iterations=3, activation="relu", input_mode="pulse"):
+        return choose.form(W, x, Wiring(D_IN, D_OUT, n_iterations, activation, input_mode))
+
+    assert chosen(W, x.clone().requires_grad_()) is PulseUnroll
+    assert chosen(W, x, activation="tanh") is PulseUnroll
+    assert chosen(W, x, input_mode="clamped") is ClampedUnroll
+    assert chosen(W, x, n_iterations=1) is PulseUnroll
+    assert chosen(W, x[:, :2]) is PulseUnroll  # two samples: nothing to be saved
+    assert chosen(W.float(), x[:, :2]) is CompiledUnroll
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    assert (
-        active.way(W.float(), x, 3, "relu", "pulse") is ActiveUnroll
-    )  # torch's products share threads
+    assert chosen(W.float(), x) is FiringUnroll  # torch's products share threads
 
 
 def test_what_is_no_number_is_not_hidden(generator):
-    """A neuron whose activity is not a number fires: nothing turns it into silence, and no other member hears of it."""
+    """A neuron whose activity is not a number fires, and no other member hears of it."""
     net, x = population(3, generator)
     net, x = net.float(), x.float()
     net.bias.data[0, 20] = float("nan")
@@ -173,11 +170,11 @@ def test_what_is_no_number_is_not_hidden(generator):
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_members_do_not_depend_on_each_other(dtype, generator):
-    """Each member is computed with its own neurons: alone, or beside others, it is the same to the last bit."""
+    """Alone, or beside others, a member is the same to the last bit."""
     net, x = population(4, generator)
     net, x = net.to(dtype), x.to(dtype)
     y = net.unroll(x)[0]
     for k in range(len(SHARES)):
-        one = URN(S, D_IN, D_OUT, 4, dtype=dtype)
-        one.load_state_dict({name: T[k : k + 1] for name, T in net.state_dict().items()})
-        assert torch.equal(one.unroll(x[k])[0][0], y[k])
+        alone = URN(S, D_IN, D_OUT, 4, dtype=dtype)
+        alone.load_state_dict({name: T[k : k + 1] for name, T in net.state_dict().items()})
+        assert torch.equal(alone.unroll(x[k])[0][0], y[k])

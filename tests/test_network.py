@@ -1,4 +1,4 @@
-"""The network against float64 loops, and its gradients against finite differences."""
+"""The definition against float64 loops; every form against the definition, values and gradients."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,12 @@ import torch
 
 from tests import oracles
 from urn import URN, InputError
+from urn.network import choose, definition
+from urn.network.elman import ElmanUnroll
+from urn.network.firing import FiringUnroll
+from urn.network.stream import StreamUnroll
+from urn.network.unroll import ClampedUnroll, PulseUnroll
+from urn.network.wiring import Wiring
 
 
 def make(mode="pulse", activation="relu", n_iterations=3, population=2, generator=None):
@@ -27,73 +33,136 @@ def make(mode="pulse", activation="relu", n_iterations=3, population=2, generato
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("mode", ["pulse", "clamped"])
 @pytest.mark.parametrize("n_iterations", [1, 2, 4])
-def test_forward_equals_a_numpy_loop(mode, activation, n_iterations, generator):
+def test_the_definition_equals_a_numpy_loop(mode, activation, n_iterations, generator):
     net = make(mode, activation, n_iterations, generator=generator)
     x = torch.randn(2, 4, 3, generator=generator, dtype=torch.float64)
-    y, activity = net.unroll(x)
-    assert activity.N.shape == (2, n_iterations - 1, 4, 9)
-    torch.testing.assert_close(activity.n, activity.N.abs().mean(2))
-    for k in range(2):
-        W, b = net.weight[k].detach().numpy(), net.bias[k].detach().numpy()
-        for sample in range(4):
-            expected, states = oracles.forward(
-                W, b, x[k, sample].numpy(), n_iterations, 2, activation, mode
-            )
-            np.testing.assert_allclose(
-                y[k, sample].detach().numpy(), expected, rtol=1e-12, atol=1e-12
-            )
-            for l, N in enumerate(states):
-                np.testing.assert_allclose(
-                    activity.N[k, l, sample].detach().numpy(), N, rtol=1e-12, atol=1e-12
-                )
+    y, N = definition.unroll(net.weight.detach(), net.bias.detach(), x, net.wiring)
+    assert N.shape == (2, n_iterations - 1, 4, 9)
+
+    for k, sample in np.ndindex(2, 4):
+        W = net.weight[k].detach().numpy()
+        b = net.bias[k].detach().numpy()
+        expected, states = oracles.forward(
+            W, b, x[k, sample].numpy(), n_iterations, 2, activation, mode
+        )
+        np.testing.assert_allclose(y[k, sample].numpy(), expected, rtol=1e-12, atol=1e-12)
+        for l, state in enumerate(states):
+            np.testing.assert_allclose(N[k, l, sample].numpy(), state, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("mode", ["stream", "elman"])
 @pytest.mark.parametrize("carried", [False, True])
 @pytest.mark.parametrize("n_iterations", [1, 3])
-def test_stream_equals_an_elman_recurrence(n_iterations, carried, generator):
-    net = make("stream", "tanh", n_iterations, generator=generator)
-    x = torch.randn(2, 4, n_iterations, 3, generator=generator, dtype=torch.float64)
+def test_the_definition_equals_a_recurrence(n_iterations, carried, mode, generator):
+    net = make(mode, "tanh", n_iterations, generator=generator)
+    x = torch.randn(2, n_iterations, 4, 3, generator=generator, dtype=torch.float64)
     state = torch.randn(2, 4, 9, generator=generator, dtype=torch.float64) if carried else None
-    y, activity = net.unroll(x, state)
-    N = torch.zeros(2, 4, 9, dtype=torch.float64) if state is None else state
-    for l in range(n_iterations):
-        N = torch.cat([x[:, :, l], N[..., 3:]], -1)
-        P = torch.einsum("kij,kbj->kbi", net.weight, N) + net.bias[:, None]
-        torch.testing.assert_close(y[:, :, l], P[..., -2:])
-        N = P.tanh()
-    torch.testing.assert_close(activity.N[:, -1], N)
+    y, N = definition.unroll(net.weight.detach(), net.bias.detach(), x, net.wiring, state)
+
+    for k, sample in np.ndindex(2, 4):
+        W = net.weight[k].detach().numpy()
+        b = net.bias[k].detach().numpy()
+        before = np.zeros(9) if state is None else state[k, sample].numpy()
+        expected, states = oracles.symbols(W, b, x[k, :, sample].numpy(), before, 2, mode)
+        np.testing.assert_allclose(y[k, :, sample].numpy(), expected, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(N[k, :, sample].numpy(), states, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
-@pytest.mark.parametrize("mode", ["pulse", "clamped", "stream"])
-@pytest.mark.parametrize("n_iterations", [1, 2, 4])
-def test_gradients_equal_finite_differences(mode, activation, n_iterations, generator):
-    net = make(mode, activation, n_iterations, generator=generator)
-    steps = (n_iterations,) if mode == "stream" else ()
-    x = torch.randn(2, 3, *steps, 3, generator=generator, dtype=torch.float64, requires_grad=True)
-    state = (
-        torch.rand(2, 3, 9, generator=generator, dtype=torch.float64, requires_grad=True)
-        if mode == "stream"
-        else None
-    )
+FORMS = {
+    "pulse": PulseUnroll,
+    "firing": FiringUnroll,
+    "clamped": ClampedUnroll,
+    "stream": StreamUnroll,
+    "elman": ElmanUnroll,
+}
+"""Every form that computes in float64; `test_active` holds the compiled one in float32."""
 
-    def outputs(W, b, x, state):
-        held = URN(
-            9,
-            3,
-            2,
-            n_iterations,
-            population=2,
-            activation=activation,
-            input_mode=mode,
-            dtype=torch.float64,
+
+def case(name, activation, n_iterations, carried, generator):
+    """Arguments (W, b, x, state) of a form in float64, its wiring, and whether it takes a state."""
+    mode = "pulse" if name == "firing" else name
+    wiring = Wiring(3, 2, n_iterations, activation, mode)
+    symbols = (n_iterations,) if wiring.reads_symbols else ()
+    shapes = [(2, 9, 9), (2, 9), (2, *symbols, 4, 3), (2, 4, 9)]
+    tensors = [torch.randn(*s, generator=generator, dtype=torch.float64) for s in shapes]
+
+    if name == "firing":  # a member in which some neurons never fire, and one in which all may
+        tensors[1][0, 4:] = -100
+    needs = [True, True, name != "firing", carried]
+    tensors = [T.requires_grad_(n) for T, n in zip(tensors, needs, strict=True)]
+    return (*tensors[:3], tensors[3] if carried else None), wiring
+
+
+CASES = [
+    (name, activation, n_iterations, carried)
+    for name in FORMS
+    for activation in ("relu", "tanh")
+    for n_iterations in (1, 2, 4)
+    for carried in (False, True)
+    if not (carried and name not in ("stream", "elman"))
+    if not (name == "firing" and (activation == "tanh" or n_iterations == 1))
+]
+
+
+def applied(name, tensors, wiring):
+    """(y, N, n) by a form."""
+    W, b, x, state = tensors
+    rest = (state, wiring) if wiring.reads_symbols else (wiring,)
+    N, n, y = FORMS[name].apply(W, b, x, *rest)
+    return y, N, n
+
+
+@pytest.mark.parametrize("hears", ["y", "N", "n", "yNn"])
+@pytest.mark.parametrize(("name", "activation", "n_iterations", "carried"), CASES)
+def test_every_form_equals_the_definition(
+    name, activation, n_iterations, carried, hears, generator
+):
+    tensors, wiring = case(name, activation, n_iterations, carried, generator)
+    W, b, x, state = tensors
+    y, N = definition.unroll(W, b, x, wiring, state)
+    both = [applied(name, tensors, wiring), (y, N, N.abs().mean(2))]
+    leaves = [T for T in tensors if T is not None and T.requires_grad]
+
+    gradients = []
+    for values in both:
+        heard = [T for T, letter in zip(values, "yNn", strict=True) if letter in hears]
+        loss = sum((T * torch.arange(1, T.numel() + 1).view(T.shape)).sum() for T in heard)
+        gradients.append(
+            torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+            if loss.requires_grad
+            else ()
         )
-        del held.weight, held.bias
-        held.weight, held.bias = W, b
-        y, activity = held.unroll(x, state)
-        return y, *activity
+    for values in (both, gradients):
+        for ours, expected in zip(*values, strict=True):
+            torch.testing.assert_close(ours, expected, rtol=1e-11, atol=1e-11)
 
-    assert torch.autograd.gradcheck(outputs, (net.weight, net.bias, x, state), eps=1e-7, atol=1e-6)
+
+@pytest.mark.parametrize(("name", "activation", "n_iterations", "carried"), CASES)
+def test_gradients_equal_finite_differences(name, activation, n_iterations, carried, generator):
+    tensors, wiring = case(name, activation, n_iterations, carried, generator)
+    tensors = [T for T in tensors if T is not None]
+
+    def outputs(W, b, x, state=None):
+        return applied(name, (W, b, x, state), wiring)
+
+    assert torch.autograd.gradcheck(outputs, tensors, eps=1e-7, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["pulse", "clamped", "stream", "elman"])
+def test_the_module_is_its_form(mode, generator):
+    net = make(mode, "tanh", 3, generator=generator)
+    symbols = (3,) if net.wiring.reads_symbols else ()
+    x = torch.randn(4, *symbols, 3, generator=generator, dtype=torch.float64)
+    y, activity = net.unroll(x)
+    each = x.expand(2, *x.shape)
+    form = choose.form(net.weight, each, net.wiring)
+    assert form is FORMS[mode]
+    expected, N = definition.unroll(
+        net.weight, net.bias, each.transpose(1, 2) if symbols else each, net.wiring
+    )
+    torch.testing.assert_close(y, expected.transpose(1, 2) if symbols else expected)
+    torch.testing.assert_close(activity.N, N)
+    torch.testing.assert_close(activity.n, N.abs().mean(2))
 
 
 def test_weight_runs_from_column_to_row():

@@ -11,7 +11,7 @@ from sklearn.linear_model import Lasso
 from urn import URN, Penalties, ProximalAdam
 from urn.loss.penalties import Settings
 from urn.loss.symmetry import translations
-from urn.network import compiled as kernels
+from urn.network.choose import can_be_compiled
 from urn.optimiser import fast
 from urn.optimiser.adam import plain_shared_step, plain_step
 from urn.optimiser.metric import Metric
@@ -154,7 +154,7 @@ def test_the_compiled_step_is_the_same(price, w0, generator):
     ended = []
     for dtype in (torch.float32, torch.float64):
         W = torch.nn.Parameter(start[0].to(dtype))
-        assert kernels.serve(W) == (dtype == torch.float32)
+        assert can_be_compiled(W) == (dtype == torch.float32)
         group = {"params": [W], "l1": price}
         if w0 is not None:
             group["diagonal"] = DiagonalPrice(torch.tensor([0.0, 0.3, 2.0]), w0, slice(2, 7))
@@ -210,7 +210,7 @@ def test_fast_forms_take_the_plain_step(form, price, diagonal, shared, generator
     plain = steps(start, gradients, group, plain=True)
 
     if form == "compiled":
-        assert kernels.serve(start.float())
+        assert can_be_compiled(start.float())
         start = start.float()
     if form == "blocks":
         monkeypatch.setattr(fast, "CHUNK", 40)

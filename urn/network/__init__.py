@@ -1,1 +1,1 @@
-"""The network: its formula, and the forms in which it is computed."""
+"""The network: its formula (`definition`), and the forms in which it is computed."""

@@ -1,115 +1,186 @@
-"""What a training step spends its time on, compiled by Numba for one thread: the unroll after a pulse, Adam's proximal step.
+"""ReLU neurons after a pulse, computing with those only that fire: compiled by Numba, one thread.
 
-One pass over memory where tensor operations make many, and none of the cost of calling them: for matrices of a few hundred
-neurons that is more than half of a step. Arrays only; `urn.network.firing` and `urn.optimiser.adam` call these in the place of their
-tensor operations when torch has one thread (`serve`), and get the same numbers up to rounding. Activities are held neuron by
-neuron, N(l) as (S, B), so that the neurons that fire are rows. Products are those of the BLAS that SciPy brings.
+One pass over memory where tensor operations make many, and none of the cost of calling them: for
+matrices of a few hundred neurons that is more than half of a step. Activities are held neuron by
+neuron, N(l) as `(S, B)`, so that the neurons that fire are rows. Products are those of the BLAS
+that SciPy brings.
+
+Backwards, at every iteration and for every member, with dP of the neurons that fire one later:
+
+    g = share + dP W
+    dP = g [N > 0]
+    dW += dP^T N
+    db += sum dP
+
+These are the four lines of `urn.network.firing`, which shares them between threads; both agree with
+`urn.network.definition` up to rounding. The sum over dP is taken while dP is written.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any, NamedTuple
 
-import llvmlite.binding
 import numpy as np
 import torch
-from numba import types
-from numba.extending import get_cython_function_address
-from threadpoolctl import threadpool_limits
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.autograd.function import once_differentiable
 
+from urn.network.blas import as_many_threads as as_many_threads
+from urn.network.blas import sgemm
 from urn.network.jit import njit
+from urn.network.wiring import Wiring
 
-# `types.ExternalFunction` by name, for what is compiled can then be kept on disk; an address could not.
-llvmlite.binding.add_symbol(
-    "urn_sgemm", get_cython_function_address("scipy.linalg.cython_blas", "sgemm")
-)
-sgemm = types.ExternalFunction("urn_sgemm", types.void(*[types.intp] * 13))
 compiled = njit(nogil=True, error_model="numpy", cache=True)
+"""Kept on disk; divides as NumPy does."""
+
 summed = njit(
     nogil=True, error_model="numpy", cache=True, fastmath={"reassoc", "nsz"}, forceinline=True
 )
-"""Sums may be reordered: many terms at once. Inlined, or the order would depend on whether the caller came from the disk."""
+"""Sums may be reordered, so that many terms are added at once.
+
+Inlined, or the order would depend on whether the caller came from the disk.
+"""
 
 FEW = 0.9
-"""Share of the neurons up to which taking them out of W costs less than the products it saves."""
+"""Share of the neurons up to which taking them out of W costs less than the products it saves.
+
+By judgement: copies cost less here than in `urn.network.firing`, so more may be taken out than
+there. No measurement of this value is recorded; another one changes how sums round.
+"""
+
 ROWS = 512
-"""Rows of W taken at once, so that a large W is not held twice."""
+"""Rows of W taken at once, so that a large W is not held twice. By judgement."""
+
+Array = NDArray[np.float32]
+Indices = NDArray[np.int64]
 
 
-def serve(*tensors: torch.Tensor) -> bool:
-    """Whether the kernels can work on these tensors: 32 bits, rows in order, in the memory of a CPU, one thread."""
-    return torch.get_num_threads() == 1 and all(
-        T.dtype == torch.float32 and T.device.type == "cpu" and T.is_contiguous() for T in tensors
-    )
+class Firing(NamedTuple):
+    """Which neurons fire: `neurons` `(K, I - 1, S)`, of each row the first `count` `(K, I - 1)`."""
+
+    neurons: Indices
+    count: Indices
 
 
-@contextmanager
-def as_many_threads() -> Iterator[None]:
-    """While torch has one thread so has the BLAS of the kernels; it would take every core, and round by their number."""
-    if torch.get_num_threads() > 1:
-        yield
-    else:
-        with threadpool_limits(1, user_api="blas"):
-            yield
+class Asked(NamedTuple):
+    """What the loss asks of N, n and y: `dN` (empty for none), `share` of dn, and `dy`."""
+
+    dN: Array
+    share: Array
+    dy: Array
+
+
+class Room(NamedTuple):
+    """Memory for parts of W, of dW and of N, used again by every product."""
+
+    W: Array
+    C: Array
+    N: Array
+
+
+class CompiledUnroll(torch.autograd.Function):
+    """N(l+1) = relu(N(l) W^T + b) after a pulse: `forward` and `backward` below for autograd."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, W: Tensor, b: Tensor, x: Tensor, wiring: Wiring
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return N `(K, I - 1, B, S)`, n `(K, I - 1, S)` its batch mean, and y `(K, B, d_out)`."""
+        K, S = b.shape
+        L = wiring.n_iterations - 1
+        x = x.contiguous()
+        N = W.new_empty(K, L, S, x.shape[1])
+        n = W.new_empty(K, L, S)
+        y = W.new_empty(K, wiring.n_outputs, x.shape[1])
+
+        firing = Firing(np.empty((K, L, S), np.int64), np.empty((K, L), np.int64))
+        forward(*_arrays(W, b, x, N, n, y), firing)
+        ctx.save_for_backward(W, x, N)
+        ctx.set_materialize_grads(False)
+        ctx.firing = firing
+        return N.mT, n, y.mT
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, dN: Tensor | None, dn: Tensor | None, dy: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        """The gradients of W and b."""
+        W, x, N = ctx.saved_tensors
+        K, L, S, B = N.shape
+        dN = N.new_empty(0, 0, 0, 0) if dN is None else dN.mT
+        share = N.new_zeros(K, L, S) if dn is None else dn / B
+        dy = N.new_zeros(K, 1, B) if dy is None else dy.mT
+        asked = Asked(*_arrays(*(T.contiguous() for T in (dN, share, dy))))
+
+        dW = torch.empty_like(W)
+        db = W.new_zeros(K, S)
+        backward(*_arrays(W, x, N), ctx.firing, asked, *_arrays(dW, db))
+        return dW, db, None, None
+
+
+def _arrays(*tensors: Tensor) -> list[Array]:
+    """The same memory, for NumPy."""
+    return [T.detach().numpy() for T in tensors]
 
 
 @compiled
-def between_rows(M):
+def between_rows(M: Array) -> int:
     """Entries from one row of M to the next; a single row may say anything."""
     return max(M.strides[0] // 4, M.shape[1])
 
 
 @compiled
-def product(A, B, C, turn_A, turn_B, beta):
+def product(A: Array, B: Array, C: Array, turn_A: bool, turn_B: bool, beta: float) -> None:
     """C <- A B + beta C for matrices whose rows are contiguous; `turn` for a transposed one."""
-    size, scale, turn = np.empty(6, np.int32), np.empty(2, np.float32), np.empty(2, np.uint8)
-    size[0], size[1], size[2] = C.shape[1], C.shape[0], A.shape[0] if turn_A else A.shape[1]
-    size[3], size[4], size[5] = between_rows(B), between_rows(A), between_rows(C)
-    scale[0], scale[1] = 1, beta
-    turn[0], turn[1] = ord("T") if turn_B else ord("N"), ord("T") if turn_A else ord("N")
+    size = np.empty(6, np.int32)
+    size[0] = C.shape[1]
+    size[1] = C.shape[0]
+    size[2] = A.shape[0] if turn_A else A.shape[1]
+    size[3] = between_rows(B)
+    size[4] = between_rows(A)
+    size[5] = between_rows(C)
+    scale = np.empty(2, np.float32)
+    scale[0] = 1
+    scale[1] = beta
+    turn = np.empty(2, np.uint8)
+    turn[0] = ord("T") if turn_B else ord("N")
+    turn[1] = ord("T") if turn_A else ord("N")
+
     if size[0] == 0 or size[1] == 0:
         return
     if size[2] == 0:
         if beta == 0:
             C[:] = 0
         return
-    i, s, t = (
-        size.ctypes.data,
-        scale.ctypes.data,
-        turn.ctypes.data,
-    )  # Fortran reads what we call C as its transpose
-    sgemm(
-        t,
-        t + 1,
-        i,
-        i + 4,
-        i + 8,
-        s,
-        B.ctypes.data,
-        i + 12,
-        A.ctypes.data,
-        i + 16,
-        s + 4,
-        C.ctypes.data,
-        i + 20,
-    )
-    size[0] = scale[0] = turn[0] = (
-        0  # used once more, so that Numba does not let go of them before the call
-    )
+
+    # Fortran reads what we call C as its transpose, so B comes first.
+    i = size.ctypes.data
+    s = scale.ctypes.data
+    t = turn.ctypes.data
+    a = A.ctypes.data
+    b = B.ctypes.data
+    c = C.ctypes.data
+    sgemm(t, t + 1, i, i + 4, i + 8, s, b, i + 12, a, i + 16, s + 4, c, i + 20)
+
+    # Used once more, so that Numba does not let go of them before the call.
+    size[0] = 0
+    scale[0] = 0
+    turn[0] = 0
 
 
 @compiled
-def rows_of(N, some, room):
-    """N[some], N itself where that is all of it."""
-    if len(some) == len(N):
+def rows_of(N: Array, neurons: Indices, room: Array) -> Array:
+    """N[neurons], N itself where that is all of it."""
+    if len(neurons) == len(N):
         return N
-    taken = room[: len(some) * N.shape[1]].reshape(len(some), N.shape[1])
-    for i in range(len(some)):
-        taken[i] = N[some[i]]
+    taken = room[: len(neurons) * N.shape[1]].reshape(len(neurons), N.shape[1])
+    for i in range(len(neurons)):
+        taken[i] = N[neurons[i]]
     return taken
 
 
 @compiled
-def part_of(W, rows, columns, room):
+def part_of(W: Array, rows: Indices, columns: Indices, room: Array) -> Array:
     """W[rows][:, columns]."""
     taken = room[: len(rows) * len(columns)].reshape(len(rows), len(columns))
     for i in range(len(rows)):
@@ -120,7 +191,7 @@ def part_of(W, rows, columns, room):
 
 
 @compiled
-def add_to_part(W, rows, columns, C):
+def add_to_part(W: Array, rows: Indices, columns: Indices, C: Array) -> None:
     """W[rows][:, columns] += C."""
     for i in range(len(rows)):
         row = W[rows[i]]
@@ -129,22 +200,26 @@ def add_to_part(W, rows, columns, C):
 
 
 @summed
-def fire(P, b, n, firing):
-    """P <- relu(P + b) and n <- its means over the batch; into `firing` the neurons that fire, all where the others are few.
+def fire(P: Array, b: Array, n: Array, firing: Indices) -> int:
+    """P <- relu(P + b), n <- its batch means, firing <- the neurons that fire.
 
-    Returns how many they are.
+    Returns how many they are; all, where few are silent.
     """
     count = 0
     for i in range(len(P)):
-        total, row, bias = np.float32(0), P[i], b[i]
+        total = np.float32(0)
+        row = P[i]
+        bias = b[i]
         for j in range(len(row)):
             z = row[j] + bias
             row[j] = np.float32(0) if z <= 0 else z  # what is no number stays none
             total += row[j]
+
         n[i] = total / np.float32(len(row))
         if total != 0:
             firing[count] = i
             count += 1
+
     if count > FEW * len(P):
         count = len(P)
         for i in range(count):
@@ -153,104 +228,151 @@ def fire(P, b, n, firing):
 
 
 @summed
-def gate(G, N, some, share, db):
-    """G <- (G + share) where the neurons `some` fire, and its sums over the batch to db."""
-    for i in range(len(some)):
-        total, fired, row, more = np.float32(0), N[some[i]], G[i], share[some[i]]
+def gate(G: Array, N: Array, neurons: Indices, share: Array, db: Array) -> None:
+    """G <- (G + share) [N > 0] for some neurons, and its sums over the batch to db."""
+    for i in range(len(neurons)):
+        total = np.float32(0)
+        fired = N[neurons[i]]
+        row = G[i]
+        more = share[neurons[i]]
         for j in range(len(row)):
             row[j] = np.float32(0) if fired[j] <= 0 else row[j] + more
             total += row[j]
-        db[some[i]] += total
+        db[neurons[i]] += total
 
 
 @compiled
-def forward(W, b, x, N, n, y, firing, count):
+def forward(W: Array, b: Array, x: Array, N: Array, n: Array, y: Array, firing: Firing) -> None:
     """N(l+1) = relu(W N(l) + b) after a pulse, every member with the neurons that fire in it.
 
-    From W `(K, S, S)`, b `(K, S)` and x `(K, B, d_in)` to N `(K, I - 1, S, B)`, its means n `(K, I - 1, S)`, y `(K, d_out, B)`,
-    and who fired: `firing` `(K, I - 1, S)`, the first `count` `(K, I - 1)` of each row.
+    From W `(K, S, S)`, b `(K, S)` and x `(K, B, d_in)` to N `(K, I - 1, S, B)`, its means n
+    `(K, I - 1, S)`, y `(K, d_out, B)`, and who fired.
     """
-    (K, L, S, B), d_in, d_out = N.shape, x.shape[2], y.shape[1]
-    everyone, room_W, room_N = (
-        np.arange(S),
-        np.empty(min(S, ROWS) * S, np.float32),
-        np.empty(S * B, np.float32),
-    )
+    K, L, S, B = N.shape
+    d_in = x.shape[2]
+    d_out = y.shape[1]
+    everyone = np.arange(S)
+    room_W = np.empty(min(S, ROWS) * S, np.float32)
+    room_N = np.empty(S * B, np.float32)
+    neurons, count = firing
+
     for k in range(K):
         product(W[k][:, :d_in], x[k], N[k, 0], False, True, 0)
-        count[k, 0] = fire(N[k, 0], b[k], n[k, 0], firing[k, 0])
+        count[k, 0] = fire(N[k, 0], b[k], n[k, 0], neurons[k, 0])
+
         for l in range(1, L):
-            some = firing[k, l - 1, : count[k, l - 1]]
-            if len(some) == S:
+            now = neurons[k, l - 1, : count[k, l - 1]]
+            if len(now) == S:
                 product(W[k], N[k, l - 1], N[k, l], False, False, 0)
             else:
-                source = rows_of(N[k, l - 1], some, room_N)
+                source = rows_of(N[k, l - 1], now, room_N)
                 for r in range(0, S, ROWS):
-                    V = part_of(W[k], everyone[r : r + ROWS], some, room_W)
+                    V = part_of(W[k], everyone[r : r + ROWS], now, room_W)
                     product(V, source, N[k, l, r : r + ROWS], False, False, 0)
-            count[k, l] = fire(N[k, l], b[k], n[k, l], firing[k, l])
+            count[k, l] = fire(N[k, l], b[k], n[k, l], neurons[k, l])
+
         product(W[k, S - d_out :], N[k, L - 1], y[k], False, False, 0)
         for i in range(d_out):
             y[k, i] += b[k, S - d_out + i]
 
 
 @compiled
-def backward(W, x, N, firing, count, dN, dn, dy, dW, db):
-    """The gradients dW and db (which holds zeros) of `forward`, from dN (empty for none), dn and dy.
+def hand_back(W: Array, dP: Array, later: Indices, now: Indices, room: Room, G: Array) -> None:
+    """G <- dP W, from the neurons `later` to the neurons `now`; one row a neuron."""
+    if len(later) == len(W) and len(now) == len(W):
+        product(W, dP, G, True, False, 0)
+        return
+    G[:] = 0
+    for r in range(0, len(later), ROWS):
+        V = part_of(W, later[r : r + ROWS], now, room.W)
+        product(V, dP[r : r + ROWS], G, True, False, 1)
 
-    A neuron that does not fire gets no gradient, and hands nothing on: only rows and columns of those that do are computed.
+
+@compiled
+def add_outer(
+    dW: Array, dP: Array, N: Array, now: Indices, before: Indices, room: Room, is_fresh: bool
+) -> None:
+    """dW[now][:, before] += dP^T N[before]. A fresh dW holds nothing yet."""
+    if len(now) == len(dW) and len(before) == len(dW):
+        product(dP, N, dW, False, True, 0 if is_fresh else 1)
+        return
+    source = rows_of(N, before, room.N)
+    for r in range(0, len(now), ROWS):
+        rows = now[r : r + ROWS]
+        C = room.C[: len(rows) * len(before)].reshape(len(rows), len(before))
+        product(dP[r : r + ROWS], source, C, False, True, 0)
+        add_to_part(dW, rows, before, C)
+
+
+@compiled
+def add_outer_of_input(dW: Array, dP: Array, x: Array, now: Indices, room: Room) -> None:
+    """dW[now][:, inputs] += dP^T x."""
+    d_in = x.shape[1]
+    C = room.C[: len(now) * d_in].reshape(len(now), d_in)
+    product(dP, x, C, False, False, 0)
+    for i in range(len(now)):
+        dW[now[i], :d_in] += C[i]
+
+
+@compiled
+def backward(
+    W: Array, x: Array, N: Array, firing: Firing, asked: Asked, dW: Array, db: Array
+) -> None:
+    """The gradients dW and db (which holds zeros) of `forward`.
+
+    A neuron that does not fire gets no gradient, and hands nothing on: only rows and columns of
+    those that do are computed.
     """
-    (K, L, S, B), d_in, d_out = N.shape, x.shape[2], dy.shape[1]
-    outputs = np.arange(S - d_out, S)
-    room_W = np.empty(max(min(S, ROWS), d_out) * S, np.float32)  # of rows of W, or all outputs'
-    room_C = np.empty(max(min(S, ROWS), d_in) * S, np.float32)
-    room_N, room_G = np.empty(S * B, np.float32), np.empty((2, S * B), np.float32)
+    K, L, S, B = N.shape
+    neurons, count = firing
+    dN, share, dy = asked
+    outputs = np.arange(S - dy.shape[1], S)
+    room = Room(
+        np.empty(max(min(S, ROWS), dy.shape[1]) * S, np.float32),
+        np.empty(max(min(S, ROWS), x.shape[2]) * S, np.float32),
+        np.empty(S * B, np.float32),
+    )
+    room_G = np.empty((2, S * B), np.float32)
+
     for k in range(K):
-        some = firing[k, L - 1, : count[k, L - 1]]
-        full = (
-            L > 1 and len(some) == S and count[k, L - 2] == S
-        )  # the first product writes all of dW
-        if not full:
+        # Where all fire at the last two iterations the first product writes all of dW.
+        is_fresh = L > 1 and count[k, L - 1] == S and count[k, L - 2] == S
+        if not is_fresh:
             dW[k] = 0
-        G = room_G[0, : len(some) * B].reshape(len(some), B)
-        product(part_of(W[k], outputs, some, room_W), dy[k], G, True, False, 0)
+        later = outputs
+        dP = dy[k]
+
         for l in range(L - 1, -1, -1):
-            if dN.size:
-                for i in range(len(some)):
-                    G[i] += dN[k, l, some[i]]
-            gate(G, N[k, l], some, dn[k, l], db[k])
-            if l == 0:
-                break
-            heard, some = some, firing[k, l - 1, : count[k, l - 1]]
-            to = room_G[(L - l) % 2, : len(some) * B].reshape(len(some), B)
-            if len(heard) == S and len(some) == S:
-                product(G, N[k, l - 1], dW[k], False, True, 0 if full and l == L - 1 else 1)
-                product(W[k], G, to, True, False, 0)
+            now = neurons[k, l, : count[k, l]]
+            G = room_G[l % 2, : len(now) * B].reshape(len(now), B)
+            if l == L - 1:
+                product(part_of(W[k], outputs, now, room.W), dP, G, True, False, 0)
             else:
-                source = rows_of(N[k, l - 1], some, room_N)
-                to[:] = 0
-                for r in range(0, len(heard), ROWS):
-                    rows, g = heard[r : r + ROWS], G[r : r + ROWS]
-                    C = room_C[: len(rows) * len(some)].reshape(len(rows), len(some))
-                    product(g, source, C, False, True, 0)
-                    add_to_part(dW[k], rows, some, C)
-                    product(part_of(W[k], rows, some, room_W), g, to, True, False, 1)
-            G = to
-        C = room_C[: len(some) * d_in].reshape(len(some), d_in)
-        product(G, x[k], C, False, False, 0)
-        for i in range(len(some)):
-            dW[k, some[i], :d_in] += C[i]
-        product(dy[k], N[k, L - 1], dW[k, S - d_out :], False, True, 1)
-        for i in range(d_out):
-            db[k, S - d_out + i] += dy[k, i].sum()
+                hand_back(W[k], dP, later, now, room, G)
+            if dN.size:
+                for i in range(len(now)):
+                    G[i] += dN[k, l, now[i]]
+            gate(G, N[k, l], now, share[k, l], db[k])
+
+            if l > 0:
+                before = neurons[k, l - 1, : count[k, l - 1]]
+                add_outer(dW[k], G, N[k, l - 1], now, before, room, is_fresh and l == L - 1)
+            else:
+                add_outer_of_input(dW[k], G, x[k], now, room)
+            later = now
+            dP = G
+
+        product(dy[k], N[k, L - 1], dW[k, outputs[0] :], False, True, 1)
+        for i in range(len(outputs)):
+            db[k, outputs[i]] += dy[k, i].sum()
 
 
 @compiled
 def adam(w, g, m, v, price, diagonal, neurons, target, decay1, decay2, eps, lr, correction):
-    """Move w, m and v `(K, n, n)` one step along g, and shrink w at `price` `(K, 1, 1)` or `(K, n, n)`.
+    """Move w, m and v `(K, n, n)` one step along g, and shrink w at its price.
 
-    `diagonal` `(K,)` prices |w_ii - target| for the `neurons` (first, end) on top. `eps` and `lr` are scaled as in
-    `urn.optimiser.adam.Metric.update`, whose formula this is.
+    `price` is `(K, 1, 1)` or `(K, n, n)`; `diagonal` `(K,)` prices |w_ii - target| for the
+    `neurons` (first, end) on top. `eps` and `lr` are scaled as in `Metric.update`.
     """
     one1, one2 = np.float32(1 - decay1), np.float32(1 - decay2)
     decay1, decay2 = np.float32(decay1), np.float32(decay2)

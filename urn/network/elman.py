@@ -1,99 +1,149 @@
-"""A URN with one iteration per symbol whose outputs hear hidden neurons only: the simple recurrent network (Elman 1990).
+"""A URN with an iteration a symbol whose outputs hear hidden neurons only: Elman's network (1990).
 
     h(t) = phi(W_hx x(t) + W_hh h(t-1) + b_h),   y(t) = W_oh h(t) + b_o
 
-Three blocks of the flat W matter, the others are neither used nor trained. With few streams an update is made of many
-small products, so the loop over symbols is two operations each way and everything else is done for all symbols at once.
+    dh(t) = share(t) + dy(t) W_oh + dP(t+1) W_hh,   dP(t) = dh(t) phi'(P(t))
+    dW_hx = sum_t dP(t)^T x(t),   dW_hh = sum_t dP(t)^T h(t-1),   dW_oh = sum_t dy(t)^T h(t)
+
+Three blocks of the flat W matter, the others are neither used nor trained. With few streams an
+update is made of many small products, so the loop over symbols is two operations each way and
+everything else is done for all symbols at once.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from urn.network.activation import ACTIVATIONS, BACKWARD
+from urn.network.wiring import Wiring
+
 
 class ElmanUnroll(torch.autograd.Function):
-    """All symbols of a stretch, forwards and backwards; time comes first inside, so that every symbol's part is contiguous."""
+    """All symbols of a stretch. Time comes first inside: a symbol's part is then contiguous."""
 
     @staticmethod
-    def forward(ctx, W, b, x, state, n_outputs, phi, chain):
-        """Return (N, n, y): N (K, I, B, S), zero but for hidden neurons; n (K, I, S) the batch mean of |N|; y (K, I, B, d_out).
+    def forward(
+        ctx: Any, W: Tensor, b: Tensor, x: Tensor, state: Tensor | None, wiring: Wiring
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return N(1), ..., N(I), the batch mean of their absolute values, and y.
 
-        x is (K, I, B, d_in), state (K, B, S) or None; `phi` and `chain` are of `network.ACTIVATIONS` and `network.CHAINS`.
+        Parameters
+        ----------
+        W, b : Tensor
+            `(K, S, S)` and `(K, S)`.
+        x : Tensor
+            `(K, I, B, d_in)`.
+        state : Tensor or None
+            `(K, B, S)`, what an earlier stretch left.
+        wiring : Wiring
+            d_in, d_out, I and phi.
+
+        Returns
+        -------
+        N, n, y : Tensor
+            `(K, I, B, S)`, zero but for hidden neurons; `(K, I, S)`; `(K, I, B, d_out)`.
         """
-        (K, S), (I, B, d_in) = b.shape, x.shape[1:]
-        hidden, out = slice(d_in, S - n_outputs), slice(S - n_outputs, S)
-        fold = lambda T: T.reshape(K, I * B, -1)  # noqa: E731
+        K, I, B, d_in = x.shape
+        hidden, out = _blocks(W, wiring)
+        phi = ACTIVATIONS[wiring.activation]
 
-        heard = (
-            torch.baddbmm(b[:, None, hidden], fold(x), W[:, hidden, :d_in].mT)
-            .view(K, I, B, -1)
-            .transpose(0, 1)
-            .contiguous()
-        )
+        heard = torch.baddbmm(b[:, None, hidden], _fold(x), W[:, hidden, :d_in].mT)
+        heard = heard.view(K, I, B, -1).transpose(0, 1).contiguous()
         H = heard.new_zeros(I + 1, *heard.shape[1:])  # H[t] is h before symbol t
         if state is not None:
             H[0] = state[..., hidden]
-        recurrent, steps = W[:, hidden, hidden].mT.contiguous(), H.unbind()
+
+        recurrent = W[:, hidden, hidden].mT.contiguous()
+        steps = H.unbind()
         for t, P in enumerate(heard.unbind()):
             phi(torch.baddbmm(P, steps[t], recurrent, out=steps[t + 1]))
-        N = W.new_zeros(K, I, B, S)
-        N[..., hidden] = H[1:].transpose(0, 1)
-        y = torch.baddbmm(b[:, None, out], fold(N[..., hidden]), W[:, out, hidden].mT).view(
-            K, I, B, -1
-        )
 
+        N = W.new_zeros(K, I, B, W.shape[-1])
+        N[..., hidden] = H[1:].transpose(0, 1)
+        y = torch.baddbmm(b[:, None, out], _fold(N[..., hidden]), W[:, out, hidden].mT)
         ctx.save_for_backward(W, x, H)
         ctx.set_materialize_grads(False)
-        ctx.hidden, ctx.out, ctx.chain = hidden, out, chain
-        return N, N.abs().mean(2), y
+        ctx.wiring = wiring
+        return N, N.abs().mean(2), y.view(K, I, B, -1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, dN, dn, dy):
+    def backward(
+        ctx: Any, dN: Tensor | None, dn: Tensor | None, dy: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        """The gradients of W, b, x and the state."""
         W, x, H = ctx.saved_tensors
-        (K, I, B, d_in), hidden, out = x.shape, ctx.hidden, ctx.out
-        fold = lambda T: T.reshape(K, I * B, -1)  # noqa: E731
+        hidden, out = _blocks(W, ctx.wiring)
+        d_in = x.shape[-1]
+        backward = BACKWARD[ctx.wiring.activation]
         late = H[1:].transpose(0, 1)  # (K, I, B, hidden)
-        dh = torch.zeros_like(late)
-        if dy is not None:
-            dh = torch.bmm(fold(dy), W[:, out, hidden]).view_as(late)
-        if dn is not None:
-            dh = dh + dn[:, :, None, hidden] / B * late.sign()
-        if dN is not None:
-            dh = dh + dN[..., hidden]
 
-        dh, recurrent, dP = (
-            dh.transpose(0, 1).contiguous(),
-            W[:, hidden, hidden].contiguous(),
-            torch.empty_like(H[1:]),
-        )
-        g, spoken, dPs = dh.unbind(), H.unbind(), dP.unbind()
-        for t in range(I - 1, -1, -1):
-            ctx.chain(g[t], spoken[t + 1], dPs[t])
-            if t:
-                g[t - 1].baddbmm_(dPs[t], recurrent)
+        dh = _own_share(W[:, out, hidden], late, dy, dn, dN, hidden)
+        recurrent = W[:, hidden, hidden].contiguous()
+        dP = torch.empty_like(H[1:])
+        g = dh.transpose(0, 1).contiguous().unbind()
+        after = H[1:].unbind()
+        for t in reversed(range(len(dP))):
+            backward(g[t], after[t], dP[t])
+            if t > 0:
+                g[t - 1].baddbmm_(dP[t], recurrent)
 
-        dP, early = fold(dP.transpose(0, 1)), fold(H[:-1].transpose(0, 1))
-        dW, db = torch.zeros_like(W), W.new_zeros(K, W.shape[1])
-        dW[:, hidden, :d_in], dW[:, hidden, hidden] = (
-            torch.bmm(dP.mT, fold(x)),
-            torch.bmm(dP.mT, early),
-        )
-        db[:, hidden] = dP.sum(1)
+        every_dP = _fold(dP.transpose(0, 1))
+        dW = torch.zeros_like(W)
+        dW[:, hidden, :d_in] = torch.bmm(every_dP.mT, _fold(x))
+        dW[:, hidden, hidden] = torch.bmm(every_dP.mT, _fold(H[:-1].transpose(0, 1)))
+        db = W.new_zeros(W.shape[:2])
+        db[:, hidden] = every_dP.sum(1)
         if dy is not None:
-            dW[:, out, hidden], db[:, out] = torch.bmm(fold(dy).mT, fold(late)), dy.sum((1, 2))
-        dx = torch.bmm(dP, W[:, hidden, :d_in]).view_as(x) if ctx.needs_input_grad[2] else None
-        dstate = None
+            dW[:, out, hidden] = torch.bmm(_fold(dy).mT, _fold(late))
+            db[:, out] = dy.sum((1, 2))
+
+        dx = dstate = None
+        if ctx.needs_input_grad[2]:
+            dx = torch.bmm(every_dP, W[:, hidden, :d_in]).view_as(x)
         if ctx.needs_input_grad[3]:
-            dstate = W.new_zeros(K, B, W.shape[1])
-            dstate[..., hidden] = torch.bmm(dPs[0], recurrent)
-        return dW, db, dx, dstate, None, None, None
+            dstate = W.new_zeros(*dP[0].shape[:2], W.shape[1])
+            dstate[..., hidden] = torch.bmm(dP[0], recurrent)
+        return dW, db, dx, dstate, None
 
 
-def used_blocks(W: Tensor, d_in: int, d_out: int) -> Tensor:
-    """W `(K, S, S)` with all but the three blocks that matter set to zero, in place."""
+def _blocks(W: Tensor, wiring: Wiring) -> tuple[slice, slice]:
+    """The hidden and the output neurons."""
     S = W.shape[-1]
-    W[:, :d_in] = 0
-    W[:, :, S - d_out :] = 0
-    W[:, S - d_out :, :d_in] = 0
+    first_output = S - wiring.n_outputs
+    return slice(wiring.n_inputs, first_output), slice(first_output, S)
+
+
+def _fold(T: Tensor) -> Tensor:
+    """`(K, I, B, m)` as `(K, I B, m)`: all symbols are one batch."""
+    return T.flatten(1, 2)
+
+
+def _own_share(
+    W_oh: Tensor,
+    late: Tensor,
+    dy: Tensor | None,
+    dn: Tensor | None,
+    dN: Tensor | None,
+    hidden: slice,
+) -> Tensor:
+    """What the loss itself asks of h `(K, I, B, hidden)`: through y, through n and through N."""
+    dh = torch.zeros_like(late)
+    if dy is not None:
+        dh = torch.bmm(_fold(dy), W_oh).view_as(late)
+    if dn is not None:
+        dh = dh + dn[:, :, None, hidden] / late.shape[2] * late.sign()
+    if dN is not None:
+        dh = dh + dN[..., hidden]
+    return dh
+
+
+def keep_used_blocks(W: Tensor, n_inputs: int, n_outputs: int) -> Tensor:
+    """Set all but the three blocks of W `(K, S, S)` that matter to zero, in place."""
+    first_output = W.shape[-1] - n_outputs
+    W[:, :n_inputs] = 0
+    W[:, :, first_output:] = 0
+    W[:, first_output:, :n_inputs] = 0
     return W

@@ -1,10 +1,24 @@
-"""What beside weights and biases makes a network: sizes of its ends, iterations, activation, input mode."""
+"""What a network is beside weights and biases: its ends, iterations, activation and input mode."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
+
+from urn.errors import InputError
+
+INPUT_MODES = ("pulse", "clamped", "stream", "elman")
+"""When the input neurons are written.
+
+pulse: at l = 0 only. clamped: the same input at every iteration. stream: a new symbol at every
+iteration, read out as all iterations are. elman: a new symbol at every iteration, read out from
+hidden neurons alone at the same symbol.
+"""
 
 SYMBOL_MODES = ("stream", "elman")
 """Modes that read a new symbol at every iteration, and carry a state from call to call."""
+
+ACTIVATION_NAMES = ("relu", "tanh")
+"""Activations there are; `urn.network.activation` has their formulas."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +35,11 @@ class Wiring:
         "relu" or "tanh".
     input_mode : str
         "pulse", "clamped", "stream" or "elman".
+
+    Raises
+    ------
+    InputError
+        Naming the field that cannot be.
     """
 
     n_inputs: int
@@ -28,6 +47,14 @@ class Wiring:
     n_iterations: int
     activation: str = "relu"
     input_mode: str = "pulse"
+
+    def __post_init__(self) -> None:
+        for name in ("n_inputs", "n_outputs", "n_iterations"):
+            check_size(name, getattr(self, name))
+        for name, allowed in (("activation", ACTIVATION_NAMES), ("input_mode", INPUT_MODES)):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise InputError(f"{name}: must be one of {', '.join(allowed)}, not {value!r}")
 
     @property
     def reads_symbols(self) -> bool:
@@ -37,3 +64,14 @@ class Wiring:
     def to_dict(self) -> dict[str, Any]:
         """The fields by name, as keyword arguments for `URN` and `analysis.analyse`."""
         return dict(vars(self))
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value is a whole number; True and False are not."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def check_size(name: str, value: object) -> None:
+    """Raise InputError unless a value is a whole number of at least 1."""
+    if not is_whole(value) or value < 1:  # type: ignore[operator]
+        raise InputError(f"{name}: must be a whole number of at least 1, not {value!r}")

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from urn.network import compiled as kernels
+from urn.network.choose import can_be_compiled
 from urn.optimiser.metric import Metric
 from urn.optimiser.prices import DiagonalPrice, SharedPrice
 from urn.optimiser.proximal import by_member, prox_two_kinks, soft, soft_
@@ -73,7 +74,7 @@ def step(
 ) -> None:
     """Move w, m and v (in place) as `urn.optimiser.adam.plain_step` does."""
     whole = Block(w, g, m, v, price, diagonal)
-    if kernels.serve(w, g, m, v):
+    if can_be_compiled(w, g, m, v):
         _compiled(whole, metric)
         return
 

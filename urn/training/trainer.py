@@ -16,7 +16,7 @@ from urn.data.batches import Batches
 from urn.data.scores import evaluate, task_losses
 from urn.data.tasks import Dataset, Split, task_options
 from urn.errors import InputError, memory_for
-from urn.network import compiled as kernels
+from urn.network.blas import as_many_threads
 from urn.network.module import Activity
 from urn.population import dead, growth
 from urn.population.build import Trained, build, device_of, start_from
@@ -95,7 +95,7 @@ class Trainer:
 
     # ---- the loop
 
-    @kernels.as_many_threads()
+    @as_many_threads()
     def run(
         self,
         until: int | None = None,

@@ -1,0 +1,75 @@
+"""The network as its formula says it: what every fast form has to agree with.
+
+    N(0) = [x ; 0],    N(l+1) = phi(N(l) W^T + b),    y = the last d_out entries of N(I-1) W^T + b
+
+Plain torch, differentiated by autograd. Nothing computes with it but tests.
+"""
+
+import torch
+from torch import Tensor
+
+from urn.network.wiring import Wiring
+
+
+def unroll(
+    W: Tensor, b: Tensor, x: Tensor, wiring: Wiring, state: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Apply W `(K, S, S)` and b `(K, S)` I times.
+
+    Parameters
+    ----------
+    W, b : Tensor
+        `W[k, i, j]` is the weight from neuron j to neuron i of member k.
+    x : Tensor
+        `(K, B, d_in)`; `(K, I, B, d_in)` where symbols are read.
+    wiring : Wiring
+        d_in, d_out, I, phi and the input mode.
+    state : Tensor, optional
+        `(K, B, S)`, the neurons before the first symbol; zero if left out.
+
+    Returns
+    -------
+    y : Tensor
+        `(K, B, d_out)`; `(K, I, B, d_out)` where symbols are read.
+    N : Tensor
+        `(K, L, B, S)`: N(1), ..., N(I-1), and N(I) where symbols are read.
+    """
+    if wiring.input_mode == "elman":
+        return elman(W, b, x, wiring, state)
+
+    phi = {"relu": torch.relu, "tanh": torch.tanh}[wiring.activation]
+    N = W.new_zeros(*x.shape[:1], x.shape[-2], W.shape[-1]) if state is None else state
+    activity, read = [], []
+
+    for l in range(wiring.n_iterations):
+        if l == 0 or wiring.input_mode != "pulse":
+            symbol = x[:, l] if wiring.input_mode == "stream" else x
+            N = torch.cat([symbol, N[..., wiring.n_inputs :]], -1)
+        activity.append(N)
+
+        P = N @ W.mT + b[:, None]
+        read.append(P[..., -wiring.n_outputs :])
+        N = phi(P)
+
+    if wiring.input_mode == "stream":
+        return torch.stack(read, 1), torch.stack([*activity[1:], N], 1)
+    return read[-1], torch.stack(activity, 1)[:, 1:]
+
+
+def elman(
+    W: Tensor, b: Tensor, x: Tensor, wiring: Wiring, state: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """h(t) = phi(W_hx x(t) + W_hh h(t-1) + b_h), y(t) = W_oh h(t) + b_o; shapes as in `unroll`."""
+    phi = {"relu": torch.relu, "tanh": torch.tanh}[wiring.activation]
+    d_in, d_out = wiring.n_inputs, wiring.n_outputs
+    hidden = slice(d_in, W.shape[-1] - d_out)
+    h = torch.zeros_like(b[:, None, hidden]) if state is None else state[..., hidden]
+    activity, read = [], []
+
+    for symbol in x.unbind(1):
+        heard = symbol @ W[:, hidden, :d_in].mT + h @ W[:, hidden, hidden].mT
+        h = phi(heard + b[:, None, hidden])
+        read.append(h @ W[:, -d_out:, hidden].mT + b[:, None, -d_out:])
+        activity.append(torch.nn.functional.pad(h, (d_in, d_out)))
+
+    return torch.stack(read, 1), torch.stack(activity, 1)
