@@ -3,20 +3,24 @@
 import argparse
 from importlib import import_module
 
+# Every benchmark, with what it measures.
 BENCHMARKS = {
     "training": "a step, whole trainings and memory against a plain PyTorch loop",
     "planted": "verdicts on networks of known structure",
     "census": "triad census against networkx",
-    "growth": "networks that grow against a NumPy program, for speed and for the same sizes and losses",
+    "growth": "networks that grow against a NumPy program, for speed and for the same sizes "
+    "and losses",
     "analysis": "time and memory of analyse()",
     "sweeps": "64 networks as a sweep against a loop and a pool of the yardstick",
 }
+
+# Where the module has another name: `analysis` is a package already.
 MODULES = {"census": "census_speed", "analysis": "analysis_speed"}
 
 
 def main() -> None:
     """Run the benchmark that is named."""
-    described = "\n".join(f"  {name:10} {what}" for name, what in BENCHMARKS.items())
+    described = "\n".join(f"  {name:10} {text}" for name, text in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         prog="python -m experiments.benchmarks",
         description=described,
@@ -24,6 +28,7 @@ def main() -> None:
     )
     parser.add_argument("name", choices=BENCHMARKS)
     parser.add_argument("arguments", nargs="*", help="parts or options of that benchmark")
+
     given, options = parser.parse_known_args()
     module = import_module(f"experiments.benchmarks.{MODULES.get(given.name, given.name)}")
     raise SystemExit(module.main([*given.arguments, *options]))

@@ -1,6 +1,8 @@
-"""Claim: `analyse` with 1,000 null draws takes under 5 s at S = 5000 with 150 living neurons, and under 30 s and 4
-GiB at S = 2000 with 200,000 used weights. Prints seconds, alone and while every core is busy with something else as well, and
-peak memory; each case runs in a process of its own so that the peaks are its own.
+"""Claim: `analyse` with 1,000 null draws takes under 5 s at S = 5000 with 150 neurons used, and
+under 30 s and 4 GiB at S = 2000 with 200,000 used weights.
+
+Prints seconds, alone and while every core is busy with something else as well, and peak memory;
+each case runs in a process of its own so that the peaks are its own.
 
 `python -m experiments.benchmarks analysis`
 """
@@ -11,7 +13,9 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -19,45 +23,68 @@ from rich.table import Table
 
 from analysis import analyse
 
+# Weights, and the keyword arguments of `analyse` beside them.
+Network = tuple[np.ndarray, dict[str, Any]]
 
-def living_few(rng):
-    """S = 5000 of which 150 live: 20 inputs, hidden layers of 60, 40 and 20, 10 outputs, positions on a plane."""
+
+def few_used(rng: np.random.Generator) -> Network:
+    """S = 5000 of which 150 are used.
+
+    20 inputs, hidden layers of 60, 40 and 20, 10 outputs, positions on a plane.
+    """
     return layered(5000, (20, 60, 40, 20, 10), 1.0, rng)
 
 
-def many_used(rng):
-    """S = 2000, over 200,000 weights in use: layers of 400 at density 0.34, some relays."""
+def many_used(rng: np.random.Generator) -> Network:
+    """S = 2000, over 200,000 weights used: layers of 400 at density 0.34, some relays."""
     return layered(2000, (400, 400, 400, 400, 400), 0.34, rng)
 
 
-def convolutions(rng):
-    """S = 850: 40 sites on a line, two hidden layers of 10 channels there with kernels of 5 sites, dense outputs."""
-    sites, channels, n_outputs = 40, 10, 10
-    place = np.arange(sites)
-    offset = place[None, :] - place[:, None]  # of source from target
-    near = abs(offset) <= 2
+def convolutions(rng: np.random.Generator) -> Network:
+    """S = 850: 40 sites on a line, two hidden layers of 10 channels there, dense outputs.
+
+    Kernels of 5 sites.
+    """
+    sites = 40
+    channels = 10
+    n_outputs = 10
     hidden = sites * channels
+    first = slice(sites, sites + hidden)
+    second = slice(sites + hidden, sites + 2 * hidden)
     weights = np.zeros((sites + 2 * hidden + n_outputs,) * 2)
-    first, second = slice(sites, sites + hidden), slice(sites + hidden, sites + 2 * hidden)
+
+    site = np.arange(sites)
+    offset = site[None, :] - site[:, None]  # of source from target
+    near = abs(offset) <= 2
     for targets, sources, n_sources in ((first, slice(0, sites), 1), (second, first, channels)):
         kernels = rng.normal(size=(channels, n_sources, 5))
-        shared = np.where(
-            near, kernels[:, :, np.clip(offset + 2, 0, 4)], 0.0
-        )  # (channels, n_sources, sites, sites)
+        # (channels, n_sources, sites, sites)
+        shared = np.where(near, kernels[:, :, np.clip(offset + 2, 0, 4)], 0.0)
         weights[targets, sources] = shared.transpose(0, 2, 1, 3).reshape(hidden, -1)
     weights[-n_outputs:, second] = rng.normal(size=(n_outputs, hidden))
+
     positions = np.full((len(weights), 1), np.nan)
-    positions[:-n_outputs, 0] = np.tile(place, 1 + 2 * channels)
-    return weights, {
-        "n_inputs": sites,
-        "n_outputs": n_outputs,
-        "n_iterations": 3,
-        "positions": positions,
-    }
+    positions[:-n_outputs, 0] = np.tile(site, 1 + 2 * channels)
+    arguments = {"n_inputs": sites, "n_outputs": n_outputs, "n_iterations": 3}
+    return weights, arguments | {"positions": positions}
 
 
-def layered(n_neurons, sizes, density, rng):
-    """Arguments of `analyse` for a layered network with random positions, one hidden neuron in ten a relay."""
+def layered(
+    n_neurons: int, sizes: Sequence[int], density: float, rng: np.random.Generator
+) -> Network:
+    """A layered network with random positions, one hidden neuron in ten a relay.
+
+    Parameters
+    ----------
+    n_neurons : int
+        S.
+    sizes : sequence of int
+        Neurons of each layer, inputs and outputs included.
+    density : float
+        Of the blocks between layers.
+    rng : numpy.random.Generator
+        Draws the weights and which neurons are which.
+    """
     weights = np.zeros((n_neurons, n_neurons))
     hidden = rng.permutation(np.arange(sizes[0], n_neurons - sizes[-1]))
     ends = np.cumsum(sizes[1:-1])
@@ -66,6 +93,7 @@ def layered(n_neurons, sizes, density, rng):
         *np.split(hidden[: ends[-1]], ends[:-1]),
         np.arange(n_neurons - sizes[-1], n_neurons),
     ]
+
     for k, (sources, targets) in enumerate(pairwise(layers)):
         wired = rng.random((len(targets), len(sources))) < density
         block = wired * rng.normal(size=wired.shape) * np.sqrt(2 / (density * len(sources)))
@@ -74,29 +102,34 @@ def layered(n_neurons, sizes, density, rng):
             block[relays] = 0.0
             block[relays, relays % len(sources)] = 1.0
         weights[np.ix_(targets, sources)] = block
+
     positions = rng.uniform(size=(n_neurons, 2))
-    return weights, {
-        "n_inputs": sizes[0],
-        "n_outputs": sizes[-1],
-        "n_iterations": len(sizes) - 1,
-        "positions": positions,
-    }
+    arguments = {"n_inputs": sizes[0], "n_outputs": sizes[-1], "n_iterations": len(sizes) - 1}
+    return weights, arguments | {"positions": positions}
 
 
-CASES = {
-    "S = 5000, 150 living neurons": (living_few, 5.0),
+# {case: (maker, seconds it may take)}; the limits are those of the claim.
+CASES: dict[str, tuple[Callable[[np.random.Generator], Network], float]] = {
+    "S = 5000, 150 living neurons": (few_used, 5.0),
     "S = 2000, 200,000 used weights": (many_used, 30.0),
     "S = 850, 2 convolutions, 10 channels": (convolutions, 5.0),
 }
-LIMIT_GIB = 4.0
+
+LIMIT_GIB = 4.0  # Peak memory, of the claim.
+
+# Until the processes that keep the cores busy have imported what they need. By judgement.
+SECONDS_TO_START = 3
 
 
-def measure(name):
+def measure(name: str) -> dict[str, Any]:
     """Seconds, peak memory in GiB and the summary for one case."""
-    weights, arguments = CASES[name][0](np.random.default_rng(0))
+    make, _ = CASES[name]
+    weights, arguments = make(np.random.default_rng(0))
     start = time.perf_counter()
     report = analyse(weights, n_null=1000, **arguments)
     seconds = time.perf_counter() - start
+
+    # Linux counts in KiB, macOS in bytes.
     scale = 2**30 if sys.platform == "darwin" else 2**20
     return {
         "seconds": seconds,
@@ -107,15 +140,14 @@ def measure(name):
 
 
 @contextlib.contextmanager
-def busy_cores():
+def busy_cores() -> Iterator[None]:
     """While something else keeps every core busy."""
-    others = [
-        multiprocessing.get_context("spawn").Process(target=spin, daemon=True)
-        for _ in range(os.cpu_count() or 1)
-    ]
+    context = multiprocessing.get_context("spawn")
+    others = [context.Process(target=spin, daemon=True) for _ in range(os.cpu_count() or 1)]
     for other in others:
         other.start()
-    time.sleep(3)  # until they have imported what they need
+    time.sleep(SECONDS_TO_START)
+
     try:
         yield
     finally:
@@ -123,13 +155,13 @@ def busy_cores():
             other.terminate()
 
 
-def spin():
+def spin() -> None:
     """Never ends."""
     while True:
         pass
 
 
-def run():
+def run() -> dict[str, tuple[dict[str, Any], float]]:
     """{case: (measurement alone, seconds on busy cores)}, each in a fresh process."""
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         alone = {name: pool.apply(measure, (name,)) for name in CASES}
@@ -137,25 +169,25 @@ def run():
             return {name: (alone[name], pool.apply(measure, (name,))["seconds"]) for name in CASES}
 
 
-def main(arguments=()):
+def main(arguments: Sequence[str] = ()) -> int:
     """Print the table; exit status 1 where a limit is missed. Takes no arguments."""
     if arguments:
         raise SystemExit(f"analysis_speed takes no arguments, got {' '.join(arguments)}")
-    table = Table(title="analyse, 1,000 null draws")
-    for column in ("case", "seconds", "busy cores", "limit", "peak GiB", "weights", "summary"):
-        table.add_column(column)
+
+    columns = ("case", "seconds", "busy cores", "limit", "peak GiB", "weights", "summary")
+    table = Table(*columns, title="analyse, 1,000 null draws")
     passed = True
-    for name, (found, busy) in run().items():
+    for name, (alone, busy) in run().items():
         limit = CASES[name][1]
-        passed &= found["seconds"] < limit and found["gib"] < LIMIT_GIB
+        passed &= alone["seconds"] < limit and alone["gib"] < LIMIT_GIB
         table.add_row(
             name,
-            f"{found['seconds']:.2f}",
+            f"{alone['seconds']:.2f}",
             f"{busy:.2f}",
             f"{limit:g}",
-            f"{found['gib']:.2f}",
-            str(found["n_used"]),
-            found["summary"],
+            f"{alone['gib']:.2f}",
+            str(alone["n_used"]),
+            alone["summary"],
         )
     Console().print(table)
     return 0 if passed else 1

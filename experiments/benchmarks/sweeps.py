@@ -1,9 +1,10 @@
-"""64 networks (c_w 1e-4 to 1e-3 by c_n 3e-4 to 1e-2, S = 256, digits, 4000 steps) as a sweep, against the yardstick trained one
-after the other and in a pool of two processes. Claims on two cores: >= 8 and >= 4 times faster. The sweep's time is that of the
-whole command but its imports, analysis of every network included; kernels are compiled before, as they are once on a machine.
+"""64 networks (c_w 1e-4 to 1e-3 by c_n 3e-4 to 1e-2, S = 256, digits, 4000 steps) as a sweep,
+against the yardstick trained one after the other and in a pool of two processes.
 
-`--side` and `--steps` make it smaller; the claims are about the whole. With `--device cuda` all of them train there, the sweep
-in one process.
+Claims on two cores: >= 8 and >= 4 times faster. The sweep's time is that of the whole command but
+its imports, analysis of every network included; kernels are compiled before, as they are once on a
+machine. `--side` and `--steps` make it smaller; the claims are about the whole. With `--device
+cuda` all of them train there, the sweep in one process.
 """
 
 import argparse
@@ -27,13 +28,27 @@ from experiments.sweeps.store import Store
 from urn import InputError, TrainConfig
 from urn.training.trainer import Trainer
 
-PARTS = ("sweep", "populations")
-POPULATIONS = (1, 2, 4, 8, 16, 32)
+PARTS = ("sweep", "populations")  # The parts of the benchmark.
+
+POPULATIONS = (1, 2, 4, 8, 16, 32)  # Sizes of populations that are timed.
+
+FIRST_OF_POPULATION = 27  # Where in the plan populations begin: in the middle, at middling prices.
+
 console = Console()
 
 
 def plan_of(side: int, steps: int, device: str = "cpu") -> Plan:
-    """side x side points of one seed."""
+    """A sweep of side x side points of one seed.
+
+    Parameters
+    ----------
+    side : int
+        Values of each price.
+    steps : int
+        Of training.
+    device : str
+        "cpu" or "cuda".
+    """
     base = {
         "task": "digits",
         "n_neurons": 256,
@@ -41,16 +56,11 @@ def plan_of(side: int, steps: int, device: str = "cpu") -> Plan:
         "steps": steps,
         "log_every": 1000,
         "snapshots": 0,
+        "device": device,
     }
-    base["device"] = device
-    axes = {"strengths.weight": ([1e-4, 1e-3], side), "strengths.activity": ([3e-4, 1e-2], side)}
-    return make_plan(
-        Sweep(
-            seeds=1,
-            base=base,
-            grid={name: {"log": ends, "n": n} for name, (ends, n) in axes.items()},
-        )
-    )
+    ends = {"strengths.weight": [1e-4, 1e-3], "strengths.activity": [3e-4, 1e-2]}
+    grid = {name: {"log": pair, "n": side} for name, pair in ends.items()}
+    return make_plan(Sweep(seeds=1, base=base, grid=grid))
 
 
 def train_plainly(config: TrainConfig) -> float:
@@ -63,58 +73,49 @@ def train_plainly(config: TrainConfig) -> float:
         return float((plain.net(X)[0].argmax(1) == y).double().mean())
 
 
+def train_as_sweep(plan: Plan, workers: int) -> list[float]:
+    """Train and analyse a whole sweep; returns validation accuracies."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Store.create(Path(folder) / "sweep", plan) as store,
+    ):
+        Engine(store, plan, workers, lambda *progress: None, lambda: False).run()
+        analysis = sum(seconds for (seconds,) in store.rows(["analysis_seconds"]))
+        training = sum(seconds for (seconds,) in store.rows(["seconds"]))
+        console.print(
+            f"analysis took {analysis / training:.1%} of the time of training (claim: at most 15 %)"
+        )
+        return [accuracy for (accuracy,) in store.rows(["validation_accuracy"])]
+
+
+def train_in_pool(configs: list[TrainConfig]) -> list[float]:
+    """Train the yardstick in two processes of one thread; returns validation accuracies."""
+    with multiprocessing.get_context("spawn").Pool(2, torch.set_num_threads, (1,)) as processes:
+        return processes.map(train_plainly, configs, chunksize=1)
+
+
 def race(side: int, steps: int, device: str) -> None:
-    """The sweep against both ways of the yardstick."""
-    plan, workers = plan_of(side, steps, device), 2 if device == "cpu" else 1
+    """Race the sweep against the yardstick, one after the other and in a pool."""
+    plan = plan_of(side, steps, device)
+    workers = 2 if device == "cpu" else 1
     configs = [point.config for point in plan.points]
-    table = Table(
-        "",
-        "seconds",
-        "seconds a point",
-        "ratio",
-        "claim",
-        title=f"{len(configs)} networks, S = 256, {steps} steps",
-    )
+    n = len(configs)
+    head = ("", "seconds", "seconds a point", "ratio", "claim")
+    table = Table(*head, title=f"{n} networks, S = 256, {steps} steps")
 
-    def sweep() -> list[float]:
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            Store.create(Path(folder) / "sweep", plan) as store,
-        ):
-            Engine(store, plan, workers, lambda *said: None, lambda: False).run()
-            analysis = sum(seconds for (seconds,) in store.rows(["analysis_seconds"]))
-            training = sum(seconds for (seconds,) in store.rows(["seconds"]))
-            console.print(
-                f"analysis took {analysis / training:.1%} of the time of training (claim: at most 15 %)"
-            )
-            return [accuracy for (accuracy,) in store.rows(["validation_accuracy"])]
+    ours, accuracies = timed(lambda: train_as_sweep(plan, workers))
+    table.add_row(f"urn sweep, processes: {workers}", f"{ours:.1f}", f"{ours / n:.2f}", "", "")
 
-    ours, accuracies = timed(sweep)
-    table.add_row(
-        f"urn sweep, processes: {workers}", f"{ours:.1f}", f"{ours / len(configs):.2f}", "", ""
-    )
-    one, plain = timed(lambda: [train_plainly(config) for config in configs])
-    table.add_row(
-        "yardstick, one after the other",
-        f"{one:.1f}",
-        f"{one / len(configs):.2f}",
-        f"{one / ours:.1f}",
-        ">= 8",
-    )
-
-    def pool() -> list[float]:
-        with multiprocessing.get_context("spawn").Pool(2, torch.set_num_threads, (1,)) as processes:
-            return processes.map(train_plainly, configs, chunksize=1)
-
-    two, _ = timed(pool)
-    table.add_row(
-        "yardstick, pool of 2",
-        f"{two:.1f}",
-        f"{two / len(configs):.2f}",
-        f"{two / ours:.1f}",
-        ">= 4",
-    )
+    loop, plain = timed(lambda: [train_plainly(config) for config in configs])
+    pool, _ = timed(lambda: train_in_pool(configs))
+    for name, seconds, claim in (
+        ("yardstick, one after the other", loop, ">= 8"),
+        ("yardstick, pool of 2", pool, ">= 4"),
+    ):
+        ratio = f"{seconds / ours:.1f}"
+        table.add_row(name, f"{seconds:.1f}", f"{seconds / n:.2f}", ratio, claim)
     console.print(table)
+
     medians = [statistics.median(values) for values in (accuracies, plain)]
     console.print(
         f"median validation accuracy: sweep {medians[0]:.4f}, yardstick {medians[1]:.4f}\n"
@@ -122,18 +123,22 @@ def race(side: int, steps: int, device: str) -> None:
 
 
 def timed(work: Callable[[], list[float]]) -> tuple[float, list[float]]:
-    """Seconds that a piece of work took, and what came out."""
+    """Seconds that a piece of work took, and its result."""
     begun = time.perf_counter()
-    found = work()
-    return time.perf_counter() - begun, found
+    result = work()
+    return time.perf_counter() - begun, result
 
 
 def populations(steps: int, device: str) -> None:
-    """Time of a network's training against the size of the population it is trained in; one thread, as in a worker."""
+    """Time of a network's training against the size of the population that it is trained in.
+
+    One thread, as in a worker.
+    """
     configs = [point.config for point in plan_of(8, steps, device).points]
+    configs = configs[FIRST_OF_POPULATION:]
     table = Table("population", "seconds a network", title=f"S = 256, {steps} steps, one thread")
     for K in POPULATIONS:
-        table.add_row(str(K), f"{train_on_one_thread(configs[27 : 27 + K]) / K:.2f}")
+        table.add_row(str(K), f"{train_on_one_thread(configs[:K]) / K:.2f}")
     console.print(table)
 
 
@@ -143,7 +148,9 @@ def train_on_one_thread(configs: list[TrainConfig]) -> float:
     torch.set_num_threads(1)
     with threadpool_limits(1, user_api="blas"):
         trainer = Trainer(configs, data_of(configs[0]))
-        seconds, _ = timed(trainer.run)
+        begun = time.perf_counter()
+        trainer.run()
+        seconds = time.perf_counter() - begun
     torch.set_num_threads(threads)
     return seconds
 
@@ -164,15 +171,16 @@ def main(arguments: list[str]) -> None:
         raise SystemExit(str(error)) from None
     if unknown := set(given.parts) - set(PARTS):
         raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    train_on_one_thread([point.config for point in plan_of(2, 2, given.device).points])  # compiles
-    cores = {
-        library["architecture"]
-        for library in threadpool_info()
-        if library["internal_api"] == "openblas"
-    }
+
+    # Compile the kernels before anything is timed.
+    train_on_one_thread([point.config for point in plan_of(2, 2, given.device).points])
+    libraries = [entry for entry in threadpool_info() if entry["internal_api"] == "openblas"]
+    cores = {entry["architecture"] for entry in libraries}
     console.print(
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads; OpenBLAS: {', '.join(cores)}\n"
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads; "
+        f"OpenBLAS: {', '.join(cores)}\n"
     )
+
     if not given.parts or "sweep" in given.parts:
         race(given.side, given.steps, given.device)
     if not given.parts or "populations" in given.parts:
