@@ -30,20 +30,17 @@ from urn.runs.folders import CONFIG, WEIGHTS, RunFolder
 from urn.runs.train import save_run
 from urn.training.trainer import Trainer
 
-LARGE = 400
-"""Neurons above which a network is trained alone. By judgement: it fills the processor."""
+LARGE = 400  # Neurons above which a network is trained alone. By judgement: it fills the processor.
 
-MEASURED = "measured.json"
-"""The file with the numbers of a run, in its folder."""
+MEASURED = "measured.json"  # The file with the numbers of a run, in its folder.
 
+# Parts of `analysis` that no measurement imports: a change there makes no number stale.
 DRAWING = ("plots", "page", "export")
-"""Parts of `analysis` that no measurement imports: a change there makes no number stale."""
 
+# Is told of progress: number of the job, step, steps, text.
 Observer = Callable[[int, int, int, str], None]
-"""Is told of progress: number of the job, step, steps, text."""
 
-Stop = Callable[[], bool]
-"""Is asked between steps whether to stop."""
+Stop = Callable[[], bool]  # Is asked between steps whether to stop.
 
 
 @dataclass(frozen=True)
@@ -251,7 +248,7 @@ def code_of(claim: str) -> str:
     import analysis
 
     root = Path(analysis.__file__).parent
-    shared = [Path(module.__file__) for module in (claims, judging, symbols)]
+    modules = (claims.load(claim), claims, judging, symbols)
     measuring = [
         path
         for path in sorted(root.rglob("*.py"))
@@ -259,7 +256,7 @@ def code_of(claim: str) -> str:
     ]
 
     whole = hashlib.sha256()
-    for path in [Path(claims.load(claim).__file__), *shared, *measuring]:
+    for path in [*(Path(str(module.__file__)) for module in modules), *measuring]:
         whole.update(path.read_bytes())
     return whole.hexdigest()
 

@@ -25,18 +25,15 @@ from urn.outputs import check_folder
 from urn.provenance import provenance
 from urn.training.progress import bars
 
+# Networks of each kind where a claim does not say another number. By judgement: a median and a
+# range of five cost an affordable time.
 SEEDS = {"quick": 1, "paper": 5}
-"""Networks of each kind where a claim does not say another number. By judgement: a median and a
-range of five cost an affordable time."""
 
-MOST_SEEDS = 10_000
-"""The largest number that a flag takes; a slip of the keyboard is refused."""
+MOST_SEEDS = 10_000  # The largest number that a flag takes; a slip of the keyboard is refused.
 
-SECONDS_BETWEEN_LINES = 10.0
-"""Between lines of progress where there is no terminal. By judgement."""
+SECONDS_BETWEEN_LINES = 10.0  # Between lines of progress where there is no terminal. By judgement.
 
-Rows = dict[str, dict[int, Row]]
-"""{arm: {seed: row}} of one claim."""
+Rows = dict[str, dict[int, Row]]  # {arm: {seed: row}} of one claim.
 
 
 def add_reproduce(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +62,7 @@ def add_reproduce(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"default: {FIRST_SEED}; 0-4 are for tuning",
     )
+
     parser.add_argument(
         "--out",
         type=Path,

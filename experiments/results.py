@@ -15,9 +15,10 @@ from urn import InputError, TrainConfig
 from urn.io import atomic_write, to_json
 from urn.settings.config import GrowthRule
 
+# What an entry of claims.json holds. Beside it `provenance`, since version 0.2.
 KEYS = ("name", "claim", "source", "paper", "ours", "seeds", "passed")
-"""What an entry of claims.json holds. Beside it `provenance`, since version 0.2."""
 
+# Fields of the configuration that the settings table shows beside the strengths.
 SHOWN = (
     "task",
     "task_options",
@@ -36,19 +37,15 @@ SHOWN = (
     "hidden_positions",
     "channels",
 )
-"""Fields of the configuration that the settings table shows beside the strengths."""
 
+# Fields that the table shows even where all arms have the default.
 ALWAYS_SHOWN = frozenset({"task", "n_neurons", "n_iterations", "steps"})
-"""Fields that the table shows even where all arms have the default."""
 
-MOST_ARMS = 30
-"""Arms up to which a claim has tables. By judgement: wider ones cannot be read."""
+MOST_ARMS = 30  # Arms up to which a claim has tables. By judgement: wider ones cannot be read.
 
-DPI = 130
-"""Of figures: a column of a page at twice its size, by judgement."""
+DPI = 130  # Of figures: a column of a page at twice its size, by judgement.
 
-Entry = dict[str, Any]
-"""An entry of claims.json, with KEYS."""
+Entry = dict[str, Any]  # An entry of claims.json, with KEYS.
 
 
 class Store:

@@ -9,6 +9,7 @@ from typing import Any
 from experiments.results import Entry, Store, few, numbers
 from urn.io import atomic_write
 
+# The head of the page.
 INTRODUCTION = """\
 # Results: the claims, held against numbers
 
@@ -24,7 +25,6 @@ no histories, and of maps the seconds only.
 
 | claim | scale | seeds | holds |
 |---|---|---|---|"""
-"""The head of the page."""
 
 
 def write_docs(store: Store, docs: Path) -> None:

@@ -106,7 +106,8 @@ def browser():
 
 @pytest.fixture
 def opened(browser):
-    """A function that opens a page file and gives the browser's page; at the end nothing may have been complained of."""
+    """A function that opens a page file and gives the browser's page; at the end nothing may have
+    been complained of."""
     complaints, contexts = [], []
 
     def show(path: Path, **options):
@@ -138,8 +139,8 @@ def opened(browser):
 def refused(place, capsys):
     """A function that runs a command line and holds it to the rules for bad input.
 
-    Exit status 2; exactly one line on stderr, which starts with `urn: ` and contains the culprit; not a file changed.
-    """
+    Exit status 2; exactly one line on stderr, which starts with `urn: ` and contains the culprit;
+    not a file changed."""
 
     def check(argv: list[str], *culprits: str) -> str:
         capsys.readouterr()

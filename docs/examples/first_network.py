@@ -1,4 +1,5 @@
-"""A first network: which of two shells does a point lie on? A flat matrix of 60 neurons sorts itself into layers."""
+"""A first network: which of two shells does a point lie on? A flat matrix of 60 neurons sorts
+itself into layers."""
 
 from analysis import analyse
 from urn import TrainConfig, train

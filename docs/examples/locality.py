@@ -1,7 +1,8 @@
-"""Short wires where the data has a geometry: each output is the largest of five neighbours on a line of 20 sites.
+"""Short wires where the data has a geometry: each output is the largest of five neighbours on a
+line of 20 sites.
 
-The task is local, so a price on weights alone already finds receptive fields; a price on length makes them tighter.
-"""
+The task is local, so a price on weights alone already finds receptive fields; a price on length
+makes them tighter."""
 
 import torch
 

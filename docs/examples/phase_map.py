@@ -1,4 +1,5 @@
-"""A small phase map: what the prices of weights and of speaking at more than one iteration make of the same network.
+"""A small phase map: what the prices of weights and of speaking at more than one iteration make of
+the same network.
 
 All nine are trained together, as one population.
 """

@@ -21,12 +21,11 @@ from urn import InputError, Run, TrainConfig
 from urn.data.tasks import Dataset
 from urn.io import short
 
-Row = dict[str, Any]
-"""The numbers of one trained network, plain JSON types."""
+Row = dict[str, Any]  # The numbers of one trained network, plain JSON types.
 
-Measured = Mapping[str, list[Row]]
-"""{arm: a row for each seed}."""
+Measured = Mapping[str, list[Row]]  # {arm: a row for each seed}.
 
+# The claims of this package, in the order of the documentation.
 NAMES = (
     "fully_connected",
     "depth",
@@ -43,16 +42,12 @@ NAMES = (
     "pruning",
     "phase_map",
 )
-"""The claims of this package, in the order of the documentation."""
 
-GROUP = "urn.claims"
-"""The entry point group of claims that other packages add."""
+GROUP = "urn.claims"  # The entry point group of claims that other packages add.
 
-SCALES = ("quick", "paper")
-"""Small networks in minutes, or the sizes of the papers."""
+SCALES = ("quick", "paper")  # Small networks in minutes, or the sizes of the papers.
 
-FIRST_SEED = 100
-"""The first seed that is reported; 0-4 are those that settings were chosen with."""
+FIRST_SEED = 100  # The first seed that is reported; 0-4 are those that settings were chosen with.
 
 
 @dataclass(frozen=True)
@@ -118,8 +113,8 @@ class Claim(Protocol):
         ...
 
 
+# The names without which a module is no claim: those of `Claim`.
 PARTS = ("CLAIM", "SOURCE", "PAPER", "arms", "measure", "checks", "figures")
-"""The names without which a module is no claim: those of `Claim`."""
 
 
 @cache

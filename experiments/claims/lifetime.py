@@ -13,6 +13,7 @@ after the easy one, or if it does not prune again. Control: a life in which noth
 grow. Receptive fields are to widen, by any amount, when the order is lost.
 """
 
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
@@ -251,12 +252,12 @@ def _of_shells(measured: Measured) -> list[Check]:
 
 
 def _in_most_seeds(
-    title: str, values: list[float], bound: float, *, or_less: bool = False
+    title: str, values: Sequence[float], bound: float, *, or_less: bool = False
 ) -> Check:
     """Numbers that must be up to a bound, or from it on, in 4 of 5 seeds."""
     passed = [value <= bound if or_less else value >= bound for value in values]
     asked = f"{bound:g} or {'less' if or_less else 'more'} in 4 of 5 seeds"
-    return Check(title, spread(values), asked, most(passed))
+    return Check(title, spread(list(values)), asked, most(passed))
 
 
 def _of_mnist1d(measured: Measured) -> list[Check]:

@@ -66,9 +66,9 @@ def arms(scale: str) -> dict[str, TrainConfig]:
         return {"hidden_positions": "learned", "strengths": {"locality": price}}
 
     size = ("mnist1d", 450 if scale == "paper" else 400, 2000, 5e-3)
-    priced = {"n_iterations": 4, **local(LONG_WIRES_GO)}
-    plain = {"n_iterations": 4, "strengths": {"weight": PLAIN_PRICE}}
-    shuffled = {"task_options": {"shuffled": True}}
+    priced: dict[str, Any] = {"n_iterations": 4, **local(LONG_WIRES_GO)}
+    plain: dict[str, Any] = {"n_iterations": 4, "strengths": {"weight": PLAIN_PRICE}}
+    shuffled: dict[str, Any] = {"task_options": {"shuffled": True}}
     return {
         LOCAL: config(*size, **priced),
         PLAIN: config(*size, **plain),

@@ -125,7 +125,7 @@ def _of_digits(rows: list[Row]) -> list[Check]:
     recurrent = [_share(end, "recurrent") for end in _ends(rows, "depth")]
     ends = _ends(rows, "activity")
     sizes = [median(row["used_neurons"] or 0 for row in end) for end in ends]
-    lost = [np.mean([_is_disconnected(row) for row in end]) for end in ends]
+    lost = [float(np.mean([_is_disconnected(row) for row in end])) for end in ends]
 
     return [
         Check(
@@ -144,7 +144,7 @@ def _of_digits(rows: list[Row]) -> list[Check]:
             "digits: disconnected networks, least and largest c_n",
             " ".join(map(short, lost)),
             "none, half or more",
-            bool(lost[0] == 0 and lost[1] >= HALF),
+            lost[0] == 0 and lost[1] >= HALF,
         ),
     ]
 
