@@ -234,6 +234,8 @@ class RunFolder:
             "steps_done": str(run.steps_done),
         }
         about |= {name: str(getattr(run, name)) for name in ENDS}
+        if run.fingerprint is not None:
+            about["data"] = str(run.fingerprint)
         self.write(
             WEIGHTS, save({name: tensor.contiguous() for name, tensor in tensors.items()}, about)
         )

@@ -17,6 +17,7 @@ from urn.population.minimal import Living, living_part, network_of
 from urn.population.snapshot import Member, Snapshot
 from urn.runs.folders import ENDS, STRUCTURE, WEIGHTS, RunFolder, read_tensors
 from urn.settings.config import TrainConfig
+from urn.training.checkpoint import fingerprint
 from urn.training.observers import Callback, notifying
 from urn.training.trainer import Trainer
 
@@ -37,6 +38,7 @@ class Run:
         n_inputs, n_outputs: d_in and d_out.
         input_mode: "pulse", "clamped", or "stream" or "elman" where the data are symbol streams.
         folder: where it lies, or None.
+        fingerprint: tells its training data apart; None where it was written before that was kept.
     """
 
     config: TrainConfig
@@ -53,6 +55,7 @@ class Run:
     n_outputs: int
     input_mode: str
     folder: Path | None = None
+    fingerprint: int | None = None
 
     def network(self) -> URN:
         """The trained network, ready to be called."""
@@ -192,6 +195,7 @@ def load_run(folder: str | Path) -> Run:
             int(about["steps_done"]),
             *_ends(about, config),
             store.path,
+            int(about["data"]) if "data" in about else None,
         )
     except (KeyError, ValueError) as error:
         raise InputError(
@@ -258,6 +262,7 @@ def _run(
         final.step,
         *(getattr(net, name) for name in ENDS),
         folder,
+        int(fingerprint(trainer.data)),
     )
 
 
