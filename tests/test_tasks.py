@@ -248,7 +248,8 @@ def test_easy_floor(p, floor):
         )
     error = np.std(losses) / len(losses) ** 0.5
     print(
-        f"easy, p = {p}: {40 * np.mean(losses):.4f} +- {40 * error:.4f} nats over 40 symbols, floor {floor}"
+        f"easy, p = {p}: {40 * np.mean(losses):.4f} +- {40 * error:.4f} nats over 40 symbols, "
+        f"floor {floor}"
     )
     assert abs(np.mean(losses) - floor / 40) < 4 * error
     assert 40 * error < 0.1

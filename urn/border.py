@@ -21,9 +21,13 @@ from typing import Any
 from urn.errors import InputError, bounded, is_out_of_memory
 
 DONE = 0
+"""Exit status: the command did what it was asked for."""
 FAILED = 1
+"""Training diverged, or a fault of our own, whose details are in a log."""
 REFUSED = 2
+"""Bad input, as argparse has it."""
 INTERRUPTED = 130
+"""128 + SIGINT, as shells have it."""
 
 LONGEST_REASON = 160
 """Characters of the message of a fault of our own: the path of its log must fit on the line too."""

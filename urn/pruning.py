@@ -23,7 +23,10 @@ from torch.nn import functional
 from urn.errors import InputError, shown
 
 CRITERIA = ("magnitude", "l1", "obd", "obs", "random")
+"""As in the table above."""
+
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh}
+"""As functions that `torch.func` can differentiate, not in place."""
 
 MOST_WEIGHTS = 6000
 """Weights that H is held of: with its inverse it then takes 0.6 GB in float64. By judgement."""

@@ -30,5 +30,6 @@ for price in (0.0, 3e-2):
     local = report.verdicts["locally_connected"]
     answer = "local" if local.present else "not local"
     print(
-        f"price of length {price}: {answer}, receptive fields {local.effect:.2f} of chance, R2 {run.test_accuracy:.2f}"
+        f"price of length {price}: {answer}, receptive fields {local.effect:.2f} of chance, "
+        f"R2 {run.test_accuracy:.2f}"
     )

@@ -26,5 +26,6 @@ for strengths, run in zip(grid, runs, strict=True):
     if run.status != "diverged":
         summary = analyse(**run.flat(), inputs=inputs, n_null=200).summary
     print(
-        f"weight {strengths['weight']:<7g} depth {strengths['depth']:<5g} accuracy {run.test_accuracy:.2f}  {summary}"
+        f"weight {strengths['weight']:<7g} depth {strengths['depth']:<5g} "
+        f"accuracy {run.test_accuracy:.2f}  {summary}"
     )

@@ -301,7 +301,7 @@ def layers(run: Run, data: Dataset, report: StructureReport, *, on_data: bool = 
 
 
 def _flat(run: Run, positions: np.ndarray | None = None) -> FlatNetwork:
-    """The part of a run's network that matters, as arrays; also of a stream, which is not judged."""
+    """The part of a run's network that matters; also of streams, which are not judged."""
     part = run.compact()
     arrays = (part.weights.numpy().astype(float), part.biases.numpy().astype(float))
     return FlatNetwork(*arrays, positions=positions, **part.wiring.to_dict())

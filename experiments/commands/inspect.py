@@ -50,6 +50,12 @@ PAGE = "report.html"
 N_DRAWS = 1000
 """Draws from each null model: a p-value is then known to 0.007 or better (binomial, at 0.05)."""
 
+MOST_DRAWS = 1_000_000
+"""By judgement: it resolves p-values of 1e-6, and takes hours."""
+
+SEEDS = 2**32
+"""One more than the largest seed that NumPy's and networkx's generators both take."""
+
 
 class Inspection:
     """A run with its data, its report and what was measured beside it.
@@ -266,6 +272,10 @@ def add_inspect(parser: argparse.ArgumentParser) -> None:
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
+    if arguments.nulls > MOST_DRAWS:
+        raise InputError(f"--nulls: must be at most {MOST_DRAWS:,}")
+    if not 0 <= arguments.seed < SEEDS:
+        raise InputError(f"--seed: must be from 0 to {SEEDS - 1}")
     run = load_run(arguments.folder)
     check_folder(arguments.folder, new=False, flag="RUN")
     if arguments.figures:

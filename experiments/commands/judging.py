@@ -12,6 +12,7 @@ from analysis.forward import forward
 from urn import InputError, Run
 from urn.data.tasks import Dataset, task_options
 from urn.network.wiring import SYMBOL_MODES
+from urn.training.checkpoint import fingerprint
 
 MAX_SAMPLES = 500
 """Validation samples that are enough to see what varies. By judgement: analysis holds neurons x
@@ -32,14 +33,20 @@ def task_data(run: Run) -> Dataset:
     Raises
     ------
     InputError
-        Where they are gone, or no longer have the size that the network was trained on.
+        Where they are gone, or are no longer those that the network was trained on.
     """
     config = run.config
+    name = config.task_options.get("path", config.task)
     data = task_options(config.task, config.task_options).load()
     if (data.n_inputs, data.n_outputs) != (run.n_inputs, run.n_outputs):
         raise InputError(
-            f"{config.task_options.get('path', config.task)}: {data.n_inputs} inputs and "
+            f"{name}: {data.n_inputs} inputs and "
             f"{data.n_outputs} outputs, where the network has {run.n_inputs} and {run.n_outputs}"
+        )
+    if run.fingerprint is not None and run.fingerprint != int(fingerprint(data)):
+        raise InputError(
+            f"{name}: not the data that {run.folder or 'the run'} was trained on; "
+            "on others nothing is judged"
         )
     return data
 

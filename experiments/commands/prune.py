@@ -49,6 +49,10 @@ FIRST_PRICE = 1e-4
 """Price of `l1` to begin with, where the run had none. By judgement: a third of digits'."""
 
 
+SEEDS = 2**63
+"""One more than the largest seed of torch's generators that is a whole number for all."""
+
+
 class Pruned(NamedTuple):
     """A pruned network and how it scores.
 
@@ -104,6 +108,8 @@ def add_prune(parser: argparse.ArgumentParser) -> None:
 def _prune(arguments: argparse.Namespace) -> int:
     _check(arguments)
     run = load_run(arguments.folder)
+    if run.status == "disconnected" or not run.weights.any():
+        raise InputError(f"{arguments.folder}: no path of weights is left to prune")
     data = task_data(run)
 
     if arguments.criterion is None:
@@ -130,6 +136,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError(f"--keep: must be above 0 and at most 1, not {arguments.keep!r}")
     if arguments.retrain < 0:
         raise InputError(f"--retrain: must be at least 0, not {arguments.retrain}")
+    if not 0 <= arguments.seed < SEEDS:
+        raise InputError(f"--seed: must be from 0 to {SEEDS - 1}")
 
     if arguments.out and criterion is None:
         raise InputError("--out: needs --criterion and --keep")

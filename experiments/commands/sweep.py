@@ -257,6 +257,7 @@ def _begin(plan: Plan, folder: Path, arguments: argparse.Namespace) -> int:
 
 def _train(store: Store, plan: Plan, arguments: argparse.Namespace) -> int:
     """Train what is left to do in a store."""
+    store.warn()
     from experiments.sweeps.engine import Engine
 
     make: Callable[..., Engine] = Engine
@@ -282,6 +283,7 @@ def _train(store: Store, plan: Plan, arguments: argparse.Namespace) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     with Store(arguments.folder) as store:
+        store.warn()
         return show(store)
 
 
@@ -289,6 +291,7 @@ def _table(arguments: argparse.Namespace) -> int:
     with Store(arguments.folder) as store:
         path = arguments.out or arguments.folder / f"sweep.{arguments.to}"
         check_file(path, force=arguments.force or arguments.out is None)
+        store.warn()
         return tables.write(store, arguments.to, path)
 
 
@@ -311,6 +314,7 @@ def _plot(arguments: argparse.Namespace) -> int:
         check_folder(store.folder, new=False, flag="DIR")
 
         pictures = Pictures(store, choice)
+        store.warn()
         figures = []
         for figure in pictures.write(folder):
             figures.append(figure)
@@ -381,12 +385,11 @@ class _Watch:
         self.quiet = quiet
         self.last = time.monotonic()
         self.console = Console(stderr=True)
-        self.progress = bars(self.console)
+        self.progress = bars(self.console, disable=quiet or not self.console.is_terminal)
 
     def __enter__(self) -> Observer:
-        if self.console.is_terminal and not self.quiet:
-            self.bar = self.progress.add_task("points", total=self.store.count().total(), now="")
-            self.progress.start()
+        self.bar = self.progress.add_task("points", total=self.store.count().total(), now="")
+        self.progress.start()
         return self._observe
 
     def __exit__(

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -86,11 +86,36 @@ def results(
         return
     seconds = (time.monotonic() - begun) / len(runs)
 
-    for run in runs:
+    for run in map(loadable, runs):
         begun = time.monotonic()
         row, structure = measure(run, data)
+        if row["status"] == "diverged":
+            run = replace(run, status="diverged")
         row |= {"seconds": seconds, "analysis_seconds": time.monotonic() - begun}
         yield run, row, structure
+
+
+def loadable(run: Run) -> Run:
+    """The run itself; as diverged, without what is not finite, if it could not be loaded."""
+    tensors = (run.weights, run.biases)
+    snapshots = [
+        snapshot
+        for snapshot in run.snapshots
+        if snapshot.held_weights.isfinite().all() and snapshot.held_biases.isfinite().all()
+    ]
+    is_finite = all(bool(tensor.isfinite().all()) for tensor in tensors)
+    if is_finite and len(snapshots) == len(run.snapshots):
+        return run
+
+    weights, biases = (tensor.nan_to_num(0.0, 0.0, 0.0) for tensor in tensors)
+    return replace(
+        run,
+        weights=weights,
+        biases=biases,
+        snapshots=snapshots,
+        status="diverged",
+        test_accuracy=float("nan"),
+    )
 
 
 def train_batch(

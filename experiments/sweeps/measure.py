@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from analysis import StructureReport
-from experiments.commands.judging import judge, judged, learned
+from experiments.commands.judging import activity, judge, judged, learned
 from experiments.sweeps.columns import EFFECTS
 from urn import Run
 from urn.data.tasks import Dataset
@@ -49,11 +49,23 @@ def measure(run: Run, data: Dataset) -> tuple[Row, dict | None]:
     if run.status in ("diverged", "interrupted") or not run.weights.any():
         return row, None
 
+    # Weights may be finite where the answers overflow: then there is no signal to judge.
+    if not _is_finite_on(run, data):
+        return row | {"status": "diverged", "architecture": "diverged"}, None
+
     report = judge(run, data, n_null=N_DRAWS)
     row |= structure(report)
     if report.status == "ok" and not learned(row.get("validation_accuracy"), data):
         row["architecture"] = UNLEARNED
     return row, report.to_dict()
+
+
+def _is_finite_on(run: Run, data: Dataset) -> bool:
+    """Whether the network's answers to validation data are numbers."""
+    if data.kind == "stream":
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(activity(run, data)).all())
 
 
 def _last_of(history: list[dict]) -> Row:

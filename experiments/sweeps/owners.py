@@ -9,6 +9,9 @@ SECONDS_TO_DIE = 300.0
 """After so long without a heartbeat a process on another machine counts as dead. By judgement:
 fifteen heartbeats, for a file system over a network may hold some of them up."""
 
+MOST_PIDS = 2**31
+"""Process numbers are below it on every Unix."""
+
 
 def started(pid: int) -> str:
     """When a process was started, to tell it from a later one with its number.
@@ -22,8 +25,10 @@ def started(pid: int) -> str:
     return "" if state == "Z" else fields[18]
 
 
-def lives(host: str, pid: int, started_at: str, beat: float) -> bool:
-    """Whether an owner is still at work."""
+def lives(host: object, pid: object, started_at: object, beat: object) -> bool:
+    """Whether an owner is still at work; one whose row is damaged counts as dead."""
+    if not isinstance(pid, int) or not 0 < pid < MOST_PIDS or not isinstance(beat, int | float):
+        return False
     if host != socket.gethostname():
         return time.time() - beat < SECONDS_TO_DIE
 

@@ -18,6 +18,7 @@ given for a schedule changes its value and keeps the rest.
 import hashlib
 import json
 import math
+import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +30,6 @@ from pydantic import BeforeValidator, Field, model_validator
 from experiments.claims import FIRST_SEED
 from urn import InputError, TrainConfig
 from urn.data.tasks import TASKS
-from urn.settings.config import read_toml
 from urn.settings.fields import Count, Positive, Strict, Whole
 from urn.settings.schedules import Schedule
 from urn.training.trainer import SHARED_FIELDS
@@ -148,11 +148,37 @@ class Plan:
 
 def read_plan(path: Path) -> Plan:
     """The plan in a sweep file. Raises InputError naming the file, the field and the remedy."""
-    fields = read_toml(path)
+    text = _read_once(Path(path))
     try:
-        return make_plan(Sweep(**fields), Path(path).read_text(encoding="utf-8"))
+        return parse_plan(text)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+    except RecursionError:
+        raise InputError(f"{path}: tables are nested too deeply") from None
+
+
+def _read_once(path: Path) -> str:
+    """The text of a file, read once: it may be a pipe."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def parse_plan(text: str) -> Plan:
+    """The plan in the text of a sweep file."""
+    return make_plan(Sweep(**_parse(text)), text)
+
+
+def _parse(text: str) -> dict:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # RecursionError: thousands of nested brackets
+        raise InputError(f"not TOML: {error}") from None
 
 
 def make_plan(sweep: Sweep, text: str = "") -> Plan:
@@ -289,6 +315,10 @@ def _unit_points(kind: str, sample: Sample, n_axes: int) -> np.ndarray:
 
     from scipy.stats import qmc  # here, for it takes its time to load
 
+    if n_axes > qmc.Sobol.MAXDIM:
+        raise InputError(
+            f"sobol.over: {n_axes:,} fields are more than the {qmc.Sobol.MAXDIM:,} of the sequence"
+        )
     power = math.ceil(math.log2(sample.n))  # Sobol's sequence is even at powers of two
     return qmc.Sobol(n_axes, seed=sample.seed).random_base2(power)[: sample.n]
 
@@ -370,9 +400,11 @@ def _range(where: str, axis: object) -> Span:
         raise InputError(
             f"{where}.{spacing}: must be two numbers, the lower first, not {ends!r:.60}"
         )
-    low, high = ends
+    low, high = map(float, ends)
     if spacing == "log" and low <= 0:
-        raise InputError(f"{where}.log: must be above 0, not {low!r}")
+        raise InputError(f"{where}.log: must be above 0, not {low!r:.60}")
+    if not math.isfinite(high / low if spacing == "log" else high - low):
+        raise InputError(f"{where}.{spacing}: the range overflows, {ends!r:.60}")
     return Span(low, high, spacing == "log")
 
 
@@ -382,7 +414,10 @@ def _are_ascending(ends: object) -> bool:
         return False
     if not all(type(end) in (int, float) for end in ends):
         return False
-    return all(map(math.isfinite, ends)) and ends[0] < ends[1]
+    try:
+        return all(map(math.isfinite, ends)) and ends[0] < ends[1]
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def _rounded(name: str, values: np.ndarray) -> list[int] | list[float]:

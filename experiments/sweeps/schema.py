@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from urn import InputError
 DATABASE = "sweep.sqlite"
 """The store of a sweep, in its folder."""
 
-VERSION = "1"
-"""Of the tables, in `about`."""
+VERSION = 1
+"""Of the tables, in `about` and as SQLite's user_version. Stores from before user_version was kept
+have 0 there."""
 
 SECONDS_TO_WAIT = 60
 """For another process that writes. By judgement: a transaction takes milliseconds."""
@@ -35,6 +37,16 @@ FIXED = {
 INTERNAL = ("turn", "shared", "owner")
 """Columns that only the store has a use for."""
 
+ALLOWED = {
+    "INTEGER": ("null", "integer"),
+    "REAL": ("null", "integer", "real"),
+    "TEXT": ("null", "text"),
+}
+"""Types of a cell, by what its column holds; SQLite itself takes anything anywhere."""
+
+LARGEST = sys.float_info.max
+"""Beyond it a number is infinite."""
+
 LEAST_PRICE = 1e-9
 """In place of a price of 0 where prices are multiplied; below any that has an effect."""
 
@@ -48,12 +60,12 @@ def quoted(name: str) -> str:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection; one that only reads where the folder cannot be written.
+    """A connection that reads damaged text too.
 
-    SQLite's journal would need that.
+    It only reads where the folder cannot be written, which SQLite's journal would need.
     """
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
-        return sqlite3.connect(path, timeout=SECONDS_TO_WAIT, isolation_level=None)
+        return _reading(sqlite3.connect(path, timeout=SECONDS_TO_WAIT, isolation_level=None))
 
     journal = path.with_name(f"{path.name}-wal")
     if journal.exists() and journal.stat().st_size:
@@ -61,7 +73,79 @@ def connect(path: Path) -> sqlite3.Connection:
             f"{path.parent}: is read-only, and its last rows are in {journal.name}; "
             "copy it to where you can write"
         )
-    return sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True, isolation_level=None)
+    address = f"{path.resolve().as_uri()}?immutable=1"
+    return _reading(sqlite3.connect(address, uri=True, isolation_level=None))
+
+
+def _reading(db: sqlite3.Connection) -> sqlite3.Connection:
+    db.text_factory = lambda content: content.decode(errors="replace")
+    return db
+
+
+def read_about(db: sqlite3.Connection) -> dict[str, str]:
+    """What a store says about itself. Raises InputError unless it has all that is read later."""
+    about = dict(db.execute("SELECT key, value FROM about"))
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    named = about.get("version")
+    if version not in (0, VERSION) or named != str(VERSION):
+        other = version if version not in (0, VERSION) else named
+        raise InputError(f"a store of version {other!r:.60}; this program reads {VERSION}")
+
+    for key in ("sweep", "fingerprint", "axes"):
+        if not isinstance(about.get(key), str):
+            raise InputError(f"damaged: about has no {key}")
+
+    kinds = columns_of(db)
+    missing = [name for name in (*FIXED, *COLUMNS) if name not in kinds]
+    if missing:
+        raise InputError(f"damaged: points has no column {missing[0]}")
+    db.execute("SELECT id, host, pid, started, beat FROM owners LIMIT 0")
+    return about
+
+
+def read_axes(about: dict[str, str], kinds: dict[str, str]) -> list[str]:
+    """The fields that vary. Raises InputError unless each has a column."""
+    try:
+        axes = json.loads(about["axes"])
+    except (ValueError, RecursionError):
+        axes = None
+    if not isinstance(axes, list) or not all(isinstance(name, str) for name in axes):
+        raise InputError("damaged: axes in about is no list of names")
+    for name in axes:
+        if name not in kinds:
+            raise InputError(f"damaged: points has no column {name!r:.60}")
+    return axes
+
+
+def columns_of(db: sqlite3.Connection) -> dict[str, str]:
+    """All columns of the points, with what they hold: INTEGER, REAL or TEXT."""
+    table = db.execute("PRAGMA table_info(points)")
+    return {name: (kind.split() or ["TEXT"])[0].upper() for _, name, kind, *_ in table}
+
+
+def damaged_points(db: sqlite3.Connection, statuses: Iterable[str]) -> dict[int, str]:
+    """{number: what is wrong} of rows that no program of ours has written."""
+    faults = {}
+    for name, kind in columns_of(db).items():
+        column = quoted(name)
+        test = f"typeof({column}) NOT IN {ALLOWED.get(kind, ALLOWED['TEXT'])}"
+        if kind == "REAL":
+            test += f" OR abs({column}) > {LARGEST!r}"
+        for number, value in db.execute(f"SELECT number, {column} FROM points WHERE {test}"):
+            faults.setdefault(number, f"{name} is {value!r:.60}")
+
+    known = tuple(statuses)
+    for number, status in db.execute(f"SELECT number, status FROM points WHERE NOT {_fit(known)}"):
+        faults.setdefault(number, f"status is {status!r:.60}")
+    return faults
+
+
+def _fit(statuses: tuple[str, ...]) -> str:
+    """A test that a row has a status there is, and what everything else needs."""
+    return (
+        f"(status IS NOT NULL AND status IN {statuses} AND number >= 0 AND hash IS NOT NULL "
+        "AND shared IS NOT NULL AND turn IS NOT NULL AND seed IS NOT NULL AND attempts IS NOT NULL)"
+    )
 
 
 # ---- making one
@@ -79,6 +163,7 @@ def write_database(path: Path, plan: Plan) -> None:
 
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA user_version = {VERSION}")
         db.execute("BEGIN")
         _create_tables(db, columns)
         _write_about(db, plan)
@@ -98,7 +183,7 @@ def _create_tables(db: sqlite3.Connection, columns: dict[str, str]) -> None:
 
 def _write_about(db: sqlite3.Connection, plan: Plan) -> None:
     about = {
-        "version": VERSION,
+        "version": str(VERSION),
         "sweep": plan.text,
         "fingerprint": plan.fingerprint,
         "axes": json.dumps(plan.axes),

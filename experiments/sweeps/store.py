@@ -13,8 +13,8 @@ import shutil
 import socket
 import sqlite3
 import statistics
+import sys
 import time
-import tomllib
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,13 +23,16 @@ from types import TracebackType
 from typing import Self
 
 from experiments.sweeps.owners import lives, started
-from experiments.sweeps.plan import Plan, Sweep, make_plan
+from experiments.sweeps.plan import Plan, parse_plan
 from experiments.sweeps.schema import (
     DATABASE,
     INTERNAL,
-    VERSION,
+    columns_of,
     connect,
+    damaged_points,
     quoted,
+    read_about,
+    read_axes,
     write_database,
 )
 from urn import InputError, Run
@@ -52,6 +55,10 @@ ORPHANED = (
 """Gives back what an owner has begun and not finished."""
 
 
+MOST_WARNINGS = 5
+"""Lines about damaged points. By judgement: the first say what happened."""
+
+
 class Store:
     """An open store.
 
@@ -70,19 +77,19 @@ class Store:
         if not path.is_file():
             raise InputError(f"{self.folder}: no sweep here (no {DATABASE})")
 
+        self.path = path
         self.db = connect(path)
         try:
-            self.about = dict(self.db.execute("SELECT key, value FROM about"))
+            self.about = read_about(self.db)
+            self.axes: list[str] = read_axes(self.about, self.columns())
+            self.damaged = damaged_points(self.db, (*DONE, *OPEN, "running"))
+            self.db.execute("PRAGMA synchronous = FULL")
         except sqlite3.Error as error:
             self.db.close()
             raise InputError(f"{path}: not the store of a sweep ({error})") from None
-        if self.about.get("version") != VERSION:
-            raise InputError(
-                f"{path}: a store of version {self.about.get('version')}; "
-                f"this program reads {VERSION}"
-            )
-        self.axes: list[str] = json.loads(self.about["axes"])
-        self.db.execute("PRAGMA synchronous = FULL")
+        except InputError as error:
+            self.db.close()
+            raise InputError(f"{path}: {error}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +100,18 @@ class Store:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.db.close()
+        with contextlib.suppress(sqlite3.Error):
+            self.db.close()
+        if isinstance(error, sqlite3.Error):  # a full disk, a file that was damaged meanwhile
+            raise InputError(f"{self.path}: {error}") from None
+
+    def warn(self) -> None:
+        """Say on stderr, a line each, which points are left out because their rows are damaged."""
+        for number, fault in list(self.damaged.items())[:MOST_WARNINGS]:
+            print(f"urn: {self.path}: point {number} is left out: {fault}", file=sys.stderr)
+        more = len(self.damaged) - MOST_WARNINGS
+        if more > 0:
+            print(f"urn: {self.path}: {more:,} more points are left out", file=sys.stderr)
 
     # ---- making one
 
@@ -111,8 +129,10 @@ class Store:
 
     def plan(self) -> Plan:
         """The plan that the store was made with."""
-        text = self.about["sweep"]
-        plan = make_plan(Sweep(**tomllib.loads(text)), text)
+        try:
+            plan = parse_plan(self.about["sweep"])
+        except (InputError, RecursionError) as error:
+            raise InputError(f"{self.path}: damaged: {error}") from None
         self.check_same(plan)
         return plan
 
@@ -124,6 +144,11 @@ class Store:
                 f"({self.count().total()} other points)"
             )
 
+        hashes = {point.number: (point.hash, point.shared) for point in plan.points}
+        for number, *row in self.db.execute("SELECT number, hash, shared FROM points"):
+            if hashes.get(number) != tuple(row):
+                self.damaged.setdefault(number, "hash is not that of the sweep file")
+
     # ---- leases
 
     @contextlib.contextmanager
@@ -133,7 +158,8 @@ class Store:
         try:
             yield
         except BaseException:
-            self.db.execute("ROLLBACK")
+            if self.db.in_transaction:  # SQLite may have ended it itself, as when a disk is full
+                self.db.execute("ROLLBACK")
             raise
         self.db.execute("COMMIT")
 
@@ -166,7 +192,7 @@ class Store:
         list of int
             Their numbers; none when nothing is left that another process does not hold.
         """
-        waiting = f"status IN {OPEN}"
+        waiting = f"status IN {OPEN} AND {self._whole}"
         alike = f"FROM points WHERE {waiting} AND shared = ?"
 
         with self.transaction():
@@ -210,7 +236,9 @@ class Store:
 
     def _bury(self) -> None:
         """Free the points of owners that are dead."""
-        others = self.db.execute("SELECT * FROM owners WHERE id != ?", (self.owner,)).fetchall()
+        others = self.db.execute(
+            "SELECT id, host, pid, started, beat FROM owners WHERE id != ?", (self.owner,)
+        ).fetchall()
         for owner, *process in others:
             if not lives(*process):
                 self._dismiss(owner)
@@ -305,14 +333,14 @@ class Store:
 
     def count(self) -> Counter[str]:
         """How many points have which status; what dead processes hold counts as interrupted."""
-        owners = self.db.execute("SELECT * FROM owners").fetchall()
+        owners = self.db.execute("SELECT id, host, pid, started, beat FROM owners").fetchall()
         dead = [owner for owner, *process in owners if not lives(*process)]
 
         points: Counter[str] = Counter()
         for status, owner, n in self.db.execute(
             "SELECT status, owner, count(*) FROM points GROUP BY status, owner"
         ):
-            points["interrupted" if owner in dead else status] += n
+            points["interrupted" if owner in dead else str(status)] += n
         return points
 
     def architectures(self) -> list[tuple]:
@@ -333,15 +361,19 @@ class Store:
 
     def columns(self) -> dict[str, str]:
         """The columns for users, with what they hold: INTEGER, REAL or TEXT."""
-        table = self.db.execute("PRAGMA table_info(points)")
-        kinds = {name: kind.split()[0] for _, name, kind, *_ in table}
+        kinds = columns_of(self.db)
         return {name: kind for name, kind in kinds.items() if name not in INTERNAL}
+
+    @property
+    def _whole(self) -> str:
+        """A test in SQL that the row of a point is not damaged."""
+        return f"number NOT IN ({', '.join(map(str, self.damaged))})"
 
     def rows(self, columns: Iterable[str]) -> list[tuple]:
         """Those columns of all points that are done, in order."""
         names = ", ".join(map(quoted, columns))
         return self.db.execute(
-            f"SELECT {names} FROM points WHERE status IN {DONE} ORDER BY number"
+            f"SELECT {names} FROM points WHERE status IN {DONE} AND {self._whole} ORDER BY number"
         ).fetchall()
 
 

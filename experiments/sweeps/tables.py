@@ -11,6 +11,9 @@ from urn.io import atomic_write
 FORMATS = ("csv", "parquet")
 """Kinds of table."""
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What text begins with that a spreadsheet takes for a formula (OWASP, CSV injection)."""
+
 
 def write(store: Store, form: str, out: Path | None = None) -> int:
     """Write the table and print where it is.
@@ -42,8 +45,13 @@ def write(store: Store, form: str, out: Path | None = None) -> int:
 def _csv(kinds: dict[str, str], rows: list[tuple], path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(kinds)
-        table.writerows(rows)
+        table.writerow(map(_inert, kinds))
+        table.writerows(map(_inert, row) for row in rows)
+
+
+def _inert(cell: object) -> object:
+    """A cell that no spreadsheet takes for a formula: text that could be one is quoted."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
 def _parquet(kinds: dict[str, str], rows: list[tuple], path: Path) -> None:

@@ -38,6 +38,7 @@ MAGIC = bytes([0, 0, 8])
 """An IDX file of unsigned bytes begins so; the number of axes follows."""
 
 YES_OR_NO = frozenset({"true", "false", "yes", "no", "t", "f", "y", "n"})
+"""Words that spreadsheets and pandas write for booleans."""
 
 
 def read_table(path: Path, target: str = "y", kind: str = "auto") -> Table:

@@ -27,6 +27,7 @@ MISSING = frozenset(
 """What stands for a missing value. From pandas' list of them; `?` from the UCI repository."""
 
 BY_NAME = "--task-options.kind classification takes them as the names of classes"
+"""The way out that messages name."""
 
 
 @dataclass(frozen=True)
