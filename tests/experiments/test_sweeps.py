@@ -210,11 +210,7 @@ def test_two_processes_share_a_store_without_running_a_point_twice(file, place):
 
 def test_a_population_is_as_large_as_memory_allows(monkeypatch):
     config = SMALL.replace(n_neurons=1000)
-<<<<<<< HEAD
     monkeypatch.setattr("experiments.sweeps.engine._free_memory", lambda: 10 * 2**30)
-=======
-    monkeypatch.setattr("experiments.sweeps.engine._free_memory", lambda: 2**34)
->>>>>>> sweep
     assert room(config, 100, 1) == 16
     assert room(config, 6, 2) == 3
     monkeypatch.setattr("experiments.sweeps.engine._free_memory", lambda: 100 * 2**20)

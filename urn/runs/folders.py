@@ -200,7 +200,6 @@ class RunFolder:
                     text if str(path) in text else f"{path}: does not fit config.toml: {text}"
                 ) from None
 
-<<<<<<< HEAD
         # A kill may have come between history and checkpoint: rows after the checkpoint come again.
         rows = self.history()
         history = [row for row in rows if row["step"] <= trainer.step]
@@ -214,27 +213,6 @@ class RunFolder:
             raise InputError(f"{self.path / HISTORY}: its columns must be {', '.join(names)}")
         trainer.members[0].history = history
         self._check_outputs(trainer.config)
-=======
-    def save_run(self, run: "Run") -> None:
-        """The result; the checkpoint goes only after it is safely there, and only when nothing is left to do."""
-        self._save_history(run.history)
-        tensors = {"weights": run.weights, "biases": run.biases, "kept": run.kept}
-        if run.positions is not None:
-            tensors["positions"] = run.positions
-        about = {
-            "status": run.status,
-            "test_accuracy": repr(run.test_accuracy),
-            "steps_done": str(run.steps_done),
-        }
-        about |= {name: str(getattr(run, name)) for name in ENDS}
-        if run.fingerprint is not None:
-            about["data"] = str(run.fingerprint)
-        self.write(
-            WEIGHTS, save({name: tensor.contiguous() for name, tensor in tensors.items()}, about)
-        )
-        if run.status != "interrupted":
-            self.tidy()
->>>>>>> sweep
 
     def _check_outputs(self, config: TrainConfig) -> None:
         """Raise InputError for what training would stumble over at its end, and not before."""
@@ -313,6 +291,8 @@ class RunFolder:
             "n_outputs": str(run.wiring.n_outputs),
             "input_mode": run.wiring.input_mode,
         }
+        if run.fingerprint is not None:
+            about["data"] = str(run.fingerprint)
         self.write(WEIGHTS, save(tensors, about))
         if run.status != "interrupted":
             self.tidy()
@@ -342,6 +322,7 @@ class RunFolder:
                 float(about["test_accuracy"]),
                 int(about["steps_done"]),
                 self.path,
+                int(about["data"]) if "data" in about else None,
             )
         except (KeyError, ValueError) as error:
             raise InputError(f"{path}: not the weights of a run (no valid {error})") from None

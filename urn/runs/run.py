@@ -41,6 +41,8 @@ class Run:
         Updates made.
     folder : path or None
         Where it lies.
+    fingerprint : int or None
+        Tells its training data apart; None where it was written before that was kept.
     """
 
     config: TrainConfig
@@ -55,6 +57,7 @@ class Run:
     test_accuracy: float
     steps_done: int
     folder: Path | None = None
+    fingerprint: int | None = None
 
     @property
     def n_inputs(self) -> int:

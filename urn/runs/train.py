@@ -13,82 +13,12 @@ from urn.provenance import add_record
 from urn.runs.folders import STRUCTURE, RunFolder
 from urn.runs.run import Run
 from urn.settings.config import TrainConfig
-<<<<<<< HEAD
+from urn.training.checkpoint import fingerprint
 from urn.training.history import Member
 from urn.training.observers import Callback, Observer, observing
 from urn.training.trainer import Trainer
 
 
-=======
-from urn.training.checkpoint import fingerprint
-from urn.training.observers import Callback, notifying
-from urn.training.trainer import Trainer
-
-
-@dataclass(repr=False)
-class Run:
-    """A trained network and how it came about.
-
-    Attributes:
-        weights, biases, positions: `(S, S)`, `(S,)` and `(S, dim)` (NaN where a neuron has none) or None.
-        kept: `(S,)` boolean, the neurons that were not removed as dead.
-        history: a dictionary a row (step, loss, validation_accuracy, living_neurons, connections, living_l, R_term).
-        snapshots: over training, oldest first.
-        status: "ok", "disconnected" (no path from inputs to outputs), "diverged" (NaN or Inf came up; the weights are the
-            last good ones) or "interrupted".
-        test_accuracy: on the test set; R^2 for regression; NaN unless training ended well.
-        steps_done: updates made.
-        n_inputs, n_outputs: d_in and d_out.
-        input_mode: "pulse", "clamped", or "stream" or "elman" where the data are symbol streams.
-        folder: where it lies, or None.
-        fingerprint: tells its training data apart; None where it was written before that was kept.
-    """
-
-    config: TrainConfig
-    weights: Tensor
-    biases: Tensor
-    positions: Tensor | None
-    kept: Tensor
-    history: list[dict]
-    snapshots: list[Snapshot]
-    status: str
-    test_accuracy: float
-    steps_done: int
-    n_inputs: int
-    n_outputs: int
-    input_mode: str
-    folder: Path | None = None
-    fingerprint: int | None = None
-
-    def network(self) -> URN:
-        """The trained network, ready to be called."""
-        return network_of(self.weights, self.biases, **self.form)
-
-    def compact(self) -> Living:
-        """The part of it that can matter for any input, and how many parameters and multiply-adds that saves."""
-        return living_part(self.weights, self.biases, **self.form)
-
-    @property
-    def form(self) -> dict:
-        """What beside weights and biases makes the network."""
-        form = {name: getattr(self, name) for name in ENDS}
-        return form | {
-            "n_iterations": self.config.n_iterations,
-            "activation": self.config.activation,
-        }
-
-    def flat(self) -> dict[str, Any]:
-        """The network as NumPy arrays: the keyword arguments of `analysis.analyse` and `analysis.flat_network`."""
-        positions = None if self.positions is None else self.positions.numpy()
-        arrays = {"weights": self.weights.numpy(), "biases": self.biases.numpy()}
-        return arrays | {"positions": positions} | self.form
-
-    def __repr__(self) -> str:
-        where = f", {self.folder}" if self.folder else ""
-        return f"Run({self.config.task}, {self.status}, step {self.steps_done}, test accuracy {self.test_accuracy:.4f}{where})"
-
-
->>>>>>> sweep
 def train(
     config: TrainConfig,
     out: str | Path | None = None,
@@ -211,52 +141,7 @@ def load_run(folder: str | Path) -> Run:
     InputError
         When it is not one, or a file in it is missing, truncated or foreign; names the file.
     """
-<<<<<<< HEAD
     return RunFolder(Path(folder)).run()
-=======
-    store = RunFolder(Path(folder))
-    config = store.config()
-    tensors, about = read_tensors(store.path / WEIGHTS)
-    try:
-        run = Run(
-            config,
-            tensors["weights"],
-            tensors["biases"],
-            tensors.get("positions"),
-            tensors["kept"],
-            [],
-            [],
-            about["status"],
-            float(about["test_accuracy"]),
-            int(about["steps_done"]),
-            *_ends(about, config),
-            store.path,
-            int(about["data"]) if "data" in about else None,
-        )
-    except (KeyError, ValueError) as error:
-        raise InputError(
-            f"{store.path / WEIGHTS}: not the weights of a run (no valid {error})"
-        ) from None
-    S, dtype = config.n_neurons, getattr(torch, config.dtype)
-    try:
-        expect("weights", run.weights, (S, S), dtype)
-        expect("biases", run.biases, (S,), dtype)
-        expect("kept", run.kept, (S,), torch.bool)
-        if (
-            min(run.n_inputs, run.n_outputs) < 1
-            or run.n_inputs + run.n_outputs > S
-            or run.input_mode not in INPUT_MODES
-        ):
-            raise InputError(
-                f"{run.n_inputs} inputs, {run.n_outputs} outputs, {run.input_mode} of {S} neurons"
-            )
-        if run.positions is not None:
-            expect("positions", run.positions, (S, run.positions.shape[-1]), dtype, finite=False)
-    except InputError as error:
-        raise InputError(f"{store.path / WEIGHTS}: does not fit config.toml: {error}") from None
-    run.history, run.snapshots = store.history(), store.snapshots(S)
-    return run
->>>>>>> sweep
 
 
 def save_run(run: Run, folder: str | Path) -> Run:

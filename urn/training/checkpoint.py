@@ -1,10 +1,6 @@
 """All that decides the next step as named tensors, and back; anyone may have written them."""
 
 import zlib
-<<<<<<< HEAD
-=======
-from typing import TYPE_CHECKING
->>>>>>> sweep
 
 import numpy as np
 import torch
@@ -30,13 +26,6 @@ def fingerprint(data: Dataset) -> Tensor:
         shape = str(tuple(tensor.shape)).encode()
         whole = zlib.crc32(np.ascontiguousarray(tensor.cpu()).data, zlib.crc32(shape, whole))
     return torch.tensor(whole)
-<<<<<<< HEAD
-=======
-
-
-def check_state(trainer: "Trainer", tensors: dict[str, Tensor]) -> None:
-    """Hold a `state_dict` against the trainer that is to take it over.
->>>>>>> sweep
 
 
 def save(population: Population, data: Tensor) -> dict[str, Tensor]:
