@@ -239,7 +239,7 @@ def test_easy_groups_have_geometric_length(p):
 
 @pytest.mark.parametrize(("p", "floor"), [(0.6, 9.6145), (0.75, 8.9974)])
 def test_easy_floor(p, floor):
-    """The planted model reaches the entropy floor of REFERENCES: nats over 40 symbols."""
+    """The planted model reaches the entropy floor of docs/experiments.md: nats over 40 symbols."""
     follows = {"(": {"a": 1.0}, "a": {"b": 1.0}, "b": {"a": p, ")": 1 - p}, ")": {"(": 1.0}}
     losses = []
     for text in texts(load("miconi_easy", p=p)):

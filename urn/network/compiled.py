@@ -55,10 +55,11 @@ Indices = NDArray[np.int64]
 
 
 class Firing(NamedTuple):
-    """Which neurons fire: `neurons` `(K, I - 1, S)`, of each row the first `count` `(K, I - 1)`."""
+    """Which neurons fire: `neurons` `(K, I - 1, S)`, of each row the first `counts` `(K, I -
+    1)`."""
 
     neurons: Indices
-    count: Indices
+    counts: Indices
 
 
 class Asked(NamedTuple):
@@ -160,7 +161,8 @@ def product(A: Array, B: Array, C: Array, turn_A: bool, turn_B: bool, beta: floa
     a = A.ctypes.data
     b = B.ctypes.data
     c = C.ctypes.data
-    sgemm(t, t + 1, i, i + 4, i + 8, s, b, i + 12, a, i + 16, s + 4, c, i + 20)
+    # mypy takes `sgemm` for what declares a function; it is the function.
+    sgemm(t, t + 1, i, i + 4, i + 8, s, b, i + 12, a, i + 16, s + 4, c, i + 20)  # type: ignore[call-overload]
 
     # Used once more, so that Numba does not let go of them before the call.
     size[0] = 0
@@ -368,11 +370,25 @@ def backward(
 
 
 @compiled
-def adam(w, g, m, v, price, diagonal, neurons, target, decay1, decay2, eps, lr, correction):
+def adam(
+    w: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    price: NDArray[Any],
+    diagonal: NDArray[np.float64],
+    neurons: tuple[int, int],
+    target: float,
+    decay1: Any,
+    decay2: Any,
+    eps: Any,
+    lr: float,
+    correction: float,
+) -> None:
     """Move w, m and v `(K, n, n)` one step along g, and shrink w at its price.
 
     `price` is `(K, 1, 1)` or `(K, n, n)`; `diagonal` `(K,)` prices |w_ii - target| for the
-    `neurons` (first, end) on top. `eps` and `lr` are scaled as in `Metric.update`.
+    `neurons` (first, end) on top. `eps` and `lr` are scaled as in `urn.optimiser.fast.step`.
     """
     one1, one2 = np.float32(1 - decay1), np.float32(1 - decay2)
     decay1, decay2 = np.float32(decay1), np.float32(decay2)

@@ -58,8 +58,8 @@ class FiringUnroll(torch.autograd.Function):
         n = W.new_empty(K, L, S)
         y = W.new_empty(K, B, wiring.n_outputs)
         firing = []  # of every iteration and member
-        sources = x.unbind()
-        columns = W[..., :d_in].unbind()
+        sources = list(x.unbind())
+        columns = list(W[..., :d_in].unbind())
 
         for l, P in enumerate(N.unbind(1)):
             _products(b, sources, columns, P)

@@ -78,6 +78,9 @@ class URN(nn.Module):
         Naming the argument that cannot be.
     """
 
+    ids: Tensor
+    positions: Tensor | None
+
     def __init__(
         self,
         n_neurons: int,
@@ -263,8 +266,12 @@ def _a_generator_each(
     generator: torch.Generator | Sequence[torch.Generator] | None, population: int
 ) -> list[torch.Generator | None]:
     """A list of one generator a member; InputError where it cannot be."""
-    several = isinstance(generator, Sequence)
-    generators = list(generator) if several else [generator] * population
+    generators: list[torch.Generator | None] = [None] * population
+    if isinstance(generator, Sequence):
+        generators = list(generator)
+    elif generator is not None:
+        generators = [generator] * population
+
     if len(generators) != population:
         raise InputError(
             f"generator: {len(generators)} generators for a population of {population}"

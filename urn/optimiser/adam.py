@@ -180,7 +180,8 @@ class ProximalAdam(torch.optim.Optimizer):
     def metric(self, w: Tensor) -> Metric:
         """Adam's metric for a parameter at the step it is at."""
         group = next(group for group in self.param_groups if any(w is p for p in group["params"]))
-        return Metric(group["lr"], *group["betas"], group["eps"], self.state[w]["step"])
+        beta1, beta2 = group["betas"]
+        return Metric(group["lr"], beta1, beta2, group["eps"], self.state[w]["step"])
 
     def exchange(self, module: torch.nn.Module, name: str, value: Tensor, state: dict) -> None:
         """Put a tensor of another shape in the place of a module's parameter or buffer.
@@ -210,6 +211,7 @@ class ProximalAdam(torch.optim.Optimizer):
 
     def _update(self, w: Tensor, group: dict) -> None:
         """Take one step of w, at the prices that its group holds now."""
+        assert w.grad is not None
         state = self._counted(w)
         metric = self.metric(w)
         price = in_dtype(current(group["l1"]), w)

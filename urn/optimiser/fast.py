@@ -176,7 +176,7 @@ def _bounded(threshold: float | Tensor, w: Tensor) -> float | Tensor:
 
 def _blocks(whole: Block) -> Iterator[Block]:
     """Split a parameter into blocks of about CHUNK entries, along members and rows."""
-    tensors = (whole.w, whole.g, whole.m, whole.v)
+    tensors: tuple[Tensor, ...] = (whole.w, whole.g, whole.m, whole.v)
     price = whole.price
     if whole.w.is_cuda or whole.w.numel() <= CHUNK:
         yield whole
@@ -196,8 +196,8 @@ def _blocks(whole: Block) -> Iterator[Block]:
         diagonal = _of_members(whole.diagonal, members)
         for i in range(0, n_rows, rows_at_once):
             part = (members, slice(i, i + rows_at_once))
-            views = [T[part] for T in tensors]
-            yield Block(*views, _part(price, part), diagonal, first_row=i)
+            w, g, m, v = (T[part] for T in tensors)
+            yield Block(w, g, m, v, _part(price, part), diagonal, first_row=i)
 
 
 def _part(price: float | Tensor, part: tuple[slice, slice]) -> float | Tensor:
