@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,14 +15,20 @@ from urn.border import DONE, FAILED, INTERRUPTED, Interrupt
 from urn.data.tasks import TASKS
 from urn.errors import InputError, shown
 from urn.loss.penalties import TERMS
+from urn.memory import require_memory
 from urn.runs.folders import RunFolder
 from urn.runs.train import Run, load_run, resume, train
 from urn.settings.config import GrowthRule, TrainConfig, read_toml
 from urn.training.observers import TensorBoard
 from urn.training.progress import progress
 
-TABLES = ("strengths", "task_options", "growth")
-"""Fields of `TrainConfig` that are tables: each key has a flag too."""
+COPIES_TRAINING = 8
+"""Arrays as large as W that are held beside the snapshots: W, its gradient, two moments, the last
+good W and the result while training, and twice more the bytes of a file that is read back."""
+
+BYTES_TRAINING = 3 << 26
+"""What training takes beside arrays as large as W: libraries, compiled kernels, batches. Measured
+with 2,000 neurons on the shells: 100 to 150 MiB."""
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
@@ -115,7 +122,8 @@ def _begin(arguments: argparse.Namespace, flags: dict[str, str]) -> Run:
     name = arguments.data.stem if arguments.data else config.task
     out = arguments.out or Path("runs") / f"{name}-{config.seed}"
 
-    callbacks = _observers(arguments)
+    _check_memory(config)
+    callbacks = _observers(arguments.tensorboard)
     interrupted = Interrupt()
     with progress(str(out), arguments.quiet) as observer, interrupted:
         return train(
@@ -126,9 +134,12 @@ def _begin(arguments: argparse.Namespace, flags: dict[str, str]) -> Run:
 def _go_on(arguments: argparse.Namespace) -> Run:
     """Resume a run."""
     folder = arguments.resume
-    complete = RunFolder(folder).finished()
+    store = RunFolder(folder)
+    complete = store.finished()
 
-    callbacks = _observers(arguments)
+    if not complete:
+        _check_memory(store.config())
+    callbacks = _observers(arguments.tensorboard)
     interrupted = Interrupt()
     with progress(str(folder), arguments.quiet) as observer, interrupted:
         run = resume(folder, callbacks=callbacks, observer=observer, stop=interrupted)
@@ -138,8 +149,21 @@ def _go_on(arguments: argparse.Namespace) -> Run:
     return run
 
 
-def _observers(arguments: argparse.Namespace) -> list[TensorBoard]:
-    return [TensorBoard(arguments.tensorboard)] if arguments.tensorboard else []
+def _observers(folder: Path | None) -> list[TensorBoard]:
+    """What is told of the history; a folder that cannot be made is found out before any work."""
+    if folder is None:
+        return []
+    there = next((path for path in (folder, *folder.parents) if path.exists()), None)
+    if there is not None and not there.is_dir():
+        raise InputError(f"--tensorboard: {there} is not a folder")
+    return [TensorBoard(folder)]
+
+
+def _check_memory(config: TrainConfig) -> None:
+    """Raise InputError for a network that cannot be trained, saved and read back."""
+    n_bytes = getattr(torch, config.dtype).itemsize
+    n_numbers = (COPIES_TRAINING + config.snapshots) * config.n_neurons**2
+    require_memory("n_neurons and snapshots", n_numbers * n_bytes + BYTES_TRAINING)
 
 
 def _with_data(fields: dict[str, Any], data: Path | None, target: str | None) -> dict[str, Any]:
