@@ -23,7 +23,7 @@ def test_main_job_prints_both_tables_and_draws(tmp_path, capsys, monkeypatch):
 
 
 def test_shared_neurons_are_counted_as_defined():
-    """Input 0 feeds neuron 1, which feeds itself and the output: at I = 3 on a path at l = 1 and 2."""
+    """Input 0 feeds neuron 1, that itself and the output: at I = 3 on a path at l = 1 and l = 2."""
     W = np.zeros((3, 3))
     W[1, 0] = W[1, 1] = W[2, 1] = 1.0
     X = np.array([[1.0], [2.0]])
