@@ -1,1 +1,1 @@
-"""Tests; a package so that the benchmarks can use the planted networks as well."""
+"""Tests; a package so that they can share helpers."""

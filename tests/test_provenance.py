@@ -13,6 +13,7 @@ from urn import resume, train
 from urn.cli import main
 from urn.provenance import changes, checkout, differences, provenance, read_records
 
+# Every fact of a record.
 FACTS = {
     "urn",
     "python",
@@ -86,8 +87,8 @@ def test_differences_leave_out_the_moment_and_the_unknown():
     before = {"torch": "2.6", "time": "then", "command": "a", "gpu": None, "commit": "1", "old": 1}
     now = {"torch": "2.7", "time": "now", "command": "b", "gpu": "H100", "commit": "1", "new": 2}
     assert differences(before, now) == {"torch": ("2.6", "2.7")}
-    found = differences(before | {"dirty": False}, now | {"dirty": True, "torch": "2.6"})
-    assert found == {"commit": ("1", "1 with changes")}
+    changed = differences(before | {"dirty": False}, now | {"dirty": True, "torch": "2.6"})
+    assert changed == {"commit": ("1", "1 with changes")}
 
 
 def test_a_run_folder_holds_a_record_of_every_process(tmp_path):

@@ -25,20 +25,17 @@ from threadpoolctl import threadpool_info
 from urn.errors import InputError
 from urn.io import atomic_write, to_json
 
-PROVENANCE = "provenance.json"
-"""The file of a run folder."""
+PROVENANCE = "provenance.json"  # The file of a run folder.
 
+# Names under which this package may be installed: the later one is that of version 0.1.
 DISTRIBUTIONS = ("urn-networks", "urn")
-"""Names under which this package may be installed: the later one is that of version 0.1."""
 
+# Facts that are another each time, so that a difference says nothing.
 NEVER_THE_SAME = ("command", "time")
-"""Facts that are another each time, so that a difference says nothing."""
 
-GIT_SECONDS = 5.0
-"""How long git may take. By judgement: it answers in hundredths of a second."""
+GIT_SECONDS = 5.0  # How long git may take. By judgement: it answers in hundredths of a second.
 
-Provenance = dict[str, Any]
-"""A record: {fact: text, number, truth or None}, plain JSON types."""
+Provenance = dict[str, Any]  # A record: {fact: text, number, truth or None}, plain JSON types.
 
 
 def provenance() -> Provenance:

@@ -8,6 +8,7 @@ from experiments.claims import growth
 from urn import train_population
 from urn.data.tasks import task_options
 
+# The claims that train networks which grow.
 NAMES = ("growth", "growth_vs_fixed", "shrink", "grow_urn")
 
 
@@ -33,7 +34,8 @@ def test_floors_are_those_of_the_reference():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_claim_holds_together(name):
     module = claims.load(name)
-    runs, measured = {}, {}
+    runs = {}
+    measured = {}
     for arm, config in module.arms("quick").items():
         config = short(config)
         data = task_options(config.task, config.task_options).load()
@@ -55,7 +57,9 @@ def test_the_stream_that_switches_speaks_both_grammars_in_turn():
     assert len(text) == 2_000
 
     groups = [part[1:] for half in (text[:995], text[1005:]) for part in half.split(")")[1:-1]]
-    easy, hard = groups[: text[:995].count(")") - 1], groups[text[:995].count(")") - 1 :]
+    n_easy = text[:995].count(")") - 1
+    easy = groups[:n_easy]
+    hard = groups[n_easy:]
     assert all(set(zip(group[::2], group[1::2], strict=True)) == {("a", "b")} for group in easy)
     assert all(len(group) == 6 for group in hard)
 

@@ -38,6 +38,7 @@ def shared_rows(**changes):
     return {arm: [row] * 5 for arm, row in rows.items()}
 
 
+# (arm, change of its rows, part of the title of the check that must then fail)
 FAILURES = [
     (LARGE, {"convolutional": False}, "verdict"),
     (LARGE, {"shared": 0.99}, "at the end"),
@@ -103,7 +104,8 @@ def test_kernels_and_shares_are_read_off_a_matrix():
     config = convolutional.arms("quick")[STRONGEST].replace(steps=1, log_every=1)
     data = MNIST1D(ring=True).load()
     (run,) = train_population([config], data=data)
-    W, site = torch.zeros_like(run.weights), torch.arange(40)
+    W = torch.zeros_like(run.weights)
+    site = torch.arange(40)
     W[40 + site, (site + 2) % 40] = 1.0  # channel 1 looks two sites to the right
     W[-10:, 40:80] = 1.0
     run.weights.copy_(W)

@@ -97,6 +97,7 @@ def pruned(**changes) -> dict[str, list[dict]]:
     for name, value in changes.items():
         criterion, keep, state = name.split("_")
         row[f"{criterion} {keep}%, {state}"] = value
+
     curves = [
         {"criterion": c, "keep": k, "test, pruned": k, "test, retrained": 1.0}
         for c in CRITERIA

@@ -97,6 +97,7 @@ def test_what_goes_on_from_a_run_follows_it(toy, tmp_path):
     earlier, later = (load_run(tmp_path / "toy" / arm / "seed-100") for arm in ("plain", "priced"))
     alone = train(later.config, start=earlier)
     torch.testing.assert_close(later.weights, alone.weights, rtol=0, atol=0)
+
     toy.arms = lambda scale: {
         "plain": small(steps=40),
         "priced": small(strengths={"weight": 1e-3}),

@@ -35,6 +35,7 @@ def along_the_dial():
     return {f"{task}, {name}": residual_rows(s) for name, s in settings for task in residual.TASKS}
 
 
+# {case: (arm, change of its rows, parts of the titles of the checks that must then fail)}
 SPOILED = {
     "free end not residual": ("digits, change 1", {"residual": False}, ["carrying free: residual"]),
     "dear end residual": ("carry, carrying 1, depth 1e-1", {"residual": True}, ["carrying priced"]),
@@ -168,12 +169,14 @@ def test_each_lifetime_check_can_fail(a_life):
         measured = copy.deepcopy(a_life)
         for row in measured[arm][:3]:
             row |= change
+
         assert any(culprit in title for title in failed(lifetime, measured))
 
 
 def test_a_short_life_is_measured_and_drawn():
     """Every phase goes on from the one before, and curves join."""
-    runs, measured = {}, {}
+    runs = {}
+    measured = {}
     for arm, config in lifetime.arms("quick").items():
         start = {"start": runs[lifetime.AFTER[arm]]} if arm in lifetime.AFTER else {}
         data = task_options(config.task, config.task_options).load()
