@@ -5,6 +5,8 @@ import pytest
 from tests.fuzz.generators import GENERATORS, case_of
 from tests.fuzz.sandbox import Case, Sandbox, bad_line
 
+pytestmark = pytest.mark.fuzz  # `make fuzz`; not yet part of `make test`
+
 SEED = 18
 BATCHES = 30
 BATCH = 50
