@@ -1,5 +1,7 @@
-"""Pruning criteria against problems whose answer is known: quadratics, and small networks where
-every choice can be tried."""
+"""Pruning criteria against problems whose answer is known.
+
+Quadratics, and small networks where every choice can be tried.
+"""
 
 import itertools
 
@@ -11,8 +13,7 @@ from urn.pruning import CRITERIA, Network, curvature, inverse, pruned, saliency,
 
 
 def linear(generator, n=6, correlated=True):
-    """One linear neuron as a URN with I = 1 whose squared loss is exactly quadratic: (net, X, y,
-    loss(w))."""
+    """One linear neuron, a URN with I = 1 and a quadratic loss: (net, X, y, loss(w))."""
     X = torch.randn(400, n, generator=generator, dtype=torch.float64)
     if correlated:
         X = X @ torch.randn(n, n, generator=generator, dtype=torch.float64)
@@ -77,8 +78,7 @@ def test_obd_is_exact_where_the_hessian_is_diagonal(generator):
 
 
 def test_obs_is_exact_on_any_quadratic(generator):
-    """Saliency = increase of the loss after the others are refitted by least squares; and it is OBD
-    that errs there."""
+    """Saliency = increase of the loss after the others are refitted; OBD errs there."""
     net, X, y, loss = linear(generator)
     H = curvature(net, X, "regression")
     judged = saliency(net, "obs", H, damping=1e-12)
@@ -108,8 +108,7 @@ def test_several_deletions_equal_the_fit_of_what_is_left(generator):
 
 
 def test_obs_finds_the_best_weight_to_delete_in_a_small_network(generator):
-    """Brute force: delete each weight of a trained network, refit the others, and see which costs
-    least."""
+    """Brute force: delete each weight, refit the others, and see which costs least."""
     X = torch.rand(200, 3, generator=generator, dtype=torch.float64)
     y = torch.relu(X @ torch.tensor([1.0, -1.0, 0.5]).double())[:, None] + 0.5 * X[:, 2:]
     S, I = 7, 2

@@ -1,5 +1,7 @@
-"""What each task holds, against facts from outside: geometry, published data, grammars, entropies,
-planted features."""
+"""What each task holds, against facts from outside.
+
+Geometry, published data, grammars, entropies, planted features.
+"""
 
 import gzip
 import itertools
@@ -100,8 +102,7 @@ def test_shells_parity_is_the_parity_of_the_shell():
 
 
 def test_shells_have_no_direction():
-    """Uniform on the sphere: mean 0 and covariance 1/d, so that no linear map tells the shells
-    apart."""
+    """Uniform on the sphere: mean 0 and covariance 1/d, which no linear map tells apart."""
     X = torch.nn.functional.normalize(load("shells").train[0].double())
     assert X.mean(0).abs().max() < 4 * (1 / 10 / len(X)) ** 0.5
     torch.testing.assert_close(X.T @ X / len(X), torch.eye(10).double() / 10, atol=2e-3, rtol=0)
@@ -232,14 +233,13 @@ def test_easy_groups_have_geometric_length(p):
             repeats.append(len(group) // 2)
     observed = np.bincount(np.minimum(repeats, 10), minlength=11)[1:]
     expected = len(repeats) * np.array([p ** (n - 1) * (1 - p) for n in range(1, 10)] + [p**9])
-    # groups cut off by the end of a stream are longer ones: one in a thousand, below what the test
-    # can see
+    # The end of a stream cuts off one group in a thousand: below what the test can see.
     assert stats.chisquare(observed, expected).pvalue > 1e-3
 
 
 @pytest.mark.parametrize(("p", "floor"), [(0.6, 9.6145), (0.75, 8.9974)])
 def test_easy_floor(p, floor):
-    """The planted model reaches the entropy floor of docs/experiments.md: nats over 40 symbols."""
+    """The planted model reaches the published entropy floor: nats over 40 symbols."""
     follows = {"(": {"a": 1.0}, "a": {"b": 1.0}, "b": {"a": p, ")": 1 - p}, ")": {"(": 1.0}}
     losses = []
     for text in texts(load("miconi_easy", p=p)):
@@ -248,8 +248,8 @@ def test_easy_floor(p, floor):
         )
     error = np.std(losses) / len(losses) ** 0.5
     print(
-        f"easy, p = {p}: {40 * np.mean(losses):.4f} +- {40 * error:.4f} nats over 40 symbols, "
-        f"floor {floor}"
+        f"easy, p = {p}: {40 * np.mean(losses):.4f} +- {40 * error:.4f} nats"
+        f" over 40 symbols, floor {floor}"
     )
     assert abs(np.mean(losses) - floor / 40) < 4 * error
     assert 40 * error < 0.1
@@ -349,8 +349,7 @@ def test_standardised_on_the_training_part_alone(tmp_path):
 
 
 def test_inputs_far_from_zero_keep_their_differences(tmp_path):
-    """Timestamps, say: equal as float32, told apart once standardised; a constant column stays
-    finite."""
+    """Timestamps, say: equal as float32, apart once standardised; a constant stays finite."""
     y = np.arange(60) % 2
     np.savez(tmp_path / "a.npz", X=np.c_[1.7e9 + y, np.full(60, 0.1), X], y=y)
     data = load("file", path=tmp_path / "a.npz")
