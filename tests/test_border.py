@@ -152,7 +152,7 @@ FLAGS = {
     "folder_of_odd_bytes": (["--out", "\udcff"], "must be UTF-8"),
     "data_of_odd_bytes": (["--data", "\udcff.csv", "--out", "run"], "path: must be UTF-8"),
     "target_of_odd_bytes": (["--data", "a.csv", "--target", "\udcff"], "target: must be UTF-8"),
-    "folder_with_a_null_byte": (["--out", "a\0b"], "null byte"),
+    "folder_with_a_null_byte": (["--out", "a\0b"], "null character"),
     "tensorboard_below_a_file": (["--tensorboard", "/dev/null/x"], "/dev/null is not a folder"),
 }
 

@@ -150,13 +150,8 @@ def _go_on(arguments: argparse.Namespace) -> Run:
 
 
 def _observers(folder: Path | None) -> list[TensorBoard]:
-    """What is told of the history; a folder that cannot be made is found out before any work."""
-    if folder is None:
-        return []
-    there = next((path for path in (folder, *folder.parents) if path.exists()), None)
-    if there is not None and not there.is_dir():
-        raise InputError(f"--tensorboard: {there} is not a folder")
-    return [TensorBoard(folder)]
+    """TensorBoard's, where a folder for it was given; refused there where it cannot be written."""
+    return [TensorBoard(folder)] if folder else []
 
 
 def _check_memory(config: TrainConfig) -> None:

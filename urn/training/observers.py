@@ -125,6 +125,11 @@ def _check_writable(folder: Path) -> None:
 
     except UnicodeEncodeError:
         raise InputError(f"tensorboard: {str(folder)!a} must be UTF-8") from None
+    except (FileExistsError, NotADirectoryError):
+        above = [path for path in (folder, *folder.parents) if path.is_file() or path.exists()]
+        raise InputError(
+            f"tensorboard: {above[0]} is not a folder; {folder} cannot be written"
+        ) from None
     except (OSError, ValueError) as error:  # ValueError: a null character
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"tensorboard: {folder} cannot be written ({reason})") from None
