@@ -45,7 +45,7 @@ def train_masked(run: Run, data: Dataset, seed: int = 0) -> tuple[torch.Tensor, 
         torch.randn(mask.shape, generator=torch.Generator().manual_seed(seed)) * (2 / fan_in) ** 0.5
     )
     trainer.net.weight.data[0] = (drawn * mask).to(trainer.net.weight)
-    trainer.optimiser.param_groups[0]["l1"] = (~mask).to(trainer.net.weight)[None] * PROHIBITIVE
+    trainer.optimiser.param_groups[0]["price"] = (~mask).to(trainer.net.weight)[None] * PROHIBITIVE
     trainer.run()
     weights = trainer.net.weight.detach()[0].cpu()
 

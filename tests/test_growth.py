@@ -143,7 +143,7 @@ def test_an_elman_network_equals_its_formula_and_its_gradients(generator):
 def test_clipped_rmsprop_step_by_hand():
     w = torch.nn.Parameter(torch.tensor([1.0, 0.5, -0.5, 0.001]))
     optimiser = ClippedRMSProp(
-        [{"params": [w], "l1": 1e-2}], lr=0.1, decay=0.9, eps=1e-2, clip=0.05
+        [{"params": [w], "price": 1e-2}], lr=0.1, decay=0.9, eps=1e-2, clip=0.05
     )
     w.grad = torch.tensor([1.0, 0.1, -0.1, 0.0])
     optimiser.step()
@@ -212,7 +212,7 @@ def test_a_newborn_leaves_the_function_unchanged_up_to_its_threshold_weight(conf
     assert change > 0 or norm == 0
     # As loud as asked: the outgoing norm of a newborn is newborn_norm thresholds.
     newborn = population.born.gather(1, net.ids) == trainer.step
-    loud = growth.outgoing_norms(net, net.weight.data, growth.alive(population))[newborn]
+    loud = growth.outgoing_norms(net, net.weight.data, growth.inhabited(population))[newborn]
     torch.testing.assert_close(loud, torch.full_like(loud, norm * rule.threshold))
 
 
@@ -240,7 +240,7 @@ def test_births_and_deaths_keep_every_survivor_and_its_optimiser_state(config):
 
 def test_empty_slots_stay_empty(config):
     trainer = trained(config, 60)
-    free = ~growth.alive(trainer.population)
+    free = ~growth.inhabited(trainer.population)
     free[:, : trainer.net.n_inputs] = free[:, trainer.net.outputs] = False
     assert free.any()
     for k in range(3):
@@ -303,7 +303,7 @@ def test_newborns_hear_what_the_last_dead_heard():
     rule = {**LIVELY, "inherit": True, "newborn_scale": 0.0}
     trainer = trained(symbols(growth=rule), 30)
     net, population = trainer.net, trainer.population
-    alive = growth.alive(population)
+    alive = growth.inhabited(population)
     dead = alive & (torch.cumsum(alive, 1) == 1)
     heard = [net.weight.data[k][dead[k]][0, : net.n_inputs].clone() for k in range(3)]
     growth.bury(population, dead)

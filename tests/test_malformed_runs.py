@@ -636,7 +636,7 @@ def test_a_price_of_the_users_own_of_another_shape():
     )
     try:
         with pytest.raises(InputError, match=r"strengths.mine: .*price"):
-            Penalties({"mine": 1.0}).l1("weight", NET)
+            Penalties({"mine": 1.0}).price("weight", NET)
     finally:
         TERMS.pop("mine")
 

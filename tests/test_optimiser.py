@@ -32,7 +32,7 @@ def test_reaches_the_optimum_of_lasso(c, generator):
     X, y = regression(generator)
     linear = torch.nn.Linear(12, 1, bias=False, dtype=torch.float64)
     steps = 6000
-    steepest = ProximalAdam([{"params": [linear.weight], "l1": c}], lr=1e-2)
+    steepest = ProximalAdam([{"params": [linear.weight], "price": c}], lr=1e-2)
     for step in range(steps):
         steepest.param_groups[0]["lr"] = 3e-2 * 10 ** (-3 * step / steps)
         steepest.zero_grad()
@@ -128,7 +128,7 @@ def test_members_and_matrices_of_prices(generator):
             dtype=torch.float64,
         )
         if isinstance(price, torch.Tensor) and price.dim() == 3:
-            steepest = ProximalAdam([{"params": [net.weight], "l1": price}], lr=1e-2)
+            steepest = ProximalAdam([{"params": [net.weight], "price": price}], lr=1e-2)
             net.weight.grad = gradient.clone()
             steepest.step()
         else:
@@ -155,7 +155,7 @@ def test_the_compiled_step_is_the_same(price, w0, generator):
     for dtype in (torch.float32, torch.float64):
         W = torch.nn.Parameter(start[0].to(dtype))
         assert can_be_compiled(W) == (dtype == torch.float32)
-        group = {"params": [W], "l1": price}
+        group = {"params": [W], "price": price}
         if w0 is not None:
             group["diagonal"] = DiagonalPrice(torch.tensor([0.0, 0.3, 2.0]), w0, slice(2, 7))
         steepest = ProximalAdam([group], lr=0.1)
@@ -204,7 +204,7 @@ def start_and_gradients(generator):
 def test_fast_forms_take_the_plain_step(form, price, diagonal, shared, generator, monkeypatch):
     """The plain formula in 64 bits, against each fast form of it: values, moments, exact zeros."""
     start, gradients = start_and_gradients(generator)
-    group = {"l1": PRICES[price], "diagonal": DIAGONALS[diagonal]}
+    group = {"price": PRICES[price], "diagonal": DIAGONALS[diagonal]}
     if shared:
         group["deviation"] = SharedPrice(0.2, translations((6,), 6, 1, 1))
     plain = steps(start, gradients, group, plain=True)
@@ -228,7 +228,7 @@ def test_fast_forms_take_the_plain_step(form, price, diagonal, shared, generator
 @pytest.mark.parametrize("shared", [False, True])
 def test_blocks_change_no_bit(shared, price, diagonal, generator, monkeypatch):
     start, gradients = start_and_gradients(generator)
-    group = {"l1": PRICES[price], "diagonal": DIAGONALS[diagonal]}
+    group = {"price": PRICES[price], "diagonal": DIAGONALS[diagonal]}
     if shared:
         group["deviation"] = SharedPrice(0.2, translations((6,), 6, 1, 1))
     whole = steps(start, gradients, group)

@@ -51,7 +51,7 @@ def test_schedules_are_followed(generator):
     prices = []
     for step in (0, 5, 50):
         penalties.set_step(step)
-        prices.append(group["l1"]())
+        prices.append(group["price"]())
     assert prices[0] < prices[1] < prices[2] == 1.0
 
 

@@ -243,7 +243,7 @@ def test_strengths_follow_their_schedules_and_members_have_their_own():
     two = Penalties({"weight": [Schedule(value=1.0), schedule]}, n_steps=100)
     two.set_step(0)
     net = URN(6, 2, 1, 3, population=2)
-    assert two.l1("weight", net).flatten().tolist() == [1.0, 0.5]
+    assert two.price("weight", net).flatten().tolist() == [1.0, 0.5]
 
 
 def test_a_user_adds_a_term_without_touching_the_core(generator):
@@ -288,7 +288,7 @@ def test_cost_is_the_old_name_of_price(generator):
     try:
         with pytest.warns(DeprecationWarning, match="price"):
             register("double_bias", shrinks="bias", cost=double)(value)
-        assert (Penalties({"double_bias": 0.5}).l1("bias", network(generator)) == 1).all()
+        assert (Penalties({"double_bias": 0.5}).price("bias", network(generator)) == 1).all()
     finally:
         TERMS.pop("double_bias", None)
 
@@ -325,7 +325,7 @@ def test_the_optimiser_is_given_prices_by_name():
         {"self": 0.25, "symmetry": 0.5, "bias": 0.125}, settings=settings
     ).parameter_groups(net)
 
-    assert weights["l1"]() == 0
+    assert weights["price"]() == 0
     assert weights["diagonal"]() == DiagonalPrice(0.25, 1.0, net.acting)
     assert weights["deviation"]() == SharedPrice(0.5, group)
-    assert biases["l1"]() == 0.125
+    assert biases["price"]() == 0.125

@@ -250,7 +250,7 @@ def test_a_population_shrinks_to_its_largest_member() -> None:
 
 def test_a_newborn_comes_into_its_slot_and_nothing_else_changes() -> None:
     population = population_of(*KINDS["grown"])
-    free = ~growth.alive(population)
+    free = ~growth.inhabited(population)
     free[:, : population.net.n_inputs] = False
     free[:, population.net.outputs] = False
     newborn = free & (free.cumsum(1) == 1)

@@ -79,7 +79,7 @@ def parameter_groups(
     """
     check(module, strengths())
     return [
-        {"params": parameters, "l1": lambda name=name: strengths().get(name, 0.0)}
+        {"params": parameters, "price": lambda name=name: strengths().get(name, 0.0)}
         for name, parameters in parameters_by_term(module).items()
         if parameters
     ]

@@ -25,7 +25,7 @@ from urn.errors import InputError
 from urn.loss import modules
 from urn.loss.terms import NO_LATTICE, Settings, Strength, Term
 from urn.network.module import URN, Activity
-from urn.optimiser.prices import DiagonalPrice, SharedPrice
+from urn.optimiser.prices import DiagonalPrice, Price, SharedPrice
 from urn.settings.registry import TERMS, check_names, register
 from urn.settings.schedules import Schedule
 
@@ -158,8 +158,8 @@ class Penalties:
 
     # ---- prices for the optimiser
 
-    def l1(self, kind: str, net: URN) -> Strength:
-        """The price of the parameters of a kind, summed over the terms that shrink it.
+    def price(self, kind: str, net: URN) -> Price:
+        """The price c of the parameters of a kind: strength times price, summed over its terms.
 
         An entry that is zero stays so while its mean gradient is below its price.
 
@@ -177,7 +177,7 @@ class Penalties:
             `(K, 1)` and `(K, n)`.
         """
         dim = _priced(net, kind).dim()
-        total: Strength = 0.0
+        total: Price = 0.0
 
         for name, strength in self.current.items():
             term = TERMS[name]
@@ -185,12 +185,13 @@ class Penalties:
                 continue
 
             # A strength for each member gets axes of length 1 for the entries.
-            price = strength
+            addend: Price = strength
             if isinstance(strength, Tensor):
-                price = strength.view(-1, *[1] * (dim - 1))
+                addend = strength.view(-1, *[1] * (dim - 1))
+            # A term without prices of its own prices all entries alike, at its strength.
             if term.price is not None:
-                price = price * self._prices(name, net).detach()
-            total = total + price
+                addend = addend * self._prices(name, net).detach()
+            total = total + addend
         return total
 
     def _prices(self, name: str, net: URN, anew: bool = False) -> Tensor:
@@ -236,27 +237,30 @@ class Penalties:
         shrunk = {TERMS[name].shrinks for name in self.current}
 
         # The optimiser calls these at every step: strengths and the network's size may change.
-        weights: dict[str, Any] = {"params": [net.weight], "l1": lambda: self.l1("weight", net)}
+        weights: dict[str, Any] = {
+            "params": [net.weight],
+            "price": lambda: self.price("weight", net),
+        }
         if "diagonal" in shrunk:
             weights["diagonal"] = lambda: self._diagonal_price(net)
         if "deviation" in shrunk:
             weights["deviation"] = lambda: self._shared_price(net)
 
-        groups = [weights, {"params": [net.bias], "l1": lambda: self.l1("bias", net)}]
+        groups = [weights, {"params": [net.bias], "price": lambda: self.price("bias", net)}]
         if isinstance(net.positions, nn.Parameter):
             groups.append({"params": [net.positions]})
         return groups
 
     def _diagonal_price(self, net: URN) -> DiagonalPrice:
         """The price of what neurons carry: |W_ii - w0| of the acting ones."""
-        return DiagonalPrice(self.l1("diagonal", net), self.settings.self_target, net.acting)
+        return DiagonalPrice(self.price("diagonal", net), self.settings.self_target, net.acting)
 
     def _shared_price(self, net: URN) -> SharedPrice:
         """The price of what weights differ by from their mean over an orbit: |W - P_G W|."""
         group = self.settings.group
         if group is None:
             raise InputError(NO_LATTICE)
-        return SharedPrice(self.l1("deviation", net), group)
+        return SharedPrice(self.price("deviation", net), group)
 
     def _check_population(self, net: URN) -> None:
         """Raise InputError for strengths of another number of members than the network has."""

@@ -370,6 +370,15 @@ def backward(
 
 
 @compiled
+def two_kinks(z: float, at_zero: float, at_target: float, target: float) -> float:
+    """`urn.optimiser.proximal.prox_two_kinks` of one entry, in 64 bits."""
+    between = min(max(z - at_zero + at_target, 0), target)
+    above = max(z - at_zero - at_target - target, 0)
+    below = min(z + at_zero + at_target, 0)
+    return between + above + below
+
+
+@compiled
 def adam(
     w: Array,
     g: Array,
@@ -390,26 +399,37 @@ def adam(
     `price` is `(K, 1, 1)` or `(K, n, n)`; `diagonal` `(K,)` prices |w_ii - target| for the
     `neurons` (first, end) on top. `eps` and `lr` are scaled as in `urn.optimiser.fast.step`.
     """
-    one1, one2 = np.float32(1 - decay1), np.float32(1 - decay2)
-    decay1, decay2 = np.float32(decay1), np.float32(decay2)
-    eps, step, one_price = np.float32(eps), np.float32(lr / correction), price.shape[2] == 1
+    # All of one entry is computed in 32 bits, like the tensors; 1 - b1 and 1 - b2 are rounded last.
+    weight1 = np.float32(1 - decay1)
+    weight2 = np.float32(1 - decay2)
+    decay1 = np.float32(decay1)
+    decay2 = np.float32(decay2)
+    eps = np.float32(eps)
+    step = np.float32(lr / correction)
+    is_price_shared = price.shape[2] == 1
+
     for k in range(len(w)):
-        t = np.float32(price[k, 0, 0] * lr)
+        threshold = np.float32(price[k, 0, 0] * lr)  # of z = w d: lr c
         for i in range(w.shape[1]):
-            ws, gs, ms, vs = w[k, i], g[k, i], m[k, i], v[k, i]
-            kept = ws[i] if neurons[0] <= i < neurons[1] else np.float32(0)
+            ws = w[k, i]
+            gs = g[k, i]
+            ms = m[k, i]
+            vs = v[k, i]
+            has_diagonal = neurons[0] <= i < neurons[1]
+            before = ws[i] if has_diagonal else np.float32(0)
+
             for j in range(len(ws)):
-                ms[j] = ms[j] * decay1 + gs[j] * one1
-                vs[j] = vs[j] * decay2 + gs[j] * gs[j] * one2
+                ms[j] = ms[j] * decay1 + gs[j] * weight1
+                vs[j] = vs[j] * decay2 + gs[j] * gs[j] * weight2
                 d = np.sqrt(vs[j]) + eps
                 z = ws[j] * d - step * ms[j]
-                if not one_price:
-                    t = np.float32(price[k, i, j] * lr)
-                ws[j] = (z - min(max(z, -t), t)) / d
-            if neurons[0] <= i < neurons[1]:
+                if not is_price_shared:
+                    threshold = np.float32(price[k, i, j] * lr)
+                ws[j] = (z - min(max(z, -threshold), threshold)) / d
+
+            # The row has shrunk w_ii as if zero were its only kink: start again from before.
+            if has_diagonal:
                 d = np.sqrt(vs[i]) + eps
-                at_zero = np.float64(t if one_price else price[k, i, i] * lr)
-                z, w0, at_target = np.float64(kept * d - step * ms[i]), target * d, diagonal[k] * lr
-                between = min(max(z - at_zero + at_target, 0), w0)  # prox_two_kinks
-                z = between + max(z - at_zero - at_target - w0, 0) + min(z + at_zero + at_target, 0)
-                ws[i] = z / d
+                at_zero = np.float64(threshold if is_price_shared else price[k, i, i] * lr)
+                moved = np.float64(before * d - step * ms[i])
+                ws[i] = two_kinks(moved, at_zero, diagonal[k] * lr, target * d) / d

@@ -2,7 +2,15 @@
 
     N(0) = [x ; 0],    N(l+1) = phi(N(l) W^T + b),    y = the last d_out entries of N(I-1) W^T + b
 
-Plain torch, differentiated by autograd. Nothing computes with it but tests.
+This is a pulse: x stands in the input neurons at l = 0 only. The other input modes:
+
+    clamped   the input neurons of every N(l) are x
+    stream    those of N(l) are the symbol x(l), and every iteration is read out
+    elman     h(t) = phi(W_hx x(t) + W_hh h(t-1) + b_h),   y(t) = W_oh h(t) + b_o
+
+Plain torch, differentiated by autograd. Only the tests run this; training uses equal, faster forms,
+picked in `urn.network.choose`. These return `(N, n, y)`, n being the batch mean of |N|; here it is
+`(y, N)`.
 """
 
 import torch
@@ -39,21 +47,24 @@ def unroll(
 
     phi = {"relu": torch.relu, "tanh": torch.tanh}[wiring.activation]
     N = W.new_zeros(*x.shape[:1], x.shape[-2], W.shape[-1]) if state is None else state
-    activity, read = [], []
+    states = []  # N(0), ..., N(I-1)
+    read = []  # what stands at the outputs after each application of W
 
     for l in range(wiring.n_iterations):
+        # A pulse writes the input once; the other modes write over what W has put there.
         if l == 0 or wiring.input_mode != "pulse":
-            symbol = x[:, l] if wiring.input_mode == "stream" else x
-            N = torch.cat([symbol, N[..., wiring.n_inputs :]], -1)
-        activity.append(N)
+            written = x[:, l] if wiring.input_mode == "stream" else x
+            N = torch.cat([written, N[..., wiring.n_inputs :]], -1)
+        states.append(N)
 
         P = N @ W.mT + b[:, None]
         read.append(P[..., -wiring.n_outputs :])
         N = phi(P)
 
+    # N(0) is the input. A stream has N(I) in addition: the state that the next call goes on from.
     if wiring.input_mode == "stream":
-        return torch.stack(read, 1), torch.stack([*activity[1:], N], 1)
-    return read[-1], torch.stack(activity, 1)[:, 1:]
+        return torch.stack(read, 1), torch.stack([*states[1:], N], 1)
+    return read[-1], torch.stack(states, 1)[:, 1:]
 
 
 def elman(
@@ -64,12 +75,13 @@ def elman(
     d_in, d_out = wiring.n_inputs, wiring.n_outputs
     hidden = slice(d_in, W.shape[-1] - d_out)
     h = torch.zeros_like(b[:, None, hidden]) if state is None else state[..., hidden]
-    activity, read = [], []
+    states = []
+    read = []
 
     for symbol in x.unbind(1):
-        heard = symbol @ W[:, hidden, :d_in].mT + h @ W[:, hidden, hidden].mT
-        h = phi(heard + b[:, None, hidden])
+        P = symbol @ W[:, hidden, :d_in].mT + h @ W[:, hidden, hidden].mT
+        h = phi(P + b[:, None, hidden])
         read.append(h @ W[:, -d_out:, hidden].mT + b[:, None, -d_out:])
-        activity.append(torch.nn.functional.pad(h, (d_in, d_out)))
+        states.append(torch.nn.functional.pad(h, (d_in, d_out)))  # inputs and outputs are zero
 
-    return torch.stack(read, 1), torch.stack(activity, 1)
+    return torch.stack(read, 1), torch.stack(states, 1)

@@ -6,7 +6,8 @@
 
 An entry therefore reaches zero, exactly, when its mean gradient stays below its price c, however
 small that gradient is. docs/theory.md, section 2. This module knows parameters and prices, not
-networks: it works on an ordinary `nn.Linear` as well.
+networks: it works on an ordinary `nn.Linear` as well. Where prices come from: in this repository
+`urn.loss.penalties.Penalties.parameter_groups` makes them from the strengths of a configuration.
 
 `plain_step` is the formula. Trainings take it in the fast forms of `urn.optimiser.fast`.
 """
@@ -21,7 +22,7 @@ from torch import Tensor
 from urn.optimiser import fast
 from urn.optimiser.fast import in_dtype
 from urn.optimiser.metric import Metric
-from urn.optimiser.prices import DiagonalPrice, SharedPrice
+from urn.optimiser.prices import DiagonalPrice, Price, SharedPrice
 from urn.optimiser.proximal import shrink
 
 
@@ -31,7 +32,7 @@ def plain_step(
     m: Tensor,
     v: Tensor,
     metric: Metric,
-    price: float | Tensor = 0.0,
+    price: Price = 0.0,
     diagonal: DiagonalPrice | None = None,
 ) -> None:
     """Move w, m and v (in place) one step along g, and shrink w at its prices.
@@ -47,8 +48,11 @@ def plain_step(
     diagonal
         A price on the diagonal of w, which is then `(K, n, n)`.
     """
+    # The two moments are running means of g and of its square.
     m.copy_(metric.beta1 * m + (1 - metric.beta1) * g)
     v.copy_(metric.beta2 * v + (1 - metric.beta2) * g**2)
+
+    # z is where Adam alone would go. One unit of price is worth lr / d there.
     d = metric.of(v)
     z = w - metric.lr * (m / metric.correction1) / d
     w.copy_(shrink(z, metric.lr / d, price, diagonal))
@@ -59,7 +63,7 @@ def plain_shared_step(
     state: dict,
     metric: Metric,
     shared: SharedPrice,
-    price: float | Tensor = 0.0,
+    price: Price = 0.0,
     diagonal: DiagonalPrice | None = None,
 ) -> None:
     """Move W = P_G W + deviation (in place), each part by an Adam step of its own.
@@ -80,11 +84,12 @@ def plain_shared_step(
     """
     assert W.grad is not None
     group = shared.group
-    common = group.mean(W)
+    common = group.mean(W)  # (K, n_orbits), as its gradient and its moments
     common_gradient = group.mean(W.grad)
     deviation = W - group.spread(common)
     gradient = W.grad - group.spread(common_gradient)
 
+    # Each part is normalised by moments of its own; the shared one has no price here.
     plain_step(deviation, gradient, state["exp_avg"], state["exp_avg_sq"], metric, shared.price)
     plain_step(common, common_gradient, state["shared_avg"], state["shared_avg_sq"], metric)
 
@@ -103,16 +108,16 @@ class ProximalAdam(torch.optim.Optimizer):
         prices, each as a value or as a function without arguments that returns it and is called
         at every step:
 
-        - `l1`: the price of an entry's absolute value, a number or a tensor that broadcasts to the
-          parameter;
+        - `price`: c of an entry's absolute value, a number or a tensor that broadcasts to the
+          parameter (`l1`, its name in version 0.1, is read in this one);
         - `diagonal`: a `DiagonalPrice`, of parameters `(K, n, n)`;
         - `deviation`: a `SharedPrice`, of parameters `(K, n, n)`.
     lr
         Learning rate.
     betas, eps
         As in Adam.
-    l1
-        The price of the groups that name none.
+    price
+        That of the groups that name none.
     plain
         Whether to take `plain_step` instead of its fast forms: slower, and equal up to rounding.
 
@@ -134,7 +139,7 @@ class ProximalAdam(torch.optim.Optimizer):
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
-        l1: float | Tensor | Callable = 0.0,
+        price: Price | Callable[[], Price] = 0.0,
         *,
         plain: bool = False,
     ):
@@ -145,13 +150,22 @@ class ProximalAdam(torch.optim.Optimizer):
         if not eps > 0:
             raise ValueError(f"eps: must be greater than 0, not {eps}")
 
-        prices = {"l1": l1, "diagonal": None, "deviation": None}
+        prices = {"price": price, "diagonal": None, "deviation": None}
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, **prices})
         self.plain = plain
 
     # As they are below the decorator, which imports torch's compiler at the first call: a second.
-    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    _add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
     zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group of parameters, with its prices as the class says."""
+        self._add_param_group(_with_new_names(param_group))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over a state that was saved, of version 0.1 as well."""
+        super().__setstate__(state)
+        self.param_groups = [_with_new_names(group) for group in self.param_groups]
 
     @torch.no_grad()
     def step(self, closure: Callable | None = None) -> Any:
@@ -214,7 +228,7 @@ class ProximalAdam(torch.optim.Optimizer):
         assert w.grad is not None
         state = self._counted(w)
         metric = self.metric(w)
-        price = in_dtype(current(group["l1"]), w)
+        price = in_dtype(current(group["price"]), w)
         diagonal = current(group["diagonal"])
         shared = current(group["deviation"])
 
@@ -238,6 +252,13 @@ class ProximalAdam(torch.optim.Optimizer):
             state.update(step=0, exp_avg=torch.zeros_like(w), exp_avg_sq=torch.zeros_like(w))
         state["step"] += 1
         return state
+
+
+def _with_new_names(group: dict[str, Any]) -> dict[str, Any]:
+    """A group whose price was called `l1`, with its new name; others as they are."""
+    if "l1" in group:
+        group["price"] = group.pop("l1")
+    return group
 
 
 def current(value: Any) -> Any:

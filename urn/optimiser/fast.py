@@ -23,7 +23,7 @@ from torch import Tensor
 from urn.network import compiled as kernels
 from urn.network.choose import can_be_compiled
 from urn.optimiser.metric import Metric
-from urn.optimiser.prices import DiagonalPrice, SharedPrice
+from urn.optimiser.prices import DiagonalPrice, Price, SharedPrice
 from urn.optimiser.proximal import by_member, prox_two_kinks, soft, soft_
 
 CHUNK = 1 << 18
@@ -51,7 +51,7 @@ class Block:
     g: Tensor
     m: Tensor
     v: Tensor
-    price: float | Tensor
+    price: Price
     diagonal: DiagonalPrice | None = None
     first_row: int = 0
 
@@ -69,7 +69,7 @@ def step(
     m: Tensor,
     v: Tensor,
     metric: Metric,
-    price: float | Tensor = 0.0,
+    price: Price = 0.0,
     diagonal: DiagonalPrice | None = None,
 ) -> None:
     """Move w, m and v (in place) as `urn.optimiser.adam.plain_step` does."""
@@ -87,7 +87,7 @@ def shared_step(
     state: dict,
     metric: Metric,
     shared: SharedPrice,
-    price: float | Tensor = 0.0,
+    price: Price = 0.0,
     diagonal: DiagonalPrice | None = None,
 ) -> None:
     """Move W and `state` (in place) as `urn.optimiser.adam.plain_shared_step` does."""
@@ -118,7 +118,7 @@ def shared_step(
     torch.div(_shrink(z, d, metric.lr, whole), d, out=W)
 
 
-def in_dtype(price: float | Tensor, W: Tensor) -> float | Tensor:
+def in_dtype(price: Price, W: Tensor) -> Price:
     """A price with the dtype and the device of W."""
     return price.to(W) if isinstance(price, Tensor) else price
 
@@ -149,22 +149,23 @@ def _scaled(block: Block, metric: Metric) -> None:
 def _shrink(z: Tensor, d: Tensor, lr: float, block: Block) -> Tensor:
     """Shrink z = w d in place, at the prices of the block, and return it."""
     diagonal = block.diagonal
-    at_zero = _bounded(block.price * lr, z)
+    threshold = _bounded(block.price * lr, z)  # of z = w d: lr c, for every entry
     if diagonal is None:
-        return soft_(z, at_zero)
+        return soft_(z, threshold)
 
     # `soft_` overwrites z, but the diagonal is shrunk from where it was: keep a copy of it.
     moved = block.on_diagonal(z).clone()
-    soft_(z, at_zero)
+    soft_(z, threshold)
 
-    if isinstance(at_zero, Tensor):
-        at_zero = block.on_diagonal(at_zero.expand_as(z))
+    at_zero_on_diagonal = threshold
+    if isinstance(threshold, Tensor):
+        at_zero_on_diagonal = block.on_diagonal(threshold.expand_as(z))
     at_target = by_member(diagonal.price, z) * lr
     if diagonal.target == 0:  # There is one kink: the prices add up.
-        kinked = soft(moved, _bounded(at_zero + at_target, z))
+        kinked = soft(moved, _bounded(at_zero_on_diagonal + at_target, z))
     else:
         target = diagonal.target * block.on_diagonal(d)
-        kinked = prox_two_kinks(moved, at_zero, at_target, target)
+        kinked = prox_two_kinks(moved, at_zero_on_diagonal, at_target, target)
     block.on_diagonal(z).copy_(kinked)
     return z
 
@@ -200,7 +201,7 @@ def _blocks(whole: Block) -> Iterator[Block]:
             yield Block(w, g, m, v, _part(price, part), diagonal, first_row=i)
 
 
-def _part(price: float | Tensor, part: tuple[slice, slice]) -> float | Tensor:
+def _part(price: Price, part: tuple[slice, slice]) -> Price:
     """The same part (members, rows) of a price that broadcasts to (K, rows, columns)."""
     if not isinstance(price, Tensor) or price.dim() == 0:
         return price
@@ -242,7 +243,7 @@ def _compiled(block: Block, metric: Metric) -> None:
     )
 
 
-def _price_for_kernel(price: float | Tensor, w: Tensor, shape: tuple[int, int, int]) -> Tensor:
+def _price_for_kernel(price: Price, w: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """A price as `kernels.adam` takes it: `(K, 1, 1)` in 64 bits, or of the whole shape."""
     # Few prices stay in 64 bits: the kernel multiplies them by lr before it rounds.
     price = torch.as_tensor(price)

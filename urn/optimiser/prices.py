@@ -1,13 +1,21 @@
-"""Prices of the proximal step beside that of an entry's absolute value.
+"""Prices of the proximal step: of an entry's absolute value, of a diagonal, of a deviation.
 
 These are plain facts: what is priced, and at how much. `urn.optimiser.adam` shrinks weights by
-them; where they come from is no matter of this package.
+them; where they come from is no matter of this package. In this repository
+`urn.loss.penalties.Penalties.parameter_groups` makes them from the strengths of a configuration.
 """
 
 from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
+
+Price = float | Tensor
+"""The price c of |w|, in units of a gradient: a number, or a tensor that broadcasts to w.
+
+One step shrinks w by the threshold lr c / d. An entry at zero stays there while the absolute value
+of its mean gradient is at most c.
+"""
 
 
 class Symmetry(Protocol):
@@ -41,7 +49,7 @@ class DiagonalPrice:
         The neurons i whose W_ii is priced, a slice with a start and a stop.
     """
 
-    price: float | Tensor
+    price: Price
     target: float
     neurons: slice
 
@@ -62,5 +70,5 @@ class SharedPrice:
         The group G on the n neurons, for instance a `urn.loss.symmetry.PermutationGroup`.
     """
 
-    price: float | Tensor
+    price: Price
     group: Symmetry

@@ -8,7 +8,7 @@ tensors; nothing here knows of an optimiser or of a network. docs/theory.md, sec
 import torch
 from torch import Tensor
 
-from urn.optimiser.prices import DiagonalPrice
+from urn.optimiser.prices import DiagonalPrice, Price
 
 
 def soft(z: Tensor, threshold: float | Tensor) -> Tensor:
@@ -33,28 +33,30 @@ def prox_two_kinks(
 ) -> Tensor:
     """The proximal map of at_zero |w| + at_target |w - target|, entry by entry, for target >= 0.
 
-    The objective's slope jumps at 0 and at `target`; between, below and above them the solution is
-    a shifted z. All arguments broadcast to the shape of z.
+    The objective's slope jumps at 0 and at `target`, by twice the threshold of that kink; between,
+    below and above them the solution is a shifted z. All arguments broadcast to the shape of z.
     """
+    # Below 0 both slopes push up, above the target both push down: the thresholds add. Between the
+    # kinks they pull against each other.
     outer = at_zero + at_target
     inner = at_zero - at_target
     between = torch.minimum((z - inner).clamp_min(0), target)
     return between + (z - outer - target).clamp_min(0) + (z + outer).clamp_max(0)
 
 
-def shrink(
-    z: Tensor, scale: Tensor, price: float | Tensor, diagonal: DiagonalPrice | None = None
-) -> Tensor:
+def shrink(z: Tensor, scale: Tensor, price: Price, diagonal: DiagonalPrice | None = None) -> Tensor:
     """The proximal map of sum_ij scale_ij price_ij |W_ij|, and of a price on the diagonal.
+
+    Here a price c becomes a threshold, lr c / d.
 
     Parameters
     ----------
     z
         Where the weights were moved to; `(K, n, n)` if there is a price on the diagonal.
     scale
-        Positive, of the shape of z: what one unit of price is worth for each entry.
+        lr / d, positive, of the shape of z: what one unit of price is worth for each entry.
     price
-        One number, or a tensor that broadcasts to z.
+        c: one number, or a tensor that broadcasts to z.
     diagonal
         Adds scale_ii diagonal.price |W_ii - diagonal.target| for the neurons it names.
 
@@ -63,8 +65,8 @@ def shrink(
     Tensor
         The minimiser, of the shape of z.
     """
-    at_zero = price * scale
-    shrunk = soft(z, at_zero)
+    threshold = price * scale  # of each entry: lr c / d
+    shrunk = soft(z, threshold)
     if diagonal is None:
         return shrunk
 
@@ -74,11 +76,11 @@ def shrink(
     # Overwrite the diagonal: `soft` has shrunk it as if zero were its only kink.
     at_target = by_member(diagonal.price, z) * on_diagonal(scale)
     target = torch.full_like(at_target, diagonal.target)
-    kinked = prox_two_kinks(on_diagonal(z), on_diagonal(at_zero), at_target, target)
+    kinked = prox_two_kinks(on_diagonal(z), on_diagonal(threshold), at_target, target)
     on_diagonal(shrunk).copy_(kinked)
     return shrunk
 
 
-def by_member(price: float | Tensor, z: Tensor) -> float | Tensor:
+def by_member(price: Price, z: Tensor) -> Price:
     """A price of the diagonal in the dtype of z: a number, or a column `(K, 1)`."""
     return price.to(z).view(-1, 1) if isinstance(price, Tensor) else price

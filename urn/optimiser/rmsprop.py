@@ -6,6 +6,7 @@ from torch import Tensor
 
 from urn.optimiser.adam import ProximalAdam, current
 from urn.optimiser.fast import in_dtype
+from urn.optimiser.prices import Price
 from urn.optimiser.proximal import soft
 
 
@@ -18,8 +19,8 @@ class ClippedRMSProp(ProximalAdam):
     Parameters
     ----------
     params
-        Parameters, or groups of them. A group may hold `lr` and the price `l1` as in
-        `ProximalAdam`, but neither `diagonal` nor `deviation`.
+        Parameters, or groups of them. A group may hold `lr` and `price` as in `ProximalAdam`, but
+        neither `diagonal` nor `deviation`.
     lr
         Learning rate.
     decay
@@ -63,6 +64,7 @@ class ClippedRMSProp(ProximalAdam):
         change = (g * group["lr"]).div_((v + group["eps"]).sqrt_())
         w.sub_(change.clamp_(-self.clip, self.clip))
 
-        price = current(group["l1"])
+        # No metric divides the price here: it is the threshold c, as it is.
+        price: Price = current(group["price"])
         if isinstance(price, Tensor) or price:
             w.copy_(soft(w, in_dtype(price, w)))

@@ -16,7 +16,7 @@ from urn.loss.symmetry import translations
 from urn.network.module import PARAMETERS, URN
 from urn.optimiser.adam import ProximalAdam
 from urn.optimiser.rmsprop import ClippedRMSProp
-from urn.population.population import Population, schedule_terms
+from urn.population.population import Population
 from urn.settings.config import TrainConfig
 
 COPIES = 5
@@ -168,7 +168,7 @@ def _lattice_places(net: URN, config: TrainConfig, data: Dataset) -> None:
 
 
 def _penalties(configs: Sequence[TrainConfig], data: Dataset, device: torch.device) -> Penalties:
-    """The terms of all members with their strengths at step 0."""
+    """The terms of all members, at strength 0 until the population sets them."""
     config = configs[0]
     names = dict.fromkeys(name for config in configs for name in config.strengths)
     group = None
@@ -176,9 +176,7 @@ def _penalties(configs: Sequence[TrainConfig], data: Dataset, device: torch.devi
         assert data.sites is not None  # a lattice: checked when the network was built
         group = translations(data.sites, data.n_inputs, config.channels, data.n_outputs, device)
     settings = Settings(config.locality_power, config.locality_floor, config.self_target, group)
-    penalties = Penalties(dict.fromkeys(names, 0.0), n_steps=config.steps, settings=settings)
-    schedule_terms(penalties, configs, 0)
-    return penalties
+    return Penalties(dict.fromkeys(names, 0.0), n_steps=config.steps, settings=settings)
 
 
 def _optimiser(config: TrainConfig, penalties: Penalties, net: URN) -> ProximalAdam:

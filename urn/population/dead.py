@@ -1,13 +1,14 @@
 """Which neurons are dead, exactly: training without them goes on as it would have with them.
 
-A neuron is dead when it can never again fire nor learn. For ReLU: no source of activity (an
-input, or a neuron with a positive bias) reaches it through non-zero weights within the iterations
-there are, its bias is not positive, and neither its incoming weights nor its bias can be moved
-off that state by the momentum they still carry. It then gets no gradient, and whatever it sends
-is multiplied by zero. For tanh a neuron that never fires still learns while one that is used
-listens to it, so it must also have no path to an output.
+`alive` is the test; its complement is dropped. A neuron is dead when it can never again fire nor
+learn. For ReLU: no source of activity (an input, or a neuron with a positive bias) reaches it
+through non-zero weights within the iterations there are, its bias is not positive, and neither its
+incoming weights nor its bias can be moved off that state by the momentum they still carry. It then
+gets no gradient, and whatever it sends is multiplied by zero. For tanh a neuron that never fires
+still learns while one that is used listens to it, so it must also have no path to an output.
 
-This module makes masks. What is done with them is `urn.population.population`'s matter.
+This module makes masks. `urn.training.trainer.Trainer._check` decides what follows from them, and
+`urn.population.population.Population.compact` takes the dead out of the tensors.
 """
 
 import torch
@@ -52,7 +53,7 @@ def connected(net: URN) -> Tensor:
     It must take as many steps as there are iterations.
     """
     inputs, outputs = _ends(net)
-    at = inputs
+    at = inputs  # where paths of so many steps end
     for _ in range(net.n_iterations):
         at = ((net.weight != 0) & at[:, None]).any(-1)
         if net.input_mode != "pulse":
@@ -66,9 +67,12 @@ def alive(net: URN, optimiser: ProximalAdam, penalties: Penalties) -> Tensor:
 
     Inputs and outputs always are. Where a symmetry acts, a channel is while one of its sites is.
     """
+    # Activity comes from inputs, and from neurons whose bias alone makes them fire.
     inputs, outputs = _ends(net)
-    own = net.bias > 0 if net.activation == "relu" else net.bias != 0
-    lives = reached(net.weight, inputs | own, net.n_iterations) | outputs
+    fires_alone = net.bias > 0 if net.activation == "relu" else net.bias != 0
+    lives = reached(net.weight, inputs | fires_alone, net.n_iterations) | outputs
+
+    # phi'(0) is 1 for tanh: a silent neuron with a path to an output gets a gradient.
     if net.activation == "tanh":
         lives |= reached(net.weight.mT, outputs, net.n_iterations)
 
@@ -86,45 +90,69 @@ def _revivable(
     candidates: tuple[Tensor, ...],
     lives: Tensor,
 ) -> Tensor:
-    """Which of m neurons that never fire momentum could still revive, `(m,)` boolean.
+    """Of m neurons that never fire: which could momentum still revive, `(m,)` boolean.
 
     It does so by giving them an incoming weight from a neuron that is alive, or a positive bias.
     """
     k, _ = candidates
+    fed = _rows_that_move(net, optimiser, penalties, candidates) & lives[k]  # (m, n)
+    return fed.any(1) | _biases_that_rise(net, optimiser, penalties, candidates)
 
-    def price(shrinks: str, parameter: Tensor) -> float | Tensor:
-        strength = penalties.l1(shrinks, net)
-        if not isinstance(strength, Tensor):
-            return strength
-        return strength.to(parameter).expand(parameter.shape)[candidates]
 
-    # An incoming weight leaves zero when its mean gradient exceeds its price.
+def _rows_that_move(
+    net: URN, optimiser: ProximalAdam, penalties: Penalties, candidates: tuple[Tensor, ...]
+) -> Tensor:
+    """Which incoming weights of m neurons leave zero by the momentum they carry, `(m, n)` boolean.
+
+    A weight leaves zero when its mean gradient m_hat = m / correction1 exceeds its price.
+    """
     state = optimiser.state[net.weight]
-    metric = optimiser.metric(net.weight)
-    own = state["exp_avg"][candidates].abs() / metric.correction1
+    correction = optimiser.metric(net.weight).correction1
+    mean = state["exp_avg"][candidates].abs() / correction
     group = penalties.settings.group
+
+    # Where weights are shared, `exp_avg` is that of the deviation from the mean over an orbit, with
+    # a price of its own; the shared part moves the whole orbit.
     if group is not None and "shared_avg" in state:
         spread = group.spread(state["shared_avg"])  # (K, n, n)
-        shared = spread[candidates].abs() / metric.correction1
-        moving = (own > price("deviation", net.weight)) | (shared > price("weight", net.weight))
-    else:
-        moving = own > price("weight", net.weight)
-    fed = (moving & lives[k]).any(1)
+        shared = spread[candidates].abs() / correction
+        deviation_price = _price_of(candidates, penalties, "deviation", net)
+        weight_price = _price_of(candidates, penalties, "weight", net)
+        return (mean > deviation_price) | (shared > weight_price)
+    return mean > _price_of(candidates, penalties, "weight", net)
 
-    # A bias at zero likewise; a negative one by what the momentum still adds up to.
+
+def _biases_that_rise(
+    net: URN, optimiser: ProximalAdam, penalties: Penalties, candidates: tuple[Tensor, ...]
+) -> Tensor:
+    """Of m neurons whose bias is not positive: which does momentum make so, `(m,)` boolean."""
     b = net.bias[candidates]
     state = optimiser.state[net.bias]
     metric = optimiser.metric(net.bias)
     upward = (-state["exp_avg"][candidates] / metric.correction1).clamp_min(0)
+
+    # A bias at zero leaves it like a weight; a negative one must be lifted by all steps together
+    # that momentum still makes, at most `momentum_reach` times the first.
     step = metric.lr * upward / metric.of(state["exp_avg_sq"][candidates])
     lift = step * metric.momentum_reach
-    return fed | torch.where(b == 0, upward > price("bias", net.bias), b + lift > 0)
+    leaves_zero = upward > _price_of(candidates, penalties, "bias", net)
+    return torch.where(b == 0, leaves_zero, b + lift > 0)
+
+
+def _price_of(
+    candidates: tuple[Tensor, ...], penalties: Penalties, kind: str, net: URN
+) -> float | Tensor:
+    """The price of the incoming weights of some neurons `(m, n)`, or of their biases `(m,)`."""
+    parameter = net.bias if kind == "bias" else net.weight
+    price = penalties.price(kind, net)
+    if not isinstance(price, Tensor):
+        return price
+    return price.to(parameter).expand(parameter.shape)[candidates]
 
 
 @torch.no_grad()
 def idle(net: URN, optimiser: ProximalAdam, penalties: Penalties) -> Tensor:
-    """Hidden neurons without a path to an output that get none from the next step, `(K, n)`
-    boolean.
+    """Hidden neurons that are idle: no path to an output, and none after the next step, `(K, n)`.
 
     They may fire, but the mean gradient of every weight from them to a neuron with such a path is
     at most its price, so the proximal step keeps it at zero. A later gradient could revive them:
@@ -134,10 +162,12 @@ def idle(net: URN, optimiser: ProximalAdam, penalties: Penalties) -> Tensor:
     matters = reached(net.weight.mT, outputs, net.n_iterations) | inputs
     correction = optimiser.metric(net.weight).correction1
     gradient = optimiser.state[net.weight]["exp_avg"].abs() / correction
-    price = penalties.l1("weight", net)
+    price = penalties.price("weight", net)
     stays_zero = gradient <= (price.to(gradient) if isinstance(price, Tensor) else price)
-    lost = ~matters & (stays_zero | ~matters[:, :, None]).all(1)
-    return ~_whole_channels(~lost, penalties)
+
+    # Column by column: every weight from this neuron stays zero, or leads to one without a path.
+    idle_now = ~matters & (stays_zero | ~matters[:, :, None]).all(1)
+    return ~_whole_channels(~idle_now, penalties)
 
 
 def _ends(net: URN) -> tuple[Tensor, Tensor]:

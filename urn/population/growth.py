@@ -1,5 +1,8 @@
 """Networks whose size follows the gradient: hidden neurons are born and die while training runs.
 
+A neuron that dies by this rule need not be dead as `urn.population.dead` has it: it may still fire,
+and is emptied all the same. The slots between birth and burial are called inhabited.
+
 The rule of Miconi 2016. A price on outgoing weights makes neurons fade that no other uses. Those
 below a threshold are the reserve: a few are kept, each further one dies with some probability;
 when the reserve runs out, a neuron is born. In a flat matrix a birth is a row and a column in a
@@ -48,7 +51,7 @@ def decide(
     norms : (K, n) tensor
         Outgoing norm of every neuron held, see `outgoing_norms`.
     born : (K, n) tensor
-        The update it was born after, -1 where no hidden neuron is alive.
+        The update it was born after, -1 where the slot is not inhabited.
     ids : (K, n) tensor
         Which of the S neurons it is.
     uniform : (K, 2 + 2 S) array
@@ -64,8 +67,8 @@ def decide(
     births : (K,) boolean array
         Whether a neuron is to be born.
     """
-    alive = born >= 0
-    weak = (alive & (norms <= rule.threshold)).cpu().numpy()
+    inhabited = born >= 0
+    weak = (inhabited & (norms <= rule.threshold)).cpu().numpy()
     count = weak.sum(1)
 
     # A birth fills the reserve, or comes of itself.
@@ -79,7 +82,7 @@ def decide(
         )
     if births.any():
         assert rule.cap is not None
-        births &= alive.sum(1).cpu().numpy() - dies.sum(1) < rule.cap
+        births &= inhabited.sum(1).cpu().numpy() - dies.sum(1) < rule.cap
     return dies, births
 
 
@@ -113,8 +116,8 @@ def wire(
     rule: GrowthRule,
     net: URN,
     newborn: Tensor,
-    alive: Tensor,
-    will: Tensor | None,
+    inhabited: Tensor,
+    inheritance: Tensor | None,
     seeds: Sequence[int],
     step: int,
 ) -> tuple[Tensor, Tensor]:
@@ -125,9 +128,9 @@ def wire(
     rule : GrowthRule
     net : URN
         The population; its sizes, ids and input mode are read.
-    newborn, alive : (K, n) boolean tensors
-        The m slots of newborns; the hidden neurons that are alive, newborns included.
-    will : (K, S) tensor or None
+    newborn, inhabited : (K, n) boolean tensors
+        The m slots of newborns; all slots of hidden neurons, those of newborns included.
+    inheritance : (K, S) tensor or None
         Incoming weights of the last neuron that died, which newborns inherit.
     seeds : sequence of int
         Of the members.
@@ -142,7 +145,7 @@ def wire(
     """
     W = net.weight.detach()
     first = min(net.acting.start, net.n_inputs)  # neurons before it take nothing from a newborn
-    others = alive.clone()
+    others = inhabited.clone()
     others[:, : net.n_inputs] = True
     n_others = others.sum(1).tolist()
     norm = rule.newborn_norm * rule.threshold
@@ -154,9 +157,10 @@ def wire(
         normal = _normal_numbers(seeds[k], step, ids, int(ids[j]), net.n_neurons).to(W)
         received, sent = normal.unbind()  # (n,) each
 
+        # Its row of W: small weights from all that there are, on top of what it inherits.
         row = rule.newborn_scale * received * others[k]
-        if will is not None:
-            row += will[k, ids].to(W) * others[k]
+        if inheritance is not None:
+            row += inheritance[k, ids].to(W) * others[k]
 
         # Weights to outputs and to other neurons have the same share in the outgoing norm.
         column = sent * others[k]
@@ -176,15 +180,15 @@ def _normal_numbers(seed: int, step: int, ids: Tensor, neuron: int, S: int) -> T
     return torch.from_numpy(numbers)[:, ids]
 
 
-def outgoing_norms(net: URN, T: Tensor, alive: Tensor) -> Tensor:
+def outgoing_norms(net: URN, T: Tensor, inhabited: Tensor) -> Tensor:
     """Outgoing norm of every neuron held, of weights or of anything of their shape, `(K, n)`.
 
-    That of neuron j is (sum_i |W_ij| over outputs + d_out mean_i |W_ij| over others alive) / 2.
+    That of neuron j is (sum_i |W_ij| over outputs + d_out mean_i |W_ij| over the others) / 2.
     """
     T = T.abs()
     others = slice(min(net.acting.start, net.n_inputs), net.hidden.stop)
     # Where inputs take weights from hidden neurons, they count among the others.
-    n = alive.sum(1, keepdim=True) + net.n_inputs - others.start
+    n = inhabited.sum(1, keepdim=True) + net.n_inputs - others.start
     return (T[:, net.outputs].sum(1) + net.n_outputs * T[:, others].sum(1) / n) / 2
 
 
@@ -207,20 +211,20 @@ def _block_of_chances(seeds: tuple[int, ...], block: int, n_steps: int, S: int) 
 # ---- the same, of a population
 
 
-def alive(population: Population) -> Tensor:
-    """Which of the neurons held are hidden ones that are alive, `(K, n)` boolean."""
-    return _born_after(population) >= 0
+def inhabited(population: Population) -> Tensor:
+    """Which slots hold a hidden neuron that was born and is not buried, `(K, n)` boolean."""
+    return _births_of_held(population) >= 0
 
 
-def _ages(population: Population) -> Tensor:
-    """The update that each of the S neurons was born after, -1 where none is alive, `(K, S)`."""
+def _births(population: Population) -> Tensor:
+    """The update that each of the S neurons was born after, `(K, S)`; -1 where not inhabited."""
     assert population.born is not None, "a population that does not grow"
     return population.born
 
 
-def _born_after(population: Population) -> Tensor:
-    """The update that each neuron held was born after, -1 where none is alive, `(K, n)`."""
-    return _ages(population).to(population.device).gather(1, population.ids)
+def _births_of_held(population: Population) -> Tensor:
+    """The same of every slot, `(K, n)`."""
+    return _births(population).to(population.device).gather(1, population.ids)
 
 
 def start(population: Population, rule: GrowthRule, held: Tensor | None = None) -> GrowthRule:
@@ -260,18 +264,18 @@ def start(population: Population, rule: GrowthRule, held: Tensor | None = None) 
             f"growth.cap: {cap} hidden neurons where the network to start from has {most}"
         )
 
-    # Neurons that are not alive yet will need a place when they are born.
+    # Neurons that are not born yet will need a position when they are.
     for positions in population.tensors(["positions"]).values():
         population.birthplaces = positions.clone()
     population.born = torch.where(lives, 0, -1)
     if rule.inherit:
-        population.will = torch.zeros(K, S, dtype=net.weight.dtype)
+        population.inheritance = torch.zeros(K, S, dtype=net.weight.dtype)
     # The first neurons of a new network are wired as newborns are, so their slots are emptied too.
     vacant = hidden.expand(K, S) if held is None else hidden & ~lives
     population.empty(vacant.to(population.device))
     _hold_slots(population, most + 1)
     if held is None:
-        _bear(population, rule, alive(population))
+        _bear(population, rule, inhabited(population))
     return rule
 
 
@@ -293,7 +297,7 @@ def grow(population: Population, rule: GrowthRule) -> None:
     if step % rule.every:
         return
     net = population.net
-    born = _born_after(population)
+    born = _births_of_held(population)
     norms = outgoing_norms(net, net.weight.data, born >= 0)
     wanted = None
     if rule.spare == "gradient" and population.optimiser.state:
@@ -311,11 +315,12 @@ def grow(population: Population, rule: GrowthRule) -> None:
 def _free_slots(population: Population, births: np.ndarray) -> Tensor:
     """A slot for a newborn in the members where there are `births` `(K,)`, `(K, n)` boolean.
 
-    It is that of the first of the S neurons that is not alive. Slots are added where there is none.
+    It is that of the first of the S neurons that is not inhabited. Slots are added where none is
+    free.
     """
     net = population.net
     device = population.device
-    hidden = _ages(population)[:, net.n_inputs : net.n_neurons - net.n_outputs] >= 0
+    hidden = _births(population)[:, net.n_inputs : net.n_neurons - net.n_outputs] >= 0
     first_free = (~hidden).int().argmax(1) + net.n_inputs
 
     held = torch.eq(population.ids.cpu(), first_free[:, None]).any(1).numpy()
@@ -329,12 +334,13 @@ def _bear(population: Population, rule: GrowthRule, newborn: Tensor) -> None:
     """Let neurons live in the empty slots `newborn` `(K, n)`."""
     step = population.step
     k, j = newborn.cpu().nonzero(as_tuple=True)
-    _ages(population)[k, population.ids.cpu()[k, j]] = step
+    _births(population)[k, population.ids.cpu()[k, j]] = step
 
-    # They count as alive now, so that newborns are wired to each other and to themselves.
-    lives = alive(population)
-    will = population.will
-    incoming, outgoing = wire(rule, population.net, newborn, lives, will, population.seeds, step)
+    # They are inhabited from here on, so that newborns are wired to each other and to themselves.
+    lives = inhabited(population)
+    incoming, outgoing = wire(
+        rule, population.net, newborn, lives, population.inheritance, population.seeds, step
+    )
     population.insert(newborn, incoming, outgoing, rule.newborn_second_moment)
 
 
@@ -343,32 +349,32 @@ def bury(population: Population, dead: Tensor) -> None:
     """Empty the slots of `dead` `(K, n)`; the last of them leaves its incoming weights."""
     ids = population.ids.cpu()
     # In the order of slots: what the last of them took in is what is left.
-    if population.will is not None:
+    if population.inheritance is not None:
         for k, j in dead.nonzero().tolist():
-            population.will[k] = 0
-            population.will[k, ids[k]] = population.net.weight.data[k, j].cpu()
+            population.inheritance[k] = 0
+            population.inheritance[k, ids[k]] = population.net.weight.data[k, j].cpu()
     population.empty(dead)
     k, j = dead.cpu().nonzero(as_tuple=True)
-    _ages(population)[k, ids[k, j]] = -1
+    _births(population)[k, ids[k, j]] = -1
 
 
 def trim(population: Population) -> None:
     """Take slots away when many are free."""
     hidden = population.net.hidden
-    most = int(torch.ge(_ages(population), 0).sum(1).max())
+    most = int(torch.ge(_births(population), 0).sum(1).max())
     if hidden.stop - hidden.start > most + 1 + 3 * SPARE_SLOTS:
         _hold_slots(population, most + 1)
 
 
 def _hold_slots(population: Population, least: int) -> None:
-    """Hold at least so many hidden slots: of neurons that are alive, and the first free ones."""
+    """Hold at least so many hidden slots: all inhabited ones, and the first free ones."""
     S = population.net.n_neurons
     first = population.net.n_inputs
     end = S - population.net.n_outputs
     size = min(least + SPARE_SLOTS, end - first)
 
-    # A stable sort: neurons that are alive in their order, then free ones in theirs.
-    free = (_ages(population)[:, first:end] < 0).to(torch.int8)
+    # A stable sort: inhabited slots in their order, then free ones in theirs.
+    free = (_births(population)[:, first:end] < 0).to(torch.int8)
     hidden = torch.argsort(free, dim=1, stable=True)[:, :size].sort(1).values + first
     every = torch.arange(S).expand(len(free), S)
     ids = torch.cat([every[:, :first], hidden, every[:, end:]], 1)

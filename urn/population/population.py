@@ -31,7 +31,7 @@ AXES = {
     "loss_mean": "k",
     "idle_checks": "k s",
     "born": "k s",
-    "will": "k s",
+    "inheritance": "k s",
     "birthplaces": "k s .",
 }
 """Axes of every tensor. k: members; i, j: neurons held; s: all S neurons; b: streams; .: others.
@@ -75,9 +75,9 @@ class Population:
     idle_checks : (K, S) tensor
         How many checks in a row a neuron has been idle.
     born : (K, S) tensor or None
-        Of a population that grows: the update a hidden neuron was born after, -1 if it is not
-        alive.
-    will : (K, S) tensor or None
+        Of a population that grows: the update a hidden neuron was born after, -1 before its birth
+        and after its burial.
+    inheritance : (K, S) tensor or None
         Incoming weights of the last neuron that died, where newborns inherit them.
     birthplaces : (K, S, dim) tensor or None
         Where a newborn is put.
@@ -105,12 +105,13 @@ class Population:
         self.carried: Tensor | None = None
         self.loss_mean: Tensor | None = None
         self.born: Tensor | None = None
-        self.will: Tensor | None = None
+        self.inheritance: Tensor | None = None
         self.birthplaces: Tensor | None = None
 
         self.last_good: dict[str, Tensor] = {}
         self.remembered_at: int | None = None  # the step at which it was made
         self._whole_group = penalties.settings.group  # acts on all S neurons
+        self.set_strengths()
 
     # ---- what is held
 
@@ -201,7 +202,8 @@ class Population:
         if ids is not None:
             self._restrict_group(ids)
 
-        # One tensor at a time, with no other name for it: it goes before the next one comes.
+        # One tensor at a time, with no other name for it: it goes before the next one comes. `ids`
+        # follow the parameters in `AXES`, for all of these are gathered by the slots of now.
         for name in list(self.tensors()):
             if name in PARAMETERS:
                 self._take_moments(name, members, slots, group)
@@ -247,8 +249,8 @@ class Population:
     def compact(self, hold: Tensor) -> None:
         """Hold the neurons in `hold` `(K, n)`, and inputs and outputs.
 
-        The population shrinks to its largest member. Smaller members hold some of the other
-        neurons, emptied, as filling. Lets go of `last_good` first: nothing can fail between a
+        The population shrinks to its largest member; smaller ones are padded with zeroed neurons.
+        Lets go of `last_good` first: nothing can fail between a
         check and `remember`, and its memory serves the change of size.
         """
         hold = hold.clone()
@@ -258,7 +260,7 @@ class Population:
             return
         self.last_good = {}
 
-        # Neurons stay in their order, so that inputs come first and outputs last. Filling is taken
+        # Neurons stay in their order, so that inputs come first and outputs last. Padding is taken
         # in order too, hence by whole channels where there is a lattice.
         size = int(hold.sum(1).max())
         order = torch.argsort((~hold).to(torch.int8), dim=1, stable=True)

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import Field, model_validator
 
+# Both names are defined elsewhere (`urn.data.options`, `urn.settings.registry`). They are imported
+# from these two modules because those fill the lists of tasks and terms that they check against.
 from urn.data.tasks import task_options
 from urn.errors import InputError
 from urn.loss.penalties import check_names
@@ -141,7 +143,7 @@ class TrainConfig(Strict):
         description="a table: start small, neurons are born and die (default: no growth)",
     )
     remove_dead: bool = Field(
-        default=True, description="drop neurons that can never fire again (exact)"
+        default=True, description="drop neurons that can never fire or learn again (exact)"
     )
     remove_dangling: Count = Field(
         default=0,

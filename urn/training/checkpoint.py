@@ -14,8 +14,10 @@ from urn.population.population import AXES, Population
 
 REPLACED = ("ids", "members")
 """Tensors that `Population.take` sets."""
-ON_THE_CPU = ("born", "will")
+ON_THE_CPU = ("born", "inheritance")
 """Tensors that growth reads one number at a time."""
+NAMES_ON_DISK = {"inheritance": "will"}
+"""Tensors that checkpoints call otherwise: their names there stay."""
 
 
 def fingerprint(data: Dataset) -> Tensor:
@@ -37,7 +39,8 @@ def save(population: Population, data: Tensor) -> dict[str, Tensor]:
     data : tensor
         The `fingerprint` of what it learns.
     """
-    tensors = {"step": torch.tensor(population.step), "data": data, **population.tensors()}
+    tensors = {"step": torch.tensor(population.step), "data": data}
+    tensors |= {NAMES_ON_DISK.get(name, name): T for name, T in population.tensors().items()}
     for name in PARAMETERS:
         for key, moment in population.moments(name).items():
             tensors[f"{name}.{key}"] = torch.as_tensor(moment)
@@ -86,7 +89,7 @@ def restore(
             _restore_parameter(population, name, tensors)
         elif name not in REPLACED:
             on = torch.device("cpu") if name in ON_THE_CPU else device
-            value = tensors.get(name)
+            value = tensors.get(NAMES_ON_DISK.get(name, name))
             setattr(population, name, None if value is None else value.to(on))
     population.remember()
 
@@ -166,15 +169,15 @@ def _check_growth(population: Population, tensors: dict[str, Tensor]) -> None:
     shape = (len(tensors["ids"]), net.n_neurons)
     expect("born", born, shape, torch.int64)
 
-    # Inputs and outputs are not born, and a neuron that is alive has a slot.
-    alive = born >= 0
-    held = torch.zeros_like(alive).scatter_(1, tensors["ids"].cpu(), True)
+    # Inputs and outputs are not born, and what is inhabited is held.
+    inhabited = born >= 0
+    held = torch.zeros_like(inhabited).scatter_(1, tensors["ids"].cpu(), True)
     end = net.n_neurons - net.n_outputs
-    if (alive & ~held).any() or alive[:, : net.n_inputs].any() or alive[:, end:].any():
+    if (inhabited & ~held).any() or inhabited[:, : net.n_inputs].any() or inhabited[:, end:].any():
         raise InputError("born: a neuron lives that is not held, or is no hidden one")
 
     dtype = population.dtype
-    if population.will is not None:
+    if population.inheritance is not None:
         expect("will", tensors["will"], shape, dtype)
     if net.positions is not None:
         full = (*shape, net.positions.shape[2])

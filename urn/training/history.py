@@ -55,10 +55,10 @@ def logged_steps(config: TrainConfig, step: int) -> list[int]:
 
 @torch.no_grad()
 def count_alive(population: Population) -> Tensor:
-    """Hidden neurons that can fire or learn; of a population that grows, those alive, `(K,)`."""
+    """Hidden neurons that can fire or learn; of one that grows, the inhabited slots, `(K,)`."""
     net = population.net
     if population.grows:
-        return growth.alive(population).sum(1)
+        return growth.inhabited(population).sum(1)
     alive = dead.alive(net, population.optimiser, population.penalties)
     return alive[:, net.hidden].sum(1)
 

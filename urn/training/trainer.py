@@ -72,7 +72,7 @@ class Trainer:
         self.population = build(configs, self.data, device)
         self.net = self.population.net
         self.optimiser = self.population.optimiser
-        seeds = self.population.seeds
+        seeds = [config.seed for config in configs]
         self.batches = Batches(self.data.train, self.config, seeds, device, self.population.dtype)
 
         # A network that grows starts with the neurons of a trained one, or with a few of its own.
@@ -126,24 +126,23 @@ class Trainer:
             population.step += 1
             members = population.members  # who made this step: a check may drop some of them
             ids = population.ids
-            checked = self.step % config.check_every == 0 or self.step == config.steps
-            logged = self.step % config.log_every == 0 or self.step == config.steps
+            check_due, row_due, snapshot_due = self._due()
 
-            snapshot_due = self.on_snapshot is not None and self._is_snapshot_step()
-
-            if checked:
+            if check_due:
                 self._check()
             elif snapshot_due:
                 # Between two checks the weights may have diverged: what is saved must be finite.
                 self._dismiss(population.finite())
             if not self.training:
                 break
-            if logged:
+
+            # Rows and snapshots come after the check: they show the neurons that are left.
+            if row_due:
                 self._log(*update, members, ids)
             if self.on_snapshot and snapshot_due:
                 for k, member in enumerate(self.training):
                     self.on_snapshot(member, population.snapshot(k))
-            if observer and (logged or self.step % config.check_every == 0):
+            if observer and (row_due or check_due):
                 observer(self)
 
         if self.training:
@@ -156,6 +155,9 @@ class Trainer:
         net = self.net
         population = self.population
         penalties = population.penalties
+
+        # Births and deaths, strengths and learning rate of this step. A step that is made again,
+        # because a member left, does not grow a second time.
         if self.rule is not None and self.step > 0 and self.grown_at != self.step:
             growth.grow(population, self.rule)
             self.grown_at = self.step
@@ -163,6 +165,8 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate.at(self.step, self.config.steps)
 
+        # The loss of every member, summed: members share no weight, so none changes another's
+        # gradient. Prices are not in it; the optimiser takes them.
         x, y, fresh = self.batches.at(self.step)
         self.optimiser.zero_grad()
         output, activity = net.unroll(x, None if fresh else population.carried)
@@ -189,13 +193,16 @@ class Trainer:
         if not self.training:
             return
 
+        # `hold` is (K, n): what momentum or activity can still change, dangling neurons aside.
         if config.remove_dead:
             hold = dead.alive(self.net, self.optimiser, population.penalties)
             if config.remove_dangling:
                 idle = dead.idle(self.net, self.optimiser, population.penalties)
                 hold &= population.count_idle(idle) < config.remove_dangling
+
+            # Growth keeps its slots, emptied, for the next birth; else the tensors shrink.
             if population.grows:
-                growth.bury(population, growth.alive(population) & ~hold)
+                growth.bury(population, growth.inhabited(population) & ~hold)
             else:
                 population.compact(hold)
         if population.grows:
@@ -230,10 +237,17 @@ class Trainer:
         for member, row in zip(self.training, rows, strict=True):
             member.history.append(row)
 
-    def _is_snapshot_step(self) -> bool:
-        n = self.config.snapshots
-        steps = self.config.steps
-        return self.step * n // steps > (self.step - 1) * n // steps
+    def _due(self) -> tuple[bool, bool, bool]:
+        """Whether a check, a row of history and a snapshot follow the step that was just made."""
+        config = self.config
+        is_last = self.step == config.steps
+        check = is_last or self.step % config.check_every == 0
+        row = is_last or self.step % config.log_every == 0
+
+        # Evenly over training: whenever another n-th part of the steps is done, the last included.
+        n = config.snapshots
+        is_another = self.step * n // config.steps > (self.step - 1) * n // config.steps
+        return check, row, self.on_snapshot is not None and is_another
 
     def finish(self, status: str = "ok") -> None:
         """Settle every network still in training, and measure it on the test set."""
