@@ -22,6 +22,7 @@ def random_mask(weights: torch.Tensor, kept: torch.Tensor, seed: int) -> torch.T
     living = kept.nonzero().flatten()
     n = len(living)
     count = int((weights != 0).sum())
+    # Entries of the matrix of the neurons held, drawn without replacement and laid out row by row.
     at = torch.from_numpy(np.random.default_rng(seed).choice(n * n, count, replace=False))
     mask = torch.zeros_like(weights, dtype=torch.bool)
     mask[living[at // n], living[at % n]] = True
@@ -34,6 +35,7 @@ def train_masked(run: Run, data: Dataset, seed: int = 0) -> tuple[torch.Tensor, 
 
     Only the task is in the loss: the mask is the structure, and nothing prices what it holds.
     """
+    # Dead neurons are not removed: the mask has to keep its shape, and its density.
     config = run.config.replace(
         strengths={}, hidden_positions="none", channels=0, seed=seed, remove_dead=False, snapshots=0
     )
@@ -45,6 +47,7 @@ def train_masked(run: Run, data: Dataset, seed: int = 0) -> tuple[torch.Tensor, 
         torch.randn(mask.shape, generator=torch.Generator().manual_seed(seed)) * (2 / fan_in) ** 0.5
     )
     trainer.net.weight.data[0] = (drawn * mask).to(trainer.net.weight)
+    # A weight outside the mask starts at zero, and its price is above any gradient: it stays there.
     trainer.optimiser.param_groups[0]["price"] = (~mask).to(trainer.net.weight)[None] * PROHIBITIVE
     trainer.run()
     weights = trainer.net.weight.detach()[0].cpu()

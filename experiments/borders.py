@@ -126,6 +126,7 @@ def crossings(rows: list[dict], border: Border) -> dict[float, float | None]:
         networks counted are beyond, or None. Points where nothing is counted say nothing, nor do
         lines.
     """
+    # A line of the map: one value across, all values along.
     crossed: dict[float, float | None] = {}
     for across in sorted({row[border.across] for row in rows}):
         line = [row for row in rows if row[border.across] == across and border.counted(row)]

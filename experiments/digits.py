@@ -82,6 +82,7 @@ def main(argv: list[str] | None = None) -> None:
             TrainConfig(**COMMON, strengths=strengths, seed=FIRST_SEED + k)
             for k in range(given.seeds)
         ]
+        # All seeds are members of one population: they differ in nothing but the seed.
         with progress(name) as report:
             runs = train_population(configs, data=data, observer=report)
         results = [judged(run, data) for run in runs]
@@ -118,6 +119,7 @@ def table(name: str, results: list[Result]) -> Table:
             f"{result.run.test_accuracy:.1%}",
         )
 
+    # Claims are held against medians, so that one lucky seed proves nothing.
     shown.add_section()
     shown.add_row(
         "median",

@@ -93,10 +93,13 @@ def jobs_of(claim: str, scale: str, seeds: list[int], root: Path) -> list[Job]:
     after = getattr(module, "AFTER", {})
     jobs = []
     for arm, config in module.arms(scale).items():
+        # A network that fills the processor is a job of its own; smaller ones of all seeds are one
+        # population.
         groups = [[seed] for seed in seeds] if config.n_neurons > LARGE else [seeds]
         for group in groups:
             configs = tuple(config.replace(seed=seed) for seed in group)
             folders = tuple(folder_of(root, claim, arm, seed) for seed in group)
+            # Seed by seed: a life goes on from the network with its own seed.
             starts = tuple(folder_of(root, claim, after[arm], s) for s in group if arm in after)
             jobs.append(Job(claim, arm, configs, folders, starts))
     return jobs
@@ -126,6 +129,7 @@ def perform(
         A row a seed, or None when stopped.
     """
     data = data_of(job.configs[0])
+    # A population trains as one computation, so that its time is shared out evenly.
     begun = time.monotonic()
     fresh = _train(job, data, observer, stop)
     if fresh is None:
@@ -141,6 +145,7 @@ def _train(
     job: Job, data: Dataset, observer: Callable[[Trainer], None] | None, stop: Stop | None
 ) -> list[Path] | None:
     """The folders that were trained now, or None when stopped before the end."""
+    # What an earlier call has finished is left alone, and only the rest is trained.
     origins = job.starts or (None,) * len(job.folders)
     todo = [
         k
@@ -165,6 +170,8 @@ def _train_in_turn(
     """Train networks one by one in their folders; False when stopped, to be resumed from there."""
     for n, k in enumerate(todo):
         folder = job.folders[k]
+        # `_is_done` has taken away what cannot be gone on with, so that a folder here can be
+        # resumed.
         if folder.exists():
             run = resume(folder, **options)
         else:
@@ -200,6 +207,8 @@ def _is_done(folder: Path, config: TrainConfig, start: Path | None) -> bool:
 
     store = RunFolder(folder)
     with suppress(InputError):
+        # A run begins with its configuration: one that began before the run it starts from is
+        # stale.
         begun = (folder / CONFIG).stat().st_mtime
         is_stale = start is not None and (start / WEIGHTS).stat().st_mtime > begun
         if store.config() == config and not is_stale:
@@ -227,6 +236,7 @@ def measured(job: Job, folder: Path, data: Dataset, seconds: float | None) -> Ro
     record: dict[str, Any] = {}
     with suppress(OSError, ValueError):
         record = json.loads(path.read_text(encoding="utf-8"))
+    # Numbers stay while the code that made them does.
     if seconds is None and record.get("code") == code:
         return record["numbers"] | {"seconds": record["seconds"]}
 
@@ -255,6 +265,7 @@ def code_of(claim: str) -> str:
         if path.relative_to(root).parts[0] not in DRAWING
     ]
 
+    # The order of the files is fixed, so that the fingerprint is.
     whole = hashlib.sha256()
     for path in [*(Path(str(module.__file__)) for module in modules), *measuring]:
         whole.update(path.read_bytes())
@@ -287,6 +298,7 @@ def perform_all(
     done: set[Path] = set()
     with Workers(workers, perform, observer) as crew:
         while waiting or crew.running:
+            # Start whatever is free to start. A phase of a life has to wait for the one before it.
             for number, job in list(waiting.items()):
                 if crew.free and all(folder in done for folder in job.starts):
                     crew.submit(number, waiting.pop(number))

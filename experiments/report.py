@@ -118,6 +118,7 @@ def _warning(inspected: Inspected) -> str | None:
 def _snapshots(inspected: Inspected) -> list[Snapshot]:
     """Snapshots evenly over training, and the end."""
     run = inspected.run
+    # The last snapshot may be the end itself, which comes in its own right.
     before = [snapshot for snapshot in run.snapshots if snapshot.step < run.steps_done]
     even = np.linspace(0, len(before) - 1, min(len(before), MAX_SNAPSHOTS - 1))
     runs = [
@@ -144,6 +145,7 @@ def _snapshot(inspected: Inspected, run: Run) -> Snapshot:
     W, b, positions = arrays(run)
     activity = None
     if inspected.inputs is not None:
+        # Mean of |N| over samples, (I + 1, S): what the page shows of a neuron at each iteration.
         trace = forward(flat_network(W, b, **_modes(inspected)), inspected.inputs)
         activity = np.abs(trace.activity).mean(axis=1)
     levels = list(_levels(inspected, run, W, b))
@@ -152,6 +154,7 @@ def _snapshot(inspected: Inspected, run: Run) -> Snapshot:
 
 def _levels(inspected: Inspected, run: Run, W: Floats, b: Floats) -> Iterator[Level]:
     """All weights, then ever fewer of the strongest."""
+    # The end has been judged already, with all draws; earlier networks get fewer.
     size = np.sort(np.abs(W[W != 0]))[::-1]
     whole = inspected.report if run is inspected.run else None
     if whole is None and len(size) <= MAX_JUDGED:
@@ -162,6 +165,7 @@ def _levels(inspected: Inspected, run: Run, W: Floats, b: Floats) -> Iterator[Le
 
     kept = total
     for share in KEPT:
+        # The threshold is the size of the first weight that goes: weights up to it count as zero.
         rank = int(np.ceil(share * total))
         if not 0 < rank < len(size):
             continue
@@ -243,6 +247,7 @@ def _facts(inspected: Inspected) -> dict[str, str]:
 
 def _strengths(run: Run) -> list[dict[str, Any]]:
     """The strength of each term, in words and at every row of the history."""
+    # A row of the history is written after its step, and schedules count steps from 0.
     n_steps = run.config.steps
     return [
         {

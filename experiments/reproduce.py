@@ -92,6 +92,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
         results.Store(folder).entries()
 
     if not _train(names, seeds, store, arguments):
+        # All that ended is saved; the same command goes on with the rest.
         raise KeyboardInterrupt
     store.write_page()
     if arguments.docs:
@@ -112,6 +113,7 @@ def _names(arguments: argparse.Namespace) -> list[str]:
     InputError
         For a claim that there is not, or a number that cannot be.
     """
+    # Each claim is loaded now: a wrong name is refused before anything is trained.
     names = list(dict.fromkeys(arguments.names)) or list(claims.modules())
     for name in names:
         claims.load(name)
@@ -153,6 +155,8 @@ def _train(
                 complete = False
                 continue
             name = job.claim
+            # A claim is concluded as soon as its last network is measured, while others still
+            # train.
             by_seed = rows[name].setdefault(job.arm, {})
             by_seed |= zip((c.seed for c in job.configs), measured, strict=True)
             if sum(map(len, rows[name].values())) == n_networks[name]:
@@ -187,6 +191,7 @@ def conclude(
     module = claims.load(name)
     measured = {arm: [rows[arm][seed] for seed in seeds] for arm in module.arms(scale)}
     checks = module.checks(measured, scale)
+    # Figures need the networks themselves, the checks their numbers only.
     figures = module.figures(lab.runs_of(name, scale, seeds, root), measured)
 
     entry = {

@@ -97,11 +97,13 @@ class Store:
         name = entry["name"]
         folder = self.folder / "figures"
         folder.mkdir(parents=True, exist_ok=True)
+        # A claim may draw fewer figures than it did: none of its old ones stays.
         for old in folder.glob(f"{name}-*.png"):
             old.unlink()
         for kind, figure in figures.items():
             figure.savefig(folder / f"{name}-{kind}.png", dpi=DPI)
 
+        # The entry comes last and all at once: it never names a figure that is not there.
         paths = [f"figures/{name}-{kind}.png" for kind in figures]
         entry["ours"] |= {"figures": paths, "story": story}
         entries = [other for other in self.entries() if other["name"] != name] + [entry]
@@ -140,6 +142,7 @@ def settings(arms: dict[str, TrainConfig], after: dict[str, str]) -> dict[str, d
         for name, cell in cells.items():
             table.setdefault(name, {})[arm] = cell
 
+    # A field is dull where every arm has the default; those in ALWAYS_SHOWN never are.
     usual = TrainConfig().to_dict() | {
         f"growth.{name}": value for name, value in GrowthRule().model_dump().items()
     }
@@ -190,6 +193,7 @@ def numbers(entry: Entry) -> tuple[list[str], list[list[str]]]:
     """
     measured = entry["ours"]["measured"] if few(entry) else {}
     every_row = [row for rows in measured.values() for row in rows]
+    # In the order in which `measure` gives them. Lists and texts do not fit into a cell.
     names = list(dict.fromkeys(name for row in every_row for name in row))
     shown = [name for name in names if all(_is_number(row.get(name)) for row in every_row)]
 

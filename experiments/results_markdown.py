@@ -41,11 +41,13 @@ def write_docs(store: Store, docs: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     fresh = store.entries()
     for entry in fresh:
+        # Copy the figures of claims that were made now; those of others stay as they are.
         for old in folder.glob(f"{entry['name']}-*.png"):
             old.unlink()
         for figure in entry["ours"]["figures"]:
             (folder / Path(figure).name).write_bytes((store.folder / figure).read_bytes())
 
+    # A later entry of the same name wins: what was made now replaces what the page had.
     entries = [*Store(docs).entries(), *fresh]
     lines = {entry["name"]: json.dumps(_numbers_only(entry)) for entry in entries}
     atomic_write(docs / "claims.json", "[\n" + ",\n".join(lines.values()) + "\n]\n")
@@ -57,6 +59,8 @@ def _numbers_only(entry: Entry) -> Entry:
 
     Such lists are histories and the widths of layers.
     """
+    # A map has hundreds of networks: their numbers would be most of the file, and no table shows
+    # them.
     is_map = not few(entry)
 
     def stays(name: str, value: object) -> bool:

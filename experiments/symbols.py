@@ -29,6 +29,7 @@ def floor(grammar: str, p: float = 0.6) -> float:
     hard: one of six letters is flipped, ln 6 a group of eight symbols."""
     if grammar == "hard":
         return STRETCH * np.log(6) / 8
+    # Coins a symbol, 1/(1-p) over 2/(1-p) + 2, with both multiplied by 1 - p.
     coin = -p * np.log(p) - (1 - p) * np.log(1 - p)
     return STRETCH * coin / (2 + 2 * (1 - p))
 
@@ -96,6 +97,7 @@ def stretch_loss(run: Run, split: Split, symbols: int = 4_000) -> float:
     total = []
     X = split[0].to(net.bias)
     y = split[1]
+    # The state is carried from stretch to stretch, as in training; no gradient is.
     for t in range(0, min(symbols, X.shape[1] - STRETCH + 1), STRETCH):
         output, activity = net.unroll(X[:, t : t + STRETCH], state)
         total.append(float(task_losses(output, y[:, t : t + STRETCH], "stream")))
@@ -105,6 +107,7 @@ def stretch_loss(run: Run, split: Split, symbols: int = 4_000) -> float:
 
 def measure(run: Run, data: Dataset) -> dict:
     """Size and loss over training and at the end."""
+    # Of a network that grows the column counts hidden neurons that were born and not buried.
     sizes = [row["living_neurons"] for row in run.history]
     return {
         "neurons": sizes[-1],

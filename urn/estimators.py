@@ -99,6 +99,7 @@ class URNEstimator(BaseEstimator):
         Z = self._standardise(X)
         config = TrainConfig(**self._fields(n_inputs=X.shape[1], n_outputs=n_outputs))
 
+        # scikit-learn cuts off its own validation data, so all three parts are the samples given.
         split = torch.from_numpy(Z), torch.from_numpy(y)
         self.run_: Run = train(config, data=Dataset(split, split, split, n_outputs, kind))
         self.n_iter_ = self.run_.steps_done
@@ -170,6 +171,7 @@ class URNClassifier(ClassifierMixin, URNEstimator):
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probability of each of `classes_`, `(B, classes)`."""
         scores = self._outputs(X)
+        # Softmax; its largest entry is subtracted so that exp cannot overflow.
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
         return scores / scores.sum(axis=1, keepdims=True)
 
@@ -192,6 +194,7 @@ class URNRegressor(RegressorMixin, URNEstimator):
         )
         targets = np.asarray(valid_y, dtype=np.float64)
         self._is_vector = targets.ndim == 1
+        # A vector of targets is a column inside; `predict` gives it back as it came.
         targets = targets.reshape(len(targets), -1)
         check_magnitudes(targets, "y, column {}".format)
         self._y_mean, self._y_scale = _mean_and_scale(targets, "y, column {}".format)

@@ -93,6 +93,8 @@ class Network:
         if not W.any():
             raise InputError("run: no weight is left to prune")
 
+        # Neurons without a weight and without a bias are constant at zero and leave both axes of W.
+        # Inputs and outputs stay, so that they are the first and the last neurons of what is held.
         self.held = (W != 0).any(0) | (W != 0).any(1) | (b != 0)
         self.held[:n_inputs] = True
         self.held[len(W) - n_outputs :] = True
@@ -112,6 +114,8 @@ class Network:
         m = len(bias)
         W = theta.new_zeros(m, m).index_put(self.indices, theta)
         x = functional.pad(x, (0, m - self.n_inputs))
+        # The formula of `urn.network.definition` with a fixed mode, written without an in-place
+        # operation, which `torch.func` could not go back through.
         N = x
         P = N
 
@@ -169,6 +173,8 @@ def curvature(net: Network, x: Tensor, kind: str, chunk: int = SAMPLES_AT_ONCE) 
         )
 
     H = net.theta.new_zeros(n, n)
+    # The loss is sum_b l(y_b) / B. Its Gauss-Newton matrix drops the curvature of y in the weights:
+    # H = sum_b (R_b J_b)^T (R_b J_b) / B, where A_b = R_b^T R_b.
     jacobian = vmap(jacrev(lambda theta, sample: net(theta, net.bias, sample)), (None, 0))
     for part in x.split(chunk):
         J = jacobian(net.theta, part)  # (B, d_out, n)
@@ -210,6 +216,7 @@ def inverse(H: Tensor, damping: float = DAMPING) -> Tensor:
 
     Of a network whose weights all do nothing, where H is 0, it is a multiple of the identity.
     """
+    # The unit of damping is the curvature of this network, so that one number fits all of them.
     mean_curvature = H.diagonal().mean()
     if mean_curvature < torch.finfo(H.dtype).tiny:
         mean_curvature = torch.ones_like(mean_curvature)
@@ -250,17 +257,21 @@ def surgeon(
     stages: list[Tensor] = []
 
     for n in range(max(counts) + 1):
+        # After n deletions: the weights at full length, zero where they went.
         present = theta[left].masked_fill(gone, 0)
         stage = torch.zeros_like(theta).index_put((left,), present)
         stages += [stage.clone() for count in counts if count == n]
         if n == max(counts):
             break
 
+        # Compact H^-1 when enough of its rows are gone: a step costs the square of what it holds.
         if gone.sum() > len(left) // SHARE_GONE:
             inverse_H = inverse_H[~gone][:, ~gone]
             left = left[~gone]
             gone = gone[~gone]
 
+        # The cheapest weight q, and the correction of all others by dw = -w_q / [H^-1]_qq H^-1 e_q.
+        # Then q is eliminated: H^-1 <- H^-1 - H^-1 e_q e_q^T H^-1 / [H^-1]_qq.
         values = theta[left]
         salience = values.square() / inverse_H.diagonal()
         q = int(salience.masked_fill(gone, torch.inf).argmin())
@@ -317,6 +328,8 @@ def pruned(
     counts = [n - max(1, round(keep * n)) for keep in keeps]
     H = curvature(net, x, kind) if criterion in ("obd", "obs") else None
     if criterion == "obs" and H is not None:
+        # One pass of the surgeon visits every count on its path; the other criteria rank all
+        # weights once.
         ascending = sorted(set(counts))
         stages = dict(zip(ascending, surgeon(net.theta, H, ascending), strict=True))
         return [stages[count] for count in counts]

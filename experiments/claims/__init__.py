@@ -123,6 +123,7 @@ def modules() -> dict[str, str]:
 
     A name of this package cannot be taken by another.
     """
+    # Ours come first, and a name of ours is not taken from another package.
     added = {entry.name: entry.value for entry in entry_points(group=GROUP)}
     ours = {name: f"{__name__}.{name}" for name in NAMES}
     return ours | {name: added[name] for name in sorted(added) if name not in ours}
@@ -143,6 +144,7 @@ def load(name: str) -> Claim:
     except ImportError as error:
         raise InputError(f"{name}: its module cannot be imported: {error}") from None
 
+    # Said here in one line, and not by an AttributeError after hours of training.
     missing = [part for part in PARTS if not hasattr(module, part)]
     if missing:
         raise InputError(f"{name}: {module.__name__} lacks {', '.join(missing)}")
@@ -175,6 +177,7 @@ def spread(values: list) -> str:
     numbers = sorted(value for value in values if value == value)  # without NaN
     if not numbers:
         return "none"
+    # The middle number, or the mean of both in the middle.
     half = len(numbers) // 2
     median = numbers[half] if len(numbers) % 2 else (numbers[half - 1] + numbers[half]) / 2
     if numbers[0] == numbers[-1]:

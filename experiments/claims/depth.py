@@ -49,6 +49,8 @@ def arms(scale: str) -> dict[str, TrainConfig]:
         snapshots=0,
     )
 
+    # The control differs from the deepest arm in the two terms that separate layers, and in nothing
+    # else.
     free = {name: value for name, value in strengths.items() if name not in ("depth", "self")}
     configs = {_arm(depth): config.replace(n_iterations=depth + 1) for depth in DEPTHS}
     return configs | {CONTROL: config.replace(n_iterations=DEPTHS[-1] + 1, strengths=free)}
@@ -78,6 +80,7 @@ def checks(measured: Measured, scale: str) -> list[Check]:
     listed = []
     for depth in DEPTHS:
         rows = measured[_arm(depth)]
+        # So many layers, and distinct ones: neurons that compute twice would belong to two.
         asked = [row["hidden layers"] == depth and row["re-used share"] < MIXED for row in rows]
         listed.append(in_most_seeds(f"{depth} distinct hidden layers at {_arm(depth)}", asked))
 

@@ -59,6 +59,8 @@ def arms(scale: str) -> dict[str, TrainConfig]:
             snapshots=12,
         )
 
+    # Quick scale is a network that trains in a minute; its depth term can be at full strength
+    # early.
     S, steps = (5000, 6000) if scale == "paper" else (400, 4000)
     # In 5000 neurons that all fire the depth term outweighs the task: it stays weak until most of
     # them are gone.
@@ -108,6 +110,7 @@ def checks(measured: Measured, scale: str) -> list[Check]:
     accuracy = column(rows, "accuracy")
     hidden = column(rows, "hidden neurons")
     mass = column(rows, "neighbour mass")
+    # Size is asked in every seed and in the median: the paper's figure is of one network.
     middle = float(np.median(hidden))
     ends = [_is_mlp(row) for row in rows]
     control = [_is_mlp(row) for row in measured[CONTROL]]

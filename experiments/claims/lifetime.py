@@ -150,6 +150,8 @@ def measure(arm: str, run: Run, data: Dataset) -> Row:
     """The phase as it ended; accuracy and neurons over it, and structure at every snapshot."""
     snapshots = [_structure(snapshot, run, data) for snapshot in run.snapshots]
     end = snapshots[-1]
+    # Ids name a neuron over its whole life: comparing them tells newborns from those that were
+    # there.
     held = run.kept.numpy()
     hidden = slice(data.n_inputs, run.config.n_neurons - data.n_outputs)
     curves = ("step", "validation_accuracy", "living_neurons")
@@ -187,6 +189,7 @@ def _structure(snapshot: Snapshot, run: Run, data: Dataset) -> dict[str, Any]:
     }
     report = analyse(**network, inputs=samples(data)[0], n_null=N_DRAWS)
 
+    # Inputs and outputs compute as well, but are there from the start: only hidden neurons count.
     hidden = range(data.n_inputs, run.config.n_neurons - data.n_outputs)
     computing = np.flatnonzero(report.effective.computing.any(0))
     ids = [int(i) for i in computing if i in hidden]
@@ -213,8 +216,11 @@ def _of_shells(measured: Measured) -> list[Check]:
     used = {arm: np.array(column(rows, "weights used"), float) for arm, rows in measured.items()}
     accuracy = [column(measured[arm], "test accuracy") for arm in LIVES[0]]
     least = [min(phases) for phases in zip(*accuracy, strict=True)]
+    # A row of history is written every few steps, so that the first one is from just after the
+    # change.
     just_after = [column(measured[arm], "accuracy at the change") for arm in (HARD, AGAIN)]
     larger = [max(phases) for phases in zip(*just_after, strict=True)]
+    # Computing at the hard task, and not held at the end of the easy one: born in between.
     born = [
         len(set(later["computing ids"]) - set(before["living ids"]))
         for before, later in zip(measured[EASY], measured[HARD], strict=True)
@@ -264,6 +270,7 @@ def _of_mnist1d(measured: Measured) -> list[Check]:
     """Accuracy at the end of the life, and fields that widen and narrow."""
     score = {arm: median(column(measured[arm], "test accuracy")) for arm in LIVES[1]}
     gained = score[BACK] - score[ORDER]
+    # Spread over that under permuted positions: below 1 where fields are narrow.
     ratio = {
         arm: np.array(column(measured[arm], "spread / permuted"), dtype=float) for arm in LIVES[1]
     }
@@ -320,6 +327,7 @@ def _curves(life: tuple[str, ...], measured: Measured) -> Figure:
         ("weights\nused", "weights", ORANGE),
         (*last, VERMILION),
     )
+    # Each phase counts its steps from 0; the life counts on.
     ends = np.cumsum([0] + [measured[arm][0]["history"]["step"][-1] for arm in life])
 
     figure = new_figure(6.8, 6.6)

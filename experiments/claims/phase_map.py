@@ -64,6 +64,7 @@ def points(scale: str) -> dict[str, tuple[str, dict[str, float], TrainConfig]]:
     """{arm: (map, strengths of the two axes, configuration)} of every point of every map."""
     listed = {}
     for name, file in MAPS[scale].items():
+        # The very files that users are given: what is shown here is what `urn sweep run` makes.
         for point in read_plan(Path(sweeps.__file__).parent / f"{file}.toml").points:
             at = {axis.rpartition(".")[2]: float(value) for axis, value in point.changes.items()}
             text = ", ".join(f"{LABELS[axis]} = {value:.3g}" for axis, value in at.items())
@@ -123,6 +124,8 @@ def _ends(rows: list[Row], axis: str) -> tuple[list[Row], list[Row]]:
 def _of_digits(rows: list[Row]) -> list[Check]:
     """Re-use along c_depth, size along c_n."""
     recurrent = [_share(end, "recurrent") for end in _ends(rows, "depth")]
+    # Size and disconnection are asked along the price of activity, which every neuron that fires
+    # pays.
     ends = _ends(rows, "activity")
     sizes = [median(row["used_neurons"] or 0 for row in end) for end in ends]
     lost = [float(np.mean([_is_disconnected(row) for row in end])) for end in ends]
@@ -155,6 +158,8 @@ def _of_mnist1d(rows: list[Row]) -> list[Check]:
     priced = [row for row in rows if row["locality"] > 0]
     asymmetric = _where(priced, "symmetry", 0)
     symmetric = _where(priced, "symmetry", max(row["symmetry"] for row in rows))
+    # Locality is asked with and without its price, and sharing in the three corners that differ in
+    # which of both prices is paid.
     local = [_share(part, "locally_connected") for part in (free, priced)]
     shared = [_share(part, "convolutional") for part in (free, asymmetric, symmetric)]
 
@@ -187,6 +192,7 @@ def _share(rows: list[Row], verdict: str) -> float:
 
 def figures(runs: dict[str, list[Run]], measured: Measured) -> dict[str, Figure]:
     """Of each map the architectures, the accuracy, and the neurons used."""
+    # Figures are not told the scale; the arms say it.
     scale = next(scale for scale in MAPS if set(points(scale)) == set(measured))
     drawn = {}
     for name in MAPS[scale]:
@@ -206,5 +212,6 @@ def figures(runs: dict[str, list[Run]], measured: Measured) -> dict[str, Figure]
 def _kinds(rows: list[Row], most: int = MOST_KINDS) -> list[str]:
     """The architecture of each network; rare ones together, so that a colour means something."""
     kinds = [row["architecture"] for row in rows]
+    # The last colour is for all kinds that are rarer than these.
     common = {kind for kind, _ in Counter(kinds).most_common(most - 1)}
     return [kind if kind in common else "other" for kind in kinds]

@@ -64,6 +64,8 @@ def measure(arm: str, run: Run, data: Dataset) -> Row:
     """How many neurons compute again, what is lost when they may not, and the accuracy."""
     report = judge(run, data)
     recurrent = report.verdicts["recurrent"]
+    # The lesion holds re-used neurons at their mean at all but one iteration: what is lost was done
+    # by re-use.
     lost = 0.0
     if report.status == "ok":
         W, b, _ = arrays(run)
@@ -87,6 +89,7 @@ def measure(arm: str, run: Run, data: Dataset) -> Row:
 def checks(measured: Measured, scale: str) -> list[Check]:
     """Recurrent at one end, layers at the other, a fall between them, equal accuracy."""
     rows = list(measured.values())
+    # The arms are in the order of the dial: the first has no depth term, the last the largest.
     layered = [not present for present in column(rows[-1], "recurrent")]
     lost = column(rows[0], "lost without re-use")
     shares = [median(column(row, "re-used share")) for row in rows]

@@ -104,6 +104,7 @@ def arms(scale: str) -> dict[str, TrainConfig]:
         fields = common | (QUICK[task] if scale == "quick" else {})
         for setting in QUICK_DIAL if scale == "quick" else DIAL:
             w0, priced = DIAL[setting]
+            # Only what is priced changes along the dial: w0, and the strengths of self and depth.
             fields_here = fields | {"strengths": fields["strengths"] | priced}
             config = TrainConfig(task=task, self_target=w0, snapshots=0, **fields_here)
             configs[f"{task}, {setting}"] = config
@@ -135,6 +136,8 @@ def measure(arm: str, run: Run, data: Dataset) -> Row:
 
     W, b, _ = arrays(run)
     rng = np.random.default_rng(0)
+    # Cutting the skips is held against random cuts of as much weight: skips are needed where the
+    # first loses more than nearly all of the others.
     score, cuts = lesions(W, b, *samples(data), report, n_random=N_CUTS, rng=rng)
     for cut in cuts:
         if cut.name == "skips":
@@ -157,6 +160,8 @@ def checks(measured: Measured, scale: str) -> list[Check]:
 
 def _of_task(task: str, measured: Measured) -> list[Check]:
     """The checks of one task."""
+    # The dial in its order, from carrying is free to carrying is dear; at quick scale some settings
+    # are missing.
     along = {
         setting: measured[f"{task}, {setting}"]
         for setting in DIAL
@@ -186,6 +191,7 @@ def _of_task(task: str, measured: Measured) -> list[Check]:
 def _at_the_ends(task: str, free: list[Row], dear: list[Row]) -> list[Check]:
     """The verdict at both ends, and that skips are needed at the free one."""
     not_residual = [not present for present in column(dear, "residual")]
+    # Both are asked for: an effect of a size that matters, and one that chance does not make.
     needed = [
         row["lost without skips"] >= MIN_LOST and (row["p of the cut"] or 1.0) <= LEVEL
         for row in free
@@ -208,6 +214,7 @@ def _at_the_ends(task: str, free: list[Row], dear: list[Row]) -> list[Check]:
 def _falls(task: str, share: str, along: dict[str, list[Row]]) -> Check:
     """That a share falls along the dial."""
     medians = [median(column(rows, share)) for rows in along.values()]
+    # A dial that ends lower may still have a bump: the largest rise from one setting to the next.
     rise = max(later - earlier for earlier, later in pairwise(medians))
     return Check(
         f"{task}: share '{share}' along the dial",
@@ -310,6 +317,7 @@ def _paths(measured: Measured) -> Figure:
 def _draw_paths(axes: Axes, task: str, name: str, measured: Measured) -> None:
     """Bars of both ends beside each other."""
     ends = ((-0.2, FREE, "carrying free", ORANGE), (0.2, DEAR, "carrying priced", SKY))
+    # The mean over seeds of a distribution is a distribution again.
     for shift, setting, label, colour in ends:
         shares = np.mean(column(measured[f"{task}, {setting}"], name), axis=0)
         axes.bar(

@@ -66,6 +66,7 @@ def measure(arm: str, run: Run, data: Dataset) -> Row:
 
 def checks(measured: Measured, scale: str) -> list[Check]:
     """The range of widths at unchanged accuracy, and that it falls all the way."""
+    # Accuracy must be alike where widths are compared: a network that fails may be narrow for that.
     held = [float(np.median(column(rows, "living hidden neurons"))) for rows in measured.values()]
     accuracy = [float(np.median(column(rows, "test accuracy"))) for rows in measured.values()]
     good = max(accuracy) - SAME_ACCURACY

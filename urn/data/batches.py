@@ -38,6 +38,7 @@ class Batches:
         self.y = y.to(device, dtype) if y.is_floating_point() else y.to(device)
         self.seeds = list(seeds)
 
+        # A pass visits all samples in another order; what a batch leaves over is dropped.
         self.stream = X.dim() == 3
         self.symbols = config.n_iterations
         self.size = min(config.batch_size, len(X))
@@ -59,11 +60,13 @@ class Batches:
         begins : bool
             True where no state is to be carried over from the step before.
         """
+        # A step is a pass and a place in it: nothing else is needed to know its samples.
         epoch, position = divmod(step, self.per_pass)
         order = self._order_of(epoch)
 
         if self.stream:
             window = slice(position * self.symbols, (position + 1) * self.symbols)
+            # Streams run in parallel: a batch is the same rows, further along in time.
             rows = order[:, : self.size]
             return self.X[rows, window], self.y[rows, window], position == 0
 

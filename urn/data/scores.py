@@ -73,6 +73,7 @@ def evaluate(net: URN, split: Split, kind: str, entries: int = ENTRIES) -> Tenso
     if kind == "classification":
         return (output.argmax(-1) == y).double().mean(1)
 
+    # R^2 of each output: the share of variance that is left, taken from one.
     residual = (output - y).square().sum(1)
     total = (y - y.mean(0)).square().sum(0)
     return (1 - residual / total.clamp_min(torch.finfo(y.dtype).tiny)).mean(1)

@@ -56,6 +56,7 @@ class SymbolStream(TaskOptions):
     def load(self) -> Dataset:
         """Streams for training, validation and test, drawn in this order."""
         n_streams = self.n_streams + N_VALIDATION + N_TEST
+        # Parts are made in turn: all of them are held, only the largest has to be made at once.
         largest = max(self.n_streams, N_TEST)
         n_bytes = self.length * (BYTES_HELD * n_streams + BYTES_MAKING * largest)
         require_memory("task_options: n_streams and length", n_bytes)
@@ -68,6 +69,7 @@ class SymbolStream(TaskOptions):
 
     def _streams(self, rng: np.random.Generator, n: int) -> Split:
         """X `(n, length, 4)` one-hot, y `(n, length)`."""
+        # A stream and the symbols that follow its own: y is x shifted by one.
         code = {symbol: i for i, symbol in enumerate(ALPHABET)}
         rows = [[code[symbol] for symbol in self._text(rng)] for _ in range(n)]
         symbols = torch.tensor(rows)
@@ -145,6 +147,7 @@ class MiconiSwitch(TaskOptions):
             "hard": MiconiHard(**size).load(),
         }
 
+        # A grammar that comes back brings the same symbols again.
         streams = [grammars[part].train for part in self.parts]
         X = torch.cat([X for X, _ in streams], 1)[:, : self.length].contiguous()
         y = torch.cat([y for _, y in streams], 1)[:, : self.length].contiguous()

@@ -96,6 +96,7 @@ class Shells(TaskOptions):
 
     def _sample(self, n: int, generator: torch.Generator) -> Split:
         """x `(n, dimension)` and the labels `(n,)`."""
+        # Normal vectors, scaled to the radius: uniform on the sphere.
         shell = torch.randint(len(self.radii), (n,), generator=generator)
         x = torch.randn(n, self.dimension, generator=generator)
         x *= torch.tensor(self.radii)[shell][:, None] / x.norm(dim=1, keepdim=True)
@@ -144,6 +145,7 @@ class MNIST1D(TaskOptions):
     def load(self) -> Dataset:
         """The published data, the validation set drawn from its training part."""
         data = self._published()
+        # Shuffled over the whole: training and test set get the same permutation of positions.
         X = np.concatenate([data["x"], data["x_test"]])
         y = np.concatenate([data["y"], data["y_test"]])
         X = _shuffle_columns(X, self.data_seed) if self.shuffled else X
@@ -283,6 +285,7 @@ class Carry(TaskOptions):
         B /= self.dimension**0.5
 
         x = torch.rand(sum(counts), self.dimension, generator=generator)
+        # Both parts with mean 0 and deviation 1, so that `correction` is their ratio.
         bend = (x @ B.T - (x @ B.T).mean(0)).relu() @ C.T
         linear = x @ A.T
         y = (linear - linear.mean(0)) / linear.std()

@@ -106,6 +106,8 @@ def attach_positions(net: URN, positions: Tensor, *, learned: bool) -> None:
     if positions.shape[1] != n:
         raise InputError(f"positions: {positions.shape[1]} rows for {n} neurons")
 
+    # The name belongs to a parameter without values so far, and a buffer cannot take it before that
+    # is gone.
     del net.positions
     if learned:
         net.positions = torch.nn.Parameter(positions)

@@ -134,6 +134,8 @@ def between_rows(M: Array) -> int:
 def product(A: Array, B: Array, C: Array, turn_A: bool, turn_B: bool, beta: float) -> None:
     """C <- A B + beta C for matrices whose rows are contiguous; `turn` for a transposed one."""
     size = np.empty(6, np.int32)
+    # The 13 arguments of sgemm are addresses: of two letters, six integers, two scales and three
+    # matrices.
     size[0] = C.shape[1]
     size[1] = C.shape[0]
     size[2] = A.shape[0] if turn_A else A.shape[1]
@@ -268,11 +270,14 @@ def forward(W: Array, b: Array, x: Array, N: Array, n: Array, y: Array, firing: 
                 product(W[k], N[k, l - 1], N[k, l], False, False, 0)
             else:
                 source = rows_of(N[k, l - 1], now, room_N)
+                # The columns of W that are needed are copied, so few rows at a time that the copy
+                # stays small.
                 for r in range(0, S, ROWS):
                     V = part_of(W[k], everyone[r : r + ROWS], now, room_W)
                     product(V, source, N[k, l, r : r + ROWS], False, False, 0)
             count[k, l] = fire(N[k, l], b[k], n[k, l], neurons[k, l])
 
+        # y is what is before phi at the outputs.
         product(W[k, S - d_out :], N[k, L - 1], y[k], False, False, 0)
         for i in range(d_out):
             y[k, i] += b[k, S - d_out + i]

@@ -49,6 +49,7 @@ class ElmanUnroll(torch.autograd.Function):
         hidden, out = _blocks(W, wiring)
         phi = ACTIVATIONS[wiring.activation]
 
+        # The input's part of all P at once; the loop over symbols adds W_hh h(t-1).
         heard = torch.baddbmm(b[:, None, hidden], _fold(x), W[:, hidden, :d_in].mT)
         heard = heard.view(K, I, B, -1).transpose(0, 1).contiguous()
         H = heard.new_zeros(I + 1, *heard.shape[1:])  # H[t] is h before symbol t
@@ -60,6 +61,7 @@ class ElmanUnroll(torch.autograd.Function):
         for t, P in enumerate(heard.unbind()):
             phi(torch.baddbmm(P, steps[t], recurrent, out=steps[t + 1]))
 
+        # Back to flat vectors: what hidden neurons did, in the shape of the other modes.
         N = W.new_zeros(K, I, B, W.shape[-1])
         N[..., hidden] = H[1:].transpose(0, 1)
         y = torch.baddbmm(b[:, None, out], _fold(N[..., hidden]), W[:, out, hidden].mT)
@@ -81,6 +83,8 @@ class ElmanUnroll(torch.autograd.Function):
         late = H[1:].transpose(0, 1)  # (K, I, B, hidden)
 
         dh = _own_share(W[:, out, hidden], late, dy, dn, dN, hidden)
+        # Backwards, too, the loop holds only what one symbol needs of the next: a phi' and a
+        # product.
         recurrent = W[:, hidden, hidden].contiguous()
         dP = torch.empty_like(H[1:])
         g = dh.transpose(0, 1).contiguous().unbind()
@@ -90,6 +94,7 @@ class ElmanUnroll(torch.autograd.Function):
             if t > 0:
                 g[t - 1].baddbmm_(dP[t], recurrent)
 
+        # The gradients of the three blocks: one product each, over all symbols and streams.
         every_dP = _fold(dP.transpose(0, 1))
         dW = torch.zeros_like(W)
         dW[:, hidden, :d_in] = torch.bmm(every_dP.mT, _fold(x))

@@ -66,6 +66,7 @@ class FiringUnroll(torch.autograd.Function):
             torch.mean(P.relu_(), 1, out=n[:, l])
             firing.append(firing_neurons(n[:, l]))
 
+            # The last product is the read-out, which needs the output rows of W only.
             needed = W if l < L - 1 else W[:, out]
             sources = _take_each(P, firing[l])
             columns = _take_each(needed, firing[l])
@@ -99,6 +100,7 @@ class FiringUnroll(torch.autograd.Function):
                 g = _back(share[k, l], dP, rows, later, now)
                 if dN is not None:
                     g += _take(dN[k, l], 1, now)
+                # dP = g [N > 0], the second of the four lines.
                 dP = torch.ops.aten.threshold_backward(g, _take(N[k, l], 1, now), 0)
 
                 if l > 0:
@@ -109,6 +111,7 @@ class FiringUnroll(torch.autograd.Function):
                 later = now
                 rows = W[k]
 
+        # y(I) = W N(I-1) + b is the last application of W.
         dW[:, out] += torch.bmm(dy.mT, N[:, -1])
         db[:, out] += dy.sum(1)
         return dW, db, None, None

@@ -108,6 +108,7 @@ class URN(nn.Module):
 
         self.n_neurons = n_neurons
         W = draw_weights(n_neurons, self.wiring, generators)
+        # Biases start at zero, and ids name the neuron behind each row.
         self.weight = nn.Parameter(W.to(device, dtype))
         self.bias = nn.Parameter(torch.zeros(population, n_neurons, device=device, dtype=dtype))
         self.register_buffer("ids", torch.arange(n_neurons, device=device).repeat(population, 1))
@@ -250,6 +251,7 @@ def draw_weights(n_neurons: int, wiring: Wiring, generators: Sequence[object]) -
     A column of the input is seen together with d_in others, a hidden one with S others: that is
     the fan-in of each.
     """
+    # The variance of a weight is gain / fan-in, He's rule for ReLU.
     gain = GAINS[wiring.activation]
     scale = torch.full((n_neurons,), (gain / n_neurons) ** 0.5)
     scale[: wiring.n_inputs] = (gain / wiring.n_inputs) ** 0.5
@@ -267,6 +269,7 @@ def _a_generator_each(
 ) -> list[torch.Generator | None]:
     """A list of one generator a member; InputError where it cannot be."""
     generators: list[torch.Generator | None] = [None] * population
+    # A generator for each member, or one that all members draw from in turn.
     if isinstance(generator, Sequence):
         generators = list(generator)
     elif generator is not None:

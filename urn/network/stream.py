@@ -57,6 +57,7 @@ class StreamUnroll(torch.autograd.Function):
             source = N[:, 0]
             columns = W
 
+        # The symbol t + 1 is written over what W has put into the input neurons.
         for t in range(I):
             P = torch.baddbmm(b[:, None], source, columns.mT, out=N[:, t + 1])
             y[:, t] = P[..., -wiring.n_outputs :]
@@ -86,6 +87,7 @@ class StreamUnroll(torch.autograd.Function):
         backward = BACKWARD[wiring.activation]
         g = torch.zeros_like(N[:, I])
 
+        # Backwards through time: g is dL/dN(t+1), and y(t) asks of P(t) directly.
         for t in reversed(range(I)):
             if shares is not None:
                 g += shares[t] * N[:, t + 1].sign()

@@ -49,6 +49,7 @@ class PulseUnroll(torch.autograd.Function):
         source = x
         columns = W[..., : wiring.n_inputs]
 
+        # P(l) is written where N(l+1) will stand, and phi then works in place.
         for P in N.unbind(1):
             torch.baddbmm(b[:, None], source, columns.mT, out=P)
             source = phi(P)
@@ -76,6 +77,7 @@ class PulseUnroll(torch.autograd.Function):
         dP = torch.empty_like(N)  # dP[:, l] belongs to the P that N[:, l] is made from
         shares = None if dn is None else (dn / N.shape[2]).unsqueeze(2).unbind(1)
         backward = BACKWARD[wiring.activation]
+        # g is dL/dN(I-1): y reads it through the output rows of W.
         g = torch.bmm(dy, W[:, -wiring.n_outputs :])
 
         for l in reversed(range(N.shape[1])):
@@ -90,6 +92,7 @@ class PulseUnroll(torch.autograd.Function):
                 g = torch.bmm(dP[:, l], W)
 
         dW, db = _parameter_gradients(x, N, dP, dy)
+        # At l = 0 the input is read through the input columns of W.
         dx = torch.bmm(dP[:, 0], W[..., : x.shape[-1]]) if ctx.needs_input_grad[2] else None
         return dW, db, dx, None
 
@@ -108,6 +111,7 @@ class ClampedUnroll(torch.autograd.Function):
         source = x
         columns = W[..., : wiring.n_inputs]
 
+        # As after a pulse; what W has put into the input neurons is overwritten by x.
         for P in N.unbind(1):
             torch.baddbmm(b[:, None], source, columns.mT, out=P)
             source = phi(P)
@@ -136,6 +140,7 @@ class ClampedUnroll(torch.autograd.Function):
         dx = torch.zeros_like(x) if ctx.needs_input_grad[2] else None
         shares = None if dn is None else (dn / N.shape[2]).unsqueeze(2).unbind(1)
         backward = BACKWARD[wiring.activation]
+        # g is dL/dN(I-1), as after a pulse.
         g = torch.bmm(dy, W[:, -wiring.n_outputs :])
 
         for l in reversed(range(N.shape[1])):
@@ -191,6 +196,8 @@ def _parameter_gradients(x: Tensor, N: Tensor, dP: Tensor, dy: Tensor) -> tuple[
         dW = torch.bmm(later.mT, earlier)
     else:
         dW = x.new_zeros(K, S, S)
+    # What the sums above lack: l = 0, where only input columns are used, and l = I - 1, where only
+    # output rows are.
     dW[..., : x.shape[-1]] += torch.bmm(dP[:, 0].mT, x)
     dW[:, out] += torch.bmm(dy.mT, N[:, -1])
 

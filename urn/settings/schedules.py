@@ -35,6 +35,7 @@ class Schedule(Strict):
     @model_validator(mode="after")
     def _stays_finite(self) -> Self:
         if self.value > 0:
+            # In logarithms: the product itself might overflow.
             largest = math.log10(self.value) + len(self.milestones) * math.log10(self.factor)
             if largest > math.log10(LARGEST):
                 raise ValueError(f"factor: the milestones take it above {LARGEST:g}")
