@@ -61,7 +61,7 @@ def generator() -> torch.Generator:
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def cwd(tmp_path, monkeypatch):
     """An empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -76,15 +76,15 @@ def _runs(tmp_path_factory):
 
 
 @pytest.fixture
-def finished_run(_runs, place):
+def finished_run(_runs, cwd):
     """A copy of a run that came to its end."""
-    return shutil.copytree(_runs / "finished", place / "run")
+    return shutil.copytree(_runs / "finished", cwd / "run")
 
 
 @pytest.fixture
-def interrupted_run(_runs, place):
+def interrupted_run(_runs, cwd):
     """A copy of a run that was stopped after 12 of 20 steps."""
-    return shutil.copytree(_runs / "interrupted", place / "run")
+    return shutil.copytree(_runs / "interrupted", cwd / "run")
 
 
 @pytest.fixture(scope="session")
@@ -136,7 +136,7 @@ def opened(browser):
 
 
 @pytest.fixture
-def refused(place, capsys):
+def refused(cwd, capsys):
     """A function that runs a command line and holds it to the rules for bad input.
 
     Exit status 2; exactly one line on stderr, which starts with `urn: ` and contains the culprit;
@@ -144,7 +144,7 @@ def refused(place, capsys):
 
     def check(argv: list[str], *culprits: str) -> str:
         capsys.readouterr()
-        before = listing(place)
+        before = listing(cwd)
         status = main(argv)
         captured = capsys.readouterr()
         assert status == 2, captured
@@ -154,7 +154,7 @@ def refused(place, capsys):
         assert captured.out == ""
         for culprit in culprits:
             assert culprit in captured.err
-        assert listing(place) == before
+        assert listing(cwd) == before
         return captured.err
 
     return check

@@ -28,14 +28,14 @@ def test_the_worked_examples_come_out_as_printed(page: str) -> None:
     assert result.failed == 0
 
 
-def test_the_way_from_clone_to_a_report_on_a_table_of_ones_own(place: Path) -> None:
+def test_the_way_from_clone_to_a_report_on_a_table_of_ones_own(cwd: Path) -> None:
     """Every command of the first page after the set-up, as printed, with a table as it has it."""
     iris = load_iris()
     rows = [
         f"{','.join(map(str, x))},{iris.target_names[y]}"
         for x, y in zip(iris.data, iris.target, strict=True)
     ]
-    (place / "mine.csv").write_text("\n".join(["a,b,c,d,species", *rows]))
+    (cwd / "mine.csv").write_text("\n".join(["a,b,c,d,species", *rows]))
     blocks = (DOCS / "index.md").read_text().split("```")[1::2]
     venv, install, *commands = [line for block in blocks for line in block.strip().splitlines()]
     assert venv == "python3.11 -m venv .venv"
@@ -46,9 +46,9 @@ def test_the_way_from_clone_to_a_report_on_a_table_of_ones_own(place: Path) -> N
         program, *words = shlex.split(command)
         assert program == ".venv/bin/urn"
         assert main(words) == 0
-    assert "species" in (place / "runs" / "mine" / "config.toml").read_text()
-    assert "<title>runs/mine" in (place / "runs" / "mine" / "report.html").read_text()
-    assert (place / "runs" / "first" / "export" / "network.py").is_file()
+    assert "species" in (cwd / "runs" / "mine" / "config.toml").read_text()
+    assert "<title>runs/mine" in (cwd / "runs" / "mine" / "report.html").read_text()
+    assert (cwd / "runs" / "first" / "export" / "network.py").is_file()
 
 
 def programs(page: str) -> str:

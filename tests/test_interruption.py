@@ -182,15 +182,15 @@ def test_signals(unbroken, number):
     assert contents(out) == contents(folder / "whole")
 
 
-def test_death_before_the_folder_exists(place):
+def test_death_before_the_folder_exists(cwd):
     """Then there is nothing to resume, and one line says so."""
-    (place / "config.toml").write_text(CONFIG.to_toml())
-    process = start(place, "config.toml", "--out", "run")
+    (cwd / "config.toml").write_text(CONFIG.to_toml())
+    process = start(cwd, "config.toml", "--out", "run")
     time.sleep(0.3)
     process.kill()
     finish(process)
-    assert list(listing(place)) == ["config.toml"]
-    assert finish(start(place, "--resume", "run")) == (2, "urn: run: no such run folder\n")
+    assert list(listing(cwd)) == ["config.toml"]
+    assert finish(start(cwd, "--resume", "run")) == (2, "urn: run: no such run folder\n")
 
 
 def test_two_processes_cannot_train_in_one_folder(unbroken):
@@ -223,56 +223,56 @@ def test_two_resumptions_of_one_run(interrupted_run, capsys):
 
 
 @pytest.mark.parametrize("put_there", [None, "other"])
-def test_a_folder_that_is_moved_away_while_it_is_trained(place, capsys, put_there):
+def test_a_folder_that_is_moved_away_while_it_is_trained(cwd, capsys, put_there):
     """It does not come back without its configuration, and where it is now it can be resumed."""
 
     def move(step, row, member):
         if step == 10:
-            (place / "run").rename(place / "moved")
+            (cwd / "run").rename(cwd / "moved")
             if put_there:
-                shutil.copytree(place / "moved", place / "run")
+                shutil.copytree(cwd / "moved", cwd / "run")
 
     config = SMALL.replace(checkpoint_seconds=1e-6)
     with pytest.raises(InputError, match="run: was moved or removed while it was trained"):
         train(config, "run", callbacks=[move])
-    assert (place / "run").exists() == bool(put_there)
+    assert (cwd / "run").exists() == bool(put_there)
     if put_there:
-        assert listing(place / "run") == listing(place / "moved")
+        assert listing(cwd / "run") == listing(cwd / "moved")
     resume("moved")
     train(config, "whole")
-    assert contents(place / "moved") == contents(place / "whole")
+    assert contents(cwd / "moved") == contents(cwd / "whole")
 
 
-def test_a_clock_that_goes_back(place, monkeypatch):
+def test_a_clock_that_goes_back(cwd, monkeypatch):
     """The time of day decides nothing; that of the next checkpoint is the time since the start."""
     backwards = iter(range(10**9, 0, -1000))
     monkeypatch.setattr(time, "time", lambda: float(next(backwards)))
     train(SMALL.replace(checkpoint_seconds=1e-6), "run", stop=after(12))
     resume("run")
     train(SMALL.replace(checkpoint_seconds=1e-6), "whole")
-    assert contents(place / "run") == contents(place / "whole")
+    assert contents(cwd / "run") == contents(cwd / "whole")
 
 
-def test_where_compiled_code_cannot_be_kept(place):
+def test_where_compiled_code_cannot_be_kept(cwd):
     """Numba finds no folder for its cache: every process compiles for itself, and trains."""
-    shutil.copytree(ROOT / "urn", place / "urn", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "urn", cwd / "urn", ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("no_home", "urn/network/__pycache__"):
-        (place / file).write_text("not a folder")
+        (cwd / file).write_text("not a folder")
     nowhere = dict.fromkeys(
-        ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "IPYTHONDIR"), str(place / "no_home")
+        ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "IPYTHONDIR"), str(cwd / "no_home")
     )
-    environment = os.environ | nowhere | {"PYTHONPATH": str(place), "OMP_NUM_THREADS": "1"}
-    (place / "small.toml").write_text(SMALL.replace(steps=2).to_toml())
+    environment = os.environ | nowhere | {"PYTHONPATH": str(cwd), "OMP_NUM_THREADS": "1"}
+    (cwd / "small.toml").write_text(SMALL.replace(steps=2).to_toml())
 
     process = subprocess.run(
         [sys.executable, "-B", "-m", "urn", "train", "small.toml", "--out", "run", "--quiet"],
-        cwd=place,
+        cwd=cwd,
         env=environment,
         capture_output=True,
         text=True,
     )
     assert (process.returncode, process.stderr) == (0, "")
-    assert not list(place.rglob("*.nb[ci]"))
+    assert not list(cwd.rglob("*.nb[ci]"))
 
 
 def test_drafts_of_a_killed_process_are_swept_away(interrupted_run):
@@ -295,7 +295,7 @@ def test_data_that_changed_meanwhile_is_another_run(tmp_path):
         resume(tmp_path / "run", data=data)
 
 
-def test_a_second_signal_does_not_wait(place, capsys, monkeypatch):
+def test_a_second_signal_does_not_wait(cwd, capsys, monkeypatch):
     """Nor does it print a traceback."""
 
     def hang(*_, **__):
@@ -395,9 +395,9 @@ def test_a_restored_trainer_is_the_same_in_every_tensor(config, data):
 HOT = SMALL.replace(learning_rate=1e30, steps=60)
 
 
-def test_absurd_learning_rate(place, capsys):
+def test_absurd_learning_rate(cwd, capsys):
     """Status 1, one clear line, and the last good weights, which are finite, on disk."""
-    (place / "hot.toml").write_text(HOT.to_toml())
+    (cwd / "hot.toml").write_text(HOT.to_toml())
     assert main(["train", "hot.toml", "--out", "run", "--quiet"]) == 1
     printed = capsys.readouterr()
     assert printed.err == ""
@@ -462,7 +462,7 @@ def test_whatever_diverges_can_be_loaded_and_resumed(tmp_path, config):
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
 
 
-def test_a_snapshot_between_two_checks_is_finite(place, capsys):
+def test_a_snapshot_between_two_checks_is_finite(cwd, capsys):
     """A thousand iterations overflow at the second step, where the last snapshot is due."""
     flags = ["--task", "shells", "--n-neurons", "12", "--steps", "2", "--n-iterations", "1000"]
     assert main(["train", *flags, "--out", "run", "--quiet"]) == 1

@@ -215,8 +215,8 @@ TOML = {
 
 
 @cases(TOML)
-def test_configuration_files(refused, place, given, culprit):
-    (place / "a.toml").write_bytes(given if isinstance(given, bytes) else given.encode())
+def test_configuration_files(refused, cwd, given, culprit):
+    (cwd / "a.toml").write_bytes(given if isinstance(given, bytes) else given.encode())
     refused(["train", "a.toml"], culprit)
 
 
@@ -224,8 +224,8 @@ def test_configuration_file_that_is_not_there(refused):
     refused(["train", "nowhere.toml"], "nowhere.toml", "no such file")
 
 
-def test_configuration_file_that_is_a_folder(refused, place):
-    (place / "a.toml").mkdir()
+def test_configuration_file_that_is_a_folder(refused, cwd):
+    (cwd / "a.toml").mkdir()
     refused(["train", "a.toml"], "a.toml")
 
 
@@ -295,13 +295,13 @@ FILE = ["train", "--n-neurons", "12", "--steps", "2", "--task", "file", "--task-
 
 
 @cases(NPZ)
-def test_arrays(refused, place, given, culprit):
-    np.savez(place / "a.npz", **given)
+def test_arrays(refused, cwd, given, culprit):
+    np.savez(cwd / "a.npz", **given)
     refused([*FILE, "a.npz"], "a.npz", culprit)
 
 
-def test_fractions_as_classes(refused, place):
-    np.savez(place / "a.npz", X=X, y=Y + 0.5)
+def test_fractions_as_classes(refused, cwd):
+    np.savez(cwd / "a.npz", X=X, y=Y + 0.5)
     refused(
         [*FILE, "a.npz", "--task-options.kind", "classification"],
         "a.npz",
@@ -309,8 +309,8 @@ def test_fractions_as_classes(refused, place):
     )
 
 
-def test_text_as_regression(refused, place):
-    np.savez(place / "a.npz", X=X, y=np.where(Y, "yes", "no"))
+def test_text_as_regression(refused, cwd):
+    np.savez(cwd / "a.npz", X=X, y=np.where(Y, "yes", "no"))
     refused([*FILE, "a.npz", "--task-options.kind", "regression"], "a.npz", "y must hold numbers")
 
 
@@ -325,8 +325,8 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_damaged_npz(refused, place, damage):
-    path = place / "a.npz"
+def test_damaged_npz(refused, cwd, damage):
+    path = cwd / "a.npz"
     np.savez(path, X=X, y=Y)
     path.write_bytes(damage(path.read_bytes()))
     refused([*FILE, "a.npz"], "a.npz", "not a readable .npz")
@@ -381,63 +381,61 @@ CSV = {
 
 
 @cases(CSV)
-def test_tables(refused, place, given, culprit):
-    (place / "a.csv").write_bytes(given if isinstance(given, bytes) else given.encode())
+def test_tables(refused, cwd, given, culprit):
+    (cwd / "a.csv").write_bytes(given if isinstance(given, bytes) else given.encode())
     refused([*FILE, "a.csv"], "a.csv", culprit)
 
 
-def test_one_missing_value_does_not_turn_a_regression_into_a_classification(refused, place):
+def test_one_missing_value_does_not_turn_a_regression_into_a_classification(refused, cwd):
     """Sixty numbers and a blank are not sixty-one classes."""
     for blank in ("", "NA", "unknown"):
-        (place / "a.csv").write_text("a,b,y\n" + NUMBERS + f"1,2,{blank}\n")
+        (cwd / "a.csv").write_text("a,b,y\n" + NUMBERS + f"1,2,{blank}\n")
         refused([*FILE, "a.csv"], "a.csv: line 62, column y")
 
 
 @pytest.mark.parametrize("rows", [DATES, UNDERSCORES, NAMES_OF_ROWS, "1,1,7\n" + WORDS])
-def test_what_is_said_to_be_names_is_taken_as_names(place, rows):
-    (place / "a.csv").write_text("a,b,y\n" + rows)
+def test_what_is_said_to_be_names_is_taken_as_names(cwd, rows):
+    (cwd / "a.csv").write_text("a,b,y\n" + rows)
     options = ["--task-options.kind", "classification", "--n-neurons", "60", "--quiet"]
     assert main([*FILE, "a.csv", *options]) == 0
 
 
-def test_inputs_that_float32_cannot_tell_apart_are_refused_unless_standardised(refused, place):
+def test_inputs_that_float32_cannot_tell_apart_are_refused_unless_standardised(refused, cwd):
     """Seconds since 1970, and numbers too small for float32."""
     late = "".join(f"{1.7e9 + i % 2},{i * i},{i % 2}\n" for i in range(40))
     small = "".join(f"{i}e-60,{i * i},{i % 2}\n" for i in range(40))
     raw = ["--task-options.standardise", "false"]
     for rows in (late, small):
-        (place / "a.csv").write_text("a,b,y\n" + rows)
+        (cwd / "a.csv").write_text("a,b,y\n" + rows)
         refused([*FILE, "a.csv", *raw], "a.csv: column a: its values are all the same in float32")
         assert main([*FILE, "a.csv", "--quiet", "--out", f"run{len(rows)}"]) == 0
 
 
-def test_inputs_whose_square_overflows_are_refused_unless_standardised(refused, place):
+def test_inputs_whose_square_overflows_are_refused_unless_standardised(refused, cwd):
     rows = "".join(f"{i}e25,{i * i},{i % 2}\n" for i in range(40))
-    (place / "a.csv").write_text("a,b,y\n" + rows)
+    (cwd / "a.csv").write_text("a,b,y\n" + rows)
     refused(
         [*FILE, "a.csv", "--task-options.standardise", "false"], "column a: 3.9e+26 is too large"
     )
     assert main([*FILE, "a.csv", "--quiet"]) == 0
 
 
-def test_a_member_of_an_npz_that_is_no_array(refused, place):
-    np.savez(place / "a.npz", y=Y)
-    with zipfile.ZipFile(place / "a.npz", "a") as members:
+def test_a_member_of_an_npz_that_is_no_array(refused, cwd):
+    np.savez(cwd / "a.npz", y=Y)
+    with zipfile.ZipFile(cwd / "a.npz", "a") as members:
         members.writestr("X", b"not an array")
     refused([*FILE, "a.npz"], "a.npz: X is not an array")
 
 
-def test_a_table_as_spreadsheets_write_it_is_read(place):
-    (place / "a.csv").write_bytes(
-        b"\xef\xbb\xbf" + ("y,b,a\n" + ROWS).replace("\n", "\r\n").encode()
-    )
+def test_a_table_as_spreadsheets_write_it_is_read(cwd):
+    (cwd / "a.csv").write_bytes(b"\xef\xbb\xbf" + ("y,b,a\n" + ROWS).replace("\n", "\r\n").encode())
     assert main([*FILE, "a.csv", "--task-options.kind", "regression", "--quiet"]) == 0
 
 
 @pytest.mark.parametrize("name", ["nowhere.npz", "a.txt", "folder.npz"])
-def test_a_file_that_is_none(refused, place, name):
-    (place / "a.txt").write_text("1,2,3\n")
-    (place / "folder.npz").mkdir()
+def test_a_file_that_is_none(refused, cwd, name):
+    (cwd / "a.txt").write_text("1,2,3\n")
+    (cwd / "folder.npz").mkdir()
     refused([*FILE, name], name)
 
 
@@ -488,12 +486,12 @@ IDX = {
 
 
 @cases(IDX)
-def test_images(refused, place, given, culprit):
+def test_images(refused, cwd, given, culprit):
     files = dict(zip(NAMES, map(idx, (IMAGES, LABELS, IMAGES, LABELS)), strict=True)) | given
-    (place / "images").mkdir()
+    (cwd / "images").mkdir()
     for name, content in files.items():
         if content is not None:
-            (place / "images" / name).write_bytes(content)
+            (cwd / "images" / name).write_bytes(content)
     refused(
         ["train", "--task", "idx", "--task-options.folder", "images", "--n-neurons", "25"],
         "images",
@@ -505,13 +503,13 @@ def test_images_in_a_folder_that_is_none(refused):
     refused(["train", "--task", "idx", "--task-options.folder", "nowhere"], "nowhere", NAMES[0])
 
 
-def test_no_pickle_is_loaded(place):
+def test_no_pickle_is_loaded(cwd):
     """An .npz whose X, once unpickled, would leave a mark."""
 
     class Mark:
         def __reduce__(self):
-            return (Path.touch, (place / "mark",))
+            return (Path.touch, (cwd / "mark",))
 
-    np.savez(place / "a.npz", X=np.array([[Mark()]] * 40), y=Y)
+    np.savez(cwd / "a.npz", X=np.array([[Mark()]] * 40), y=Y)
     assert main([*FILE, "a.npz"]) == 2
-    assert not (place / "mark").exists()
+    assert not (cwd / "mark").exists()

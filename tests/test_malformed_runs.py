@@ -290,13 +290,13 @@ def test_a_damaged_finished_run(refused, finished_run, given, culprit):
         load_run("run")
 
 
-def test_resume_of_a_file(refused, place):
-    (place / "run").write_text("not a folder")
+def test_resume_of_a_file(refused, cwd):
+    (cwd / "run").write_text("not a folder")
     refused(["train", "--resume", "run"], "run: no such run folder")
 
 
-def test_resume_of_an_empty_folder(refused, place):
-    (place / "run").mkdir()
+def test_resume_of_an_empty_folder(refused, cwd):
+    (cwd / "run").mkdir()
     refused(["train", "--resume", "run"], "run/config.toml")
 
 
@@ -353,13 +353,13 @@ def test_out_is_a_run(refused, finished_run):
     refused([*SHORT, "run"], "run: already exists")
 
 
-def test_out_is_a_file(refused, place):
-    (place / "run").write_text("precious")
+def test_out_is_a_file(refused, cwd):
+    (cwd / "run").write_text("precious")
     refused([*SHORT, "run"], "run: already exists")
 
 
-def test_out_lies_below_a_file(refused, place):
-    (place / "file").write_text("precious")
+def test_out_lies_below_a_file(refused, cwd):
+    (cwd / "file").write_text("precious")
     refused([*SHORT, "file/run"], "file/run")
 
 
@@ -423,12 +423,12 @@ TENSORBOARDS = {
 
 
 @cases(TENSORBOARDS)
-def test_tensorboard_that_cannot_be_written(refused, place, given, culprit):
+def test_tensorboard_that_cannot_be_written(refused, cwd, given, culprit):
     """Found before any folder is made, of a new run as of one that goes on."""
     pytest.importorskip("tensorboard")
-    (place / "small.toml").write_text(SMALL.to_toml())
-    (place / "link").symlink_to(place / "nothing" / "there")
-    train(SMALL, place / "half", stop=after(12))
+    (cwd / "small.toml").write_text(SMALL.to_toml())
+    (cwd / "link").symlink_to(cwd / "nothing" / "there")
+    train(SMALL, cwd / "half", stop=after(12))
     for command in (["small.toml", "--out", "out"], ["--resume", "half"]):
         refused(["train", *command, "--quiet", "--tensorboard", given], "tensorboard: ", culprit)
 
@@ -438,12 +438,12 @@ def test_nothing_of_tensorboard_is_left_of_a_refused_command(refused, finished_r
     refused([*SHORT, "run", "--tensorboard", "logs/of/it"], "run: already exists")
 
 
-def test_tensorboard_within_the_run(place):
+def test_tensorboard_within_the_run(cwd):
     pytest.importorskip("tensorboard")
-    (place / "small.toml").write_text(SMALL.to_toml())
+    (cwd / "small.toml").write_text(SMALL.to_toml())
     argv = ["train", "small.toml", "--out", "run", "--quiet", "--tensorboard", "run/logs"]
     assert main(argv) == 0
-    assert list((place / "run" / "logs").iterdir())
+    assert list((cwd / "run" / "logs").iterdir())
 
 
 DEEP = "/".join(["x" * 99] * 60)
@@ -451,7 +451,7 @@ DEEP = "/".join(["x" * 99] * 60)
 
 
 @pytest.mark.parametrize("name", ["x" * 4000, DEEP[:4070], DEEP, "a\0b"])
-def test_a_path_that_cannot_be(refused, place, name):
+def test_a_path_that_cannot_be(refused, cwd, name):
     """4,000 characters: one line for every use of it, on the command line as in Python."""
     for argv in ([*SHORT, name], ["train", "--resume", name], [*SHORT, "run", "--start", name]):
         refused([*argv, "--quiet"])
@@ -479,20 +479,20 @@ REAL = {
 
 
 @cases(REAL)
-def test_real_process(place, given, culprit):
-    done = urn(given, place)
+def test_real_process(cwd, given, culprit):
+    done = urn(given, cwd)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("urn: ")
     assert culprit in done.stderr
     assert done.stderr.count("\n") == 1
-    assert listing(place) == {}
+    assert listing(cwd) == {}
 
 
-def test_output_that_cannot_be_written(place):
+def test_output_that_cannot_be_written(cwd):
     """By then the run is safe."""
     with Path("/dev/full").open("w") as full:
-        done = urn([*SHORT, "run"], place, stdout=full)
+        done = urn([*SHORT, "run"], cwd, stdout=full)
     assert done.stderr.startswith("urn: output: No space left on device")
     assert "Traceback" not in done.stderr
     assert load_run("run").status in ("ok", "disconnected")
@@ -606,7 +606,7 @@ def prices(strengths: dict) -> torch.Tensor:
 
 
 @cases(API)
-def test_python(place, given, culprit):
+def test_python(cwd, given, culprit):
     with pytest.raises(InputError, match=culprit) as caught:
         given()
     assert isinstance(caught.value, ValueError)

@@ -10,14 +10,14 @@ SHORT = ["--steps", "20", "--n-neurons", "20", "--quiet"]
 
 
 @pytest.fixture
-def table(place):
+def table(cwd):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))
     species = np.where(X[:, 0] > 0, "rose", "lily")
     rows = "\n".join(f"{a},{b},{c},{s}" for (a, b, c), s in zip(X, species, strict=True))
-    (place / "mine.csv").write_text(f"a,b,c,species\n{rows}\n")
-    np.savez(place / "mine.npz", X=X, y=X[:, 0] * 2 + 0.5)
-    return place
+    (cwd / "mine.csv").write_text(f"a,b,c,species\n{rows}\n")
+    np.savez(cwd / "mine.npz", X=X, y=X[:, 0] * 2 + 0.5)
+    return cwd
 
 
 def test_a_table_with_its_target(table):

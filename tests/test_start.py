@@ -87,8 +87,8 @@ def test_a_snapshot_will_do(first):
     torch.testing.assert_close(trainer.net.full()[0][0], first.snapshots[0].weights, rtol=0, atol=0)
 
 
-def test_on_the_command_line(finished_run, place):
-    (place / "config.toml").write_text(SMALL.to_toml())
+def test_on_the_command_line(finished_run, cwd):
+    (cwd / "config.toml").write_text(SMALL.to_toml())
     assert (
         main(
             [
@@ -114,8 +114,8 @@ def test_on_the_command_line(finished_run, place):
     )
 
 
-def test_what_does_not_fit_is_refused(first, refused, finished_run, place):
-    (place / "config.toml").write_text(SMALL.replace(n_neurons=13).to_toml())
+def test_what_does_not_fit_is_refused(first, refused, finished_run, cwd):
+    (cwd / "config.toml").write_text(SMALL.replace(n_neurons=13).to_toml())
     refused(["train", "config.toml", "--start", "run", "--out", "next"], "start.kept", "13")
     refused(["train", "--start", "run", "--resume", "run"], "--resume")
     refused(["train", "config.toml", "--start", "nowhere", "--out", "next"], "nowhere")

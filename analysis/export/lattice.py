@@ -14,13 +14,10 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from analysis.network import Floats
+from analysis.arrays import Bools, Floats, Ints
 from analysis.spatial import offsets as site_offsets
-
-Integers = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 # A difference between weights that is rounding, relative to the largest weight: some ten times the
 # spacing of float32.
@@ -43,14 +40,14 @@ class Lattice:
     sites: tuple[int, ...]
 
     @property
-    def places(self) -> Integers:
+    def places(self) -> Ints:
         """(sites, dim) coordinates of the sites of one channel, in order."""
         axes = [
             range(start, start + size) for start, size in zip(self.origin, self.sites, strict=True)
         ]
         return np.array(list(product(*axes)))
 
-    def site_of(self, coordinates: Integers) -> Integers:
+    def site_of(self, coordinates: Ints) -> Ints:
         """(N,) number of the site at each of the coordinates (N, dim)."""
         return np.ravel_multi_index(tuple((coordinates - self.origin).T), self.sites)
 
@@ -78,7 +75,7 @@ class Convolution:
     pad: tuple[tuple[int, int], ...]
     circular: bool
     lattice: Lattice
-    order: Integers
+    order: Ints
     rest: Floats
 
 
@@ -90,10 +87,10 @@ class _Kernels:
     """
 
     values: Floats
-    known: Flags
-    target: Integers
-    site: Integers
-    tap: Integers
+    known: Bools
+    target: Ints
+    site: Ints
+    tap: Ints
 
 
 def integer_coordinates(positions: ArrayLike, n_inputs: int) -> Floats:
@@ -113,7 +110,7 @@ def integer_coordinates(positions: ArrayLike, n_inputs: int) -> Floats:
     return out
 
 
-def as_lattice(coordinates: Floats) -> tuple[Lattice, Integers] | None:
+def as_lattice(coordinates: Floats) -> tuple[Lattice, Ints] | None:
     """The lattice that nodes fill, or None where they do not fill a box equally often.
 
     Parameters
@@ -176,7 +173,7 @@ def as_convolution(weights: Floats, source: Lattice, coordinates: Floats) -> Con
     return None
 
 
-def _box(places: Integers) -> Lattice | None:
+def _box(places: Ints) -> Lattice | None:
     """The smallest box around whole coordinates (N, dim); None if it has more sites than N."""
     origin = places.min(axis=0)
     sites = np.ptp(places, axis=0) + 1
@@ -186,7 +183,7 @@ def _box(places: Integers) -> Lattice | None:
 
 
 def _fit(
-    weights: Floats, source: Lattice, target: Lattice, places: Integers, circular: bool
+    weights: Floats, source: Lattice, target: Lattice, places: Ints, circular: bool
 ) -> Convolution | None:
     """The convolution under one reading of the border; None if there is none."""
     sizes = np.array(source.sites)
@@ -218,9 +215,7 @@ def _fit(
     )
 
 
-def _window(
-    blocks: Floats, offsets: Integers, sizes: Integers, circular: bool
-) -> tuple[Integers, Integers] | None:
+def _window(blocks: Floats, offsets: Ints, sizes: Ints, circular: bool) -> tuple[Ints, Ints] | None:
     """The lowest offset and the extent, both (dim,), of all weights that are not zero.
 
     None without such weights, and where the window is as large as the lattice: any dense layer is
@@ -241,7 +236,7 @@ def _window(
     return low, extent
 
 
-def _read_kernels(blocks: Floats, offsets: Integers, low: Integers, extent: Integers) -> _Kernels:
+def _read_kernels(blocks: Floats, offsets: Ints, low: Ints, extent: Ints) -> _Kernels:
     """The kernel of each target, its weights (T, C_in, sites) by offset within the window."""
     inside = ((offsets >= low) & (offsets <= low + extent - 1)).all(axis=2)
     # A lattice that ends has fewer sites inside the window at its border: those taps stay unknown.
@@ -256,7 +251,7 @@ def _read_kernels(blocks: Floats, offsets: Integers, low: Integers, extent: Inte
     return _Kernels(values, known, target, site, tap)
 
 
-def _rest(kernels: _Kernels, kernel: Floats, order: Integers, shape: tuple[int, ...]) -> Floats:
+def _rest(kernels: _Kernels, kernel: Floats, order: Ints, shape: tuple[int, ...]) -> Floats:
     """(T', N) weights of the targets in `order` less those of the kernel of their channel."""
     channel = np.repeat(np.arange(len(kernel)), len(order) // len(kernel))
     rest = kernels.values[order] - kernel[channel]
@@ -272,7 +267,7 @@ def _rest(kernels: _Kernels, kernel: Floats, order: Integers, shape: tuple[int, 
     return out.reshape(len(order), -1)
 
 
-def _median(kernels: _Kernels, targets: Integers) -> Floats:
+def _median(kernels: _Kernels, targets: Ints) -> Floats:
     """Median kernel (C_in, taps) over some targets, of those that have a source at a tap."""
     known = kernels.known[targets]
     whole = np.where(known[:, None], kernels.values[targets], np.nan)
@@ -280,7 +275,7 @@ def _median(kernels: _Kernels, targets: Integers) -> Floats:
     return np.nanmedian(whole, axis=0)
 
 
-def _channels(kernels: _Kernels, site: Integers, n_sites: int) -> list[Integers]:
+def _channels(kernels: _Kernels, site: Ints, n_sites: int) -> list[Ints]:
     """The targets of each whole channel, site by site: they agree wherever both have sources."""
     values = kernels.values
     known = kernels.known

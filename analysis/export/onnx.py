@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
-from analysis.export.plan import Block, Plan
+from analysis.export.plan import Plan, WeightBlock
 
 # The first operator set in which a padding can wrap around, and its file format. Both are read by
 # every onnxruntime since 1.17 (2024).
@@ -86,7 +86,7 @@ def layered_onnx(plan: Plan, title: str) -> ModelProto:
     return graph.model({"x": ("batch", plan.widths[0])}, {"y": ("batch", plan.widths[-1])}, title)
 
 
-def _block(graph: _Graph, block: Block, value: str, n_targets: int) -> str:
+def _block(graph: _Graph, block: WeightBlock, value: str, n_targets: int) -> str:
     """What a block adds to its layer, (batch, T), without the bias."""
     if block.kind == "linear":
         return graph.add("MatMul", value, block.weight.T)

@@ -15,14 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from analysis.arrays import Floats, Ints
 from analysis.edges import iterations_of, neurons_of
 from analysis.export.exact import ExactGraph
 from analysis.export.lattice import Convolution, Lattice, as_convolution, as_lattice
-from analysis.network import Floats
-
-Integers = NDArray[np.int64]
 
 # By judgement: a layer is local if at least this share of its nodes is, and a block is written as
 # receptive fields if at least this share of its weights is zero.
@@ -30,7 +28,7 @@ MOSTLY = 0.5
 
 
 @dataclass(frozen=True)
-class Block:
+class WeightBlock:
     """Weights from a layer to another.
 
     Attributes
@@ -52,10 +50,10 @@ class Block:
     source: int
     kind: str
     weight: Floats
-    index: Integers | None = None
+    index: Ints | None = None
     convolution: Convolution | None = None
     lattice: Lattice | None = None
-    order: Integers | None = None
+    order: Ints | None = None
 
 
 @dataclass(frozen=True)
@@ -66,9 +64,9 @@ class Layer:
     """
 
     name: str
-    nodes: Integers
+    nodes: Ints
     bias: Floats
-    blocks: tuple[Block, ...] = ()
+    blocks: tuple[WeightBlock, ...] = ()
 
     @property
     def depth(self) -> int:
@@ -98,7 +96,7 @@ class _Frame:
 
     source: int
     lattice: Lattice
-    order: Integers
+    order: Ints
 
 
 def plan(graph: ExactGraph, *, local: ArrayLike = (), coordinates: Floats | None = None) -> Plan:
@@ -152,13 +150,13 @@ def plan(graph: ExactGraph, *, local: ArrayLike = (), coordinates: Floats | None
     return Plan(graph.activation, tuple(layers))
 
 
-def _frame(source: int, coordinates: Floats | None, neurons: Integers) -> _Frame | None:
+def _frame(source: int, coordinates: Floats | None, neurons: Ints) -> _Frame | None:
     """The lattice of layer `source`, which holds these neurons; None where they fill none."""
     lattice = None if coordinates is None else as_lattice(coordinates[neurons])
     return None if lattice is None else _Frame(source, *lattice)
 
 
-def _members(graph: ExactGraph, depth_of: Integers, depth: int) -> Integers:
+def _members(graph: ExactGraph, depth_of: Ints, depth: int) -> Ints:
     """Nodes of a depth, by neuron, then by iteration; at the last depth all outputs."""
     n = graph.n_neurons
     if depth == depth_of.max():
@@ -172,9 +170,9 @@ def _convolution_block(
     graph: ExactGraph,
     layers: Sequence[Layer],
     frame: _Frame,
-    members: Integers,
+    members: Ints,
     coordinates: Floats,
-) -> Block | None:
+) -> WeightBlock | None:
     """A block from the latest lattice to some of the nodes `members`, if there is a convolution."""
     sources = layers[frame.source].nodes[frame.order]
     convolution = _convolution(graph, sources, frame.lattice, members, coordinates)
@@ -182,7 +180,7 @@ def _convolution_block(
         return None
 
     in_order = np.array_equal(frame.order, np.arange(len(frame.order)))
-    return Block(
+    return WeightBlock(
         frame.source,
         "conv",
         convolution.kernel,
@@ -194,9 +192,9 @@ def _convolution_block(
 
 def _convolution(
     graph: ExactGraph,
-    sources: Integers,
+    sources: Ints,
     lattice: Lattice,
-    members: Integers,
+    members: Ints,
     coordinates: Floats,
 ) -> Convolution | None:
     """The convolution of most channels from nodes on a lattice to some of the nodes `members`.
@@ -225,10 +223,10 @@ def _convolution(
 def _layer(
     graph: ExactGraph,
     name: str,
-    nodes: Integers,
+    nodes: Ints,
     layers: Sequence[Layer],
     local: ArrayLike,
-    first: Block | None = None,
+    first: WeightBlock | None = None,
 ) -> Layer:
     """A layer of these nodes: a block from each layer that they read, `first` if there is one.
 
@@ -250,7 +248,7 @@ def _layer(
     return Layer(name, nodes, graph.bias.ravel()[nodes], tuple(blocks))
 
 
-def _depth_of(graph: ExactGraph) -> Integers:
+def _depth_of(graph: ExactGraph) -> Ints:
     """(nodes,) longest path from the inputs; -1 for unused nodes; outputs lie behind all."""
     n = graph.n_neurons
     depth = np.full(graph.bias.size, -1)
@@ -266,7 +264,7 @@ def _depth_of(graph: ExactGraph) -> Integers:
     return depth
 
 
-def _matrix(graph: ExactGraph, sources: Integers, targets: Integers) -> Floats:
+def _matrix(graph: ExactGraph, sources: Ints, targets: Ints) -> Floats:
     """Weights (T, N) between two lists of nodes."""
     row = np.full(graph.bias.size, -1)
     column = np.full(graph.bias.size, -1)
@@ -282,12 +280,12 @@ def _matrix(graph: ExactGraph, sources: Integers, targets: Integers) -> Floats:
     return matrix
 
 
-def _block(source: int, matrix: Floats, wanted_local: bool) -> Block:
+def _block(source: int, matrix: Floats, wanted_local: bool) -> WeightBlock:
     """A block as receptive fields where that is wanted and half of it is zero, else dense."""
     size = int((matrix != 0).sum(axis=1).max())
     full = np.count_nonzero(matrix) > MOSTLY * matrix.size or size == matrix.shape[1]
     if not wanted_local or full:
-        return Block(source, "linear", matrix)
+        return WeightBlock(source, "linear", matrix)
     # Non-zero weights come first in each row; shorter fields are filled up with zeros.
     index = np.argsort(matrix == 0, axis=1, kind="stable")[:, :size]
-    return Block(source, "local", np.take_along_axis(matrix, index, axis=1), index)
+    return WeightBlock(source, "local", np.take_along_axis(matrix, index, axis=1), index)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.export.lattice import EXACT
-from analysis.export.plan import Block, Layer, Plan
+from analysis.export.plan import Layer, Plan, WeightBlock
 from analysis.network import FlatNetwork, Floats
 
 # The state dict of a module: {name: array}.
@@ -168,7 +168,7 @@ class _Writer:
             f"return {total}" if last else f"{self.values[k]} = {self.phi}({total})"
         )
 
-    def _submodule(self, k: int, block: Block, first: bool) -> str:
+    def _submodule(self, k: int, block: WeightBlock, first: bool) -> str:
         """The name of the submodule with the weights of a block of layer k, new or not."""
         key = _key(block)
         if key in self.submodules:
@@ -188,7 +188,7 @@ class _Writer:
         self.tensors |= {f"{name}.{part}": array for part, array in arrays.items()}
         return name
 
-    def _argument(self, block: Block) -> str:
+    def _argument(self, block: WeightBlock) -> str:
         """What a block is called with: the layer it reads.
 
         For a convolution it is laid out on the lattice and padded.
@@ -224,13 +224,15 @@ class _Writer:
         return f"self.{name}"
 
 
-def _key(block: Block) -> tuple:
+def _key(block: WeightBlock) -> tuple:
     """What tells the weights of a block from those of another."""
     index = () if block.index is None else block.index.tobytes()
     return block.kind, block.weight.shape, block.weight.tobytes(), index
 
 
-def _module(block: Block, layer: Layer, n_sources: int, with_bias: bool) -> tuple[str, Arrays]:
+def _module(
+    block: WeightBlock, layer: Layer, n_sources: int, with_bias: bool
+) -> tuple[str, Arrays]:
     """Constructor call and arrays of a block."""
     n = len(layer.nodes)
     ending = "" if with_bias else ", bias=False"
@@ -251,7 +253,7 @@ def _module(block: Block, layer: Layer, n_sources: int, with_bias: bool) -> tupl
     return code, arrays
 
 
-def _by_channel(block: Block, bias: Floats) -> Floats | None:
+def _by_channel(block: WeightBlock, bias: Floats) -> Floats | None:
     """The bias (T,) of a convolution's nodes as (C_out,).
 
     None where it is not the same all over a channel.

@@ -7,18 +7,12 @@ from analysis.plots.charts import activity, block_density, null_distributions, p
 from analysis.plots.fields import kernels, receptive_fields
 from analysis.plots.growth import distributions, growth_curves, sparsity_curves
 from analysis.plots.history import structure_over_training
+from analysis.plots.kinds import colours
 from analysis.plots.layered import layered_graph
-from analysis.plots.maps import (
-    colours,
-    heat_map,
-    measure_plane,
-    pareto_front,
-    phase_map,
-    phases,
-    trade_off,
-)
+from analysis.plots.maps import heat_map, phase_map, phases
 from analysis.plots.matrix import sorted_matrix
 from analysis.plots.panels import dial, sorted_matrices
+from analysis.plots.planes import measure_plane, pareto_front, trade_off
 
 __all__ = [
     "activity",

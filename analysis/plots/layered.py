@@ -13,13 +13,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
-from analysis.network import Floats
+from analysis.arrays import Floats, Ints
 from analysis.plots.ordering import order_groups
 from analysis.plots.style import FONT, INK, NEGATIVE, POSITIVE, new_figure, titled
-
-Integers = NDArray[np.int64]
 
 # Opacity of a vanishing weight. By judgement: a reader sees it when it is alone.
 FAINTEST = 0.06
@@ -41,8 +38,8 @@ RASTER_ABOVE = 5000
 class _Edges:
     """Edges between nodes, numbered 0 .. n - 1; all arrays (M,)."""
 
-    source: Integers
-    target: Integers
+    source: Ints
+    target: Ints
     weight: Floats
 
     def __len__(self) -> int:
@@ -140,7 +137,7 @@ def _edge_arrays(
     return _Edges(source, target, weight)
 
 
-def _layout(edges: _Edges, column: Integers, coordinates: Floats | None) -> Floats:
+def _layout(edges: _Edges, column: Ints, coordinates: Floats | None) -> Floats:
     """Point of every node, (nodes, 2): columns at x = 0, 1, ..., each centred on y = 0.
 
     y lies within -0.5 .. 0.5. `coordinates` (nodes, 1) order the columns where they are known.
@@ -159,7 +156,7 @@ def _layout(edges: _Edges, column: Integers, coordinates: Floats | None) -> Floa
     return places
 
 
-def _edge_lines(edges: _Edges, places: Floats, column: Integers) -> LineCollection:
+def _edge_lines(edges: _Edges, places: Floats, column: Ints) -> LineCollection:
     """All edges as one collection: their paths, colours, opacities and widths."""
     span = column[edges.target] - column[edges.source]
     crowd = _ink_share(edges, column)
@@ -183,7 +180,7 @@ def _edge_lines(edges: _Edges, places: Floats, column: Integers) -> LineCollecti
     )
 
 
-def _edge_paths(edges: _Edges, places: Floats, span: Integers) -> list[Floats]:
+def _edge_paths(edges: _Edges, places: Floats, span: Ints) -> list[Floats]:
     """The points (n, 2) of each edge: a straight line, an arc or a loop."""
     start = places[edges.source]
     end = places[edges.target]
@@ -196,7 +193,7 @@ def _edge_paths(edges: _Edges, places: Floats, span: Integers) -> list[Floats]:
     return paths
 
 
-def _ink_share(edges: _Edges, column: Integers) -> Floats:
+def _ink_share(edges: _Edges, column: Ints) -> Floats:
     """Share of full ink for each edge: crowded pairs of layers would print as a solid bar."""
     pairs = np.stack([column[edges.source], column[edges.target]])
     _, pair, count = np.unique(pairs, axis=1, return_inverse=True, return_counts=True)
@@ -228,12 +225,12 @@ def _loop(centre: Floats, places: Floats) -> Floats:
     )
 
 
-def _node_area(column: Integers) -> float:
+def _node_area(column: Ints) -> float:
     """Square points of a node's mark, so that the fullest column keeps gaps between its marks."""
     return float(np.clip((230 / np.bincount(column).max()) ** 2 * 0.6, 1.5, 40))
 
 
-def _name_columns(axes: Axes, layers: Integers, column: Integers, names: Mapping[int, str]) -> None:
+def _name_columns(axes: Axes, layers: Ints, column: Ints, names: Mapping[int, str]) -> None:
     """Names and sizes of the layers under their columns; no frame and no other axis."""
     labels = []
     for k, layer in enumerate(layers):

@@ -13,7 +13,7 @@ from analysis.plots import (
     phases,
     trade_off,
 )
-from analysis.plots.maps import KINDS
+from analysis.plots.kinds import KINDS
 from analysis.plots.style import BLUE, GREY, ORANGE
 
 # The strengths of most maps here.

@@ -24,12 +24,12 @@ from urn.runs.train import save_run
 
 
 @pytest.fixture
-def folder(place):
+def folder(cwd):
     """A store of four points, all done."""
     plan = make_plan(sweep(), text(grid={"strengths.weight": [1e-4, 1e-3]}))
-    with Store.create(place / "s", plan) as store:
+    with Store.create(cwd / "s", plan) as store:
         engine(store, plan).run()
-    return place / "s"
+    return cwd / "s"
 
 
 def change(folder, *statements):
@@ -158,9 +158,9 @@ def test_a_full_disk_is_one_line(folder, capsys, monkeypatch):
     assert error == "urn: s/sweep.sqlite: database or disk is full\n"
 
 
-def test_a_sweep_file_may_be_a_pipe_and_its_sweep_be_resumed(place, capsys):
+def test_a_sweep_file_may_be_a_pipe_and_its_sweep_be_resumed(cwd, capsys):
     os.mkfifo("q")
-    writer = threading.Thread(target=lambda: (place / "q").write_text(text()))
+    writer = threading.Thread(target=lambda: (cwd / "q").write_text(text()))
     writer.start()
     assert main(["sweep", "run", "q", "--workers", "1", "--quiet"]) == 0
     writer.join()
@@ -171,18 +171,18 @@ def test_a_sweep_file_may_be_a_pipe_and_its_sweep_be_resumed(place, capsys):
 # ---- networks that diverge
 
 
-def test_a_network_that_could_not_be_loaded_is_diverged(place):
+def test_a_network_that_could_not_be_loaded_is_diverged(cwd):
     run = train(SMALL)
     assert loadable(run) is run
     run.snapshots[-1].held_weights[0, 0] = torch.nan
     settled = loadable(run)
     assert settled.status == "diverged"
     assert len(settled.snapshots) == len(run.snapshots) - 1
-    assert save_run(settled, place / "r").status == "diverged"
+    assert save_run(settled, cwd / "r").status == "diverged"
 
     settled = loadable(replace(run, weights=run.weights * torch.inf))
     assert settled.status == "diverged"
-    assert save_run(settled, place / "q").weights.isfinite().all()
+    assert save_run(settled, cwd / "q").weights.isfinite().all()
 
 
 def test_answers_that_overflow_are_a_row_too():
@@ -194,7 +194,7 @@ def test_answers_that_overflow_are_a_row_too():
     assert (row["status"], report) == ("diverged", None)
 
 
-def test_one_diverging_point_does_not_stop_a_sweep(place, monkeypatch):
+def test_one_diverging_point_does_not_stop_a_sweep(cwd, monkeypatch):
     plan = make_plan(sweep())
     real = loadable
 
@@ -204,7 +204,7 @@ def test_one_diverging_point_does_not_stop_a_sweep(place, monkeypatch):
         return real(run)
 
     monkeypatch.setattr("experiments.sweeps.engine.loadable", poisoned)
-    with Store.create(place / "s", plan) as store:
+    with Store.create(cwd / "s", plan) as store:
         Engine(store, plan, 1, lambda *_: None, lambda: False).run()
         statuses = dict(store.rows(["number", "status"]))
         assert len(statuses) == 4
@@ -233,13 +233,13 @@ def test_axes_that_cannot_be_are_one_line(kind, culprit):
         make_plan(Sweep(seeds=1, **kind))
 
 
-def test_nesting_without_end_is_one_line(place):
-    (place / "deep.toml").write_text("seeds = 1\n[grid]\n" + ".".join("a" * 3000) + " = [1]\n")
+def test_nesting_without_end_is_one_line(cwd):
+    (cwd / "deep.toml").write_text("seeds = 1\n[grid]\n" + ".".join("a" * 3000) + " = [1]\n")
     with pytest.raises(InputError, match=r"deep\.toml"):
-        read_plan(place / "deep.toml")
-    (place / "deep.toml").write_text("seeds = 1\nbase." + ".".join("a" * 3000) + " = 1\n")
+        read_plan(cwd / "deep.toml")
+    (cwd / "deep.toml").write_text("seeds = 1\nbase." + ".".join("a" * 3000) + " = 1\n")
     with pytest.raises(InputError, match=r"deep\.toml"):
-        read_plan(place / "deep.toml")
+        read_plan(cwd / "deep.toml")
 
 
 def test_numbers_of_many_digits_are_one_line(finished_run, refused):
@@ -249,8 +249,8 @@ def test_numbers_of_many_digits_are_one_line(finished_run, refused):
     refused(["prune", "run", "--seed", digits], "--seed: must be from 0 to")
 
 
-def test_a_network_without_a_path_is_not_pruned(place, refused):
-    run = train(SMALL.replace(strengths={"weight": 1e6}), place / "r")
+def test_a_network_without_a_path_is_not_pruned(cwd, refused):
+    run = train(SMALL.replace(strengths={"weight": 1e6}), cwd / "r")
     assert run.status == "disconnected"
     for words in ([], ["--criterion", "obs", "--keep", "0.5"]):
         refused(["prune", "r", *words], "r: no path of weights is left to prune")
@@ -259,7 +259,7 @@ def test_a_network_without_a_path_is_not_pruned(place, refused):
 # ---- data that changed
 
 
-def test_data_that_changed_since_are_not_judged_on(place, refused, capsys):
+def test_data_that_changed_since_are_not_judged_on(cwd, refused, capsys):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(80, 2))
     np.savez("mine.npz", X=X, y=(X[:, 0] > 0).astype(int))

@@ -180,8 +180,8 @@ def test_bad_input_is_one_line(finished_run):
             command(*words)
 
 
-def test_no_half_of_it_is_written_where_the_other_half_cannot_be(finished_run, refused, place):
-    (place / "net.safetensors").mkdir()
+def test_no_half_of_it_is_written_where_the_other_half_cannot_be(finished_run, refused, cwd):
+    (cwd / "net.safetensors").mkdir()
     refused(
         ["export", "run", "--to", "torch", "--out", "net.py"], "--out: net.safetensors is a folder"
     )

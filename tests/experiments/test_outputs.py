@@ -21,9 +21,9 @@ from urn.outputs import check_file
 
 
 @pytest.fixture
-def store(place):
-    Store.create(place / "s", make_plan(sweep())).db.close()
-    return place / "s"
+def store(cwd):
+    Store.create(cwd / "s", make_plan(sweep())).db.close()
+    return cwd / "s"
 
 
 OWNED = [
@@ -38,8 +38,8 @@ OWNED = [
 
 
 @pytest.mark.parametrize("words", OWNED, ids=" ".join)
-def test_what_a_run_owns_is_no_output(words, finished_run, refused, place):
-    (place / "link").symlink_to(finished_run)
+def test_what_a_run_owns_is_no_output(words, finished_run, refused, cwd):
+    (cwd / "link").symlink_to(finished_run)
     refused(["export", "run", *words], "belongs to a run")
 
 
@@ -56,45 +56,45 @@ def test_a_run_of_a_sweep_may_be_exported_beside_its_weights(store, finished_run
     assert (store / "runs/000000/export/network.json").is_file()
 
 
-def test_an_existing_file_asks_for_force(finished_run, store, refused, place, capsys):
-    (place / "mine.npz").write_bytes(b"mine")
-    (place / "mine.csv").write_bytes(b"mine")
+def test_an_existing_file_asks_for_force(finished_run, store, refused, cwd, capsys):
+    (cwd / "mine.npz").write_bytes(b"mine")
+    (cwd / "mine.csv").write_bytes(b"mine")
     export = ["export", "run", "--to", "npz", "--out", "mine.npz"]
     table = ["sweep", "table", "s", "--out", "mine.csv"]
     for command in (export, table):
         refused(command, "exists already; --force overwrites it")
         assert main([*command, "--force"]) == 0
-    assert (place / "mine.npz").read_bytes() != b"mine"
-    assert (place / "mine.csv").read_bytes() != b"mine"
+    assert (cwd / "mine.npz").read_bytes() != b"mine"
+    assert (cwd / "mine.csv").read_bytes() != b"mine"
     assert main(["sweep", "table", "s"]) == main(["sweep", "table", "s"]) == 0
 
 
-def test_a_planted_link_is_not_followed(place, monkeypatch):
-    (place / "victim").write_text("mine")
+def test_a_planted_link_is_not_followed(cwd, monkeypatch):
+    (cwd / "victim").write_text("mine")
     for name in (".out.json.draft", "out.json"):
-        (place / name).symlink_to(place / "victim")
-    atomic_write(place / "out.json", "ours")
-    assert (place / "victim").read_text() == "mine"
-    assert (place / "out.json").read_text() == "ours"
-    assert not (place / "out.json").is_symlink()
+        (cwd / name).symlink_to(cwd / "victim")
+    atomic_write(cwd / "out.json", "ours")
+    assert (cwd / "victim").read_text() == "mine"
+    assert (cwd / "out.json").read_text() == "ours"
+    assert not (cwd / "out.json").is_symlink()
 
     monkeypatch.setattr("urn.io.secrets.token_hex", lambda n: "known")
-    (place / ".known.draft").symlink_to(place / "victim")
+    (cwd / ".known.draft").symlink_to(cwd / "victim")
     with pytest.raises(InputError, match="cannot be written"):
-        atomic_write(place / "out.json", "again")
-    assert (place / "victim").read_text() == "mine"
-    assert (place / ".known.draft").is_symlink()
+        atomic_write(cwd / "out.json", "again")
+    assert (cwd / "victim").read_text() == "mine"
+    assert (cwd / ".known.draft").is_symlink()
 
 
 def no_work(*_, **__):
     raise AssertionError("work was begun")
 
 
-def test_what_cannot_be_written_is_found_before_any_work(finished_run, refused, place, monkeypatch):
+def test_what_cannot_be_written_is_found_before_any_work(finished_run, refused, cwd, monkeypatch):
     for name in ("experiments.commands.judging.analyse", "urn.runs.train.Trainer.run"):
         monkeypatch.setattr(name, no_work)
-    (place / "f").write_text("a file")
-    (place / "q.toml").write_text("seeds = 1\n[grid]\nn_iterations = [2]\n")
+    (cwd / "f").write_text("a file")
+    (cwd / "q.toml").write_text("seeds = 1\n[grid]\nn_iterations = [2]\n")
     refused(["export", "run", "--to", "json", "--out", "f/x.json"], "f", "ot a directory")
     refused(["export", "run", "--to", "json", "--out", "/proc/x.json"], "/proc/x.json")
     refused(["export", "run", "--to", "json", "--out", f"{'x' * 300}.json"], "name too long")
@@ -109,13 +109,13 @@ def test_what_cannot_be_written_is_found_before_any_work(finished_run, refused, 
     refused(["inspect", "run", "--figures"], "--figures: run/figures is not a folder")
 
 
-def test_a_folder_for_tensorboard_that_cannot_be_is_refused(refused, place):
+def test_a_folder_for_tensorboard_that_cannot_be_is_refused(refused, cwd):
     pytest.importorskip("tensorboard")
-    (place / "f").write_text("a file")
+    (cwd / "f").write_text("a file")
     refused(["train", "--steps", "5", "--out", "r", "--tensorboard", "f/x"], "f/x")
 
 
-def test_a_name_that_standard_output_lacks_a_letter_of_is_printed(finished_run, place):
+def test_a_name_that_standard_output_lacks_a_letter_of_is_printed(finished_run, cwd):
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -130,9 +130,9 @@ def test_a_name_that_standard_output_lacks_a_letter_of_is_printed(finished_run, 
     )
     assert ended.returncode == 0, ended.stderr
     assert b"n\\xe9.json" in ended.stdout
-    assert (place / "né.json").is_file()
+    assert (cwd / "né.json").is_file()
 
 
-def test_a_name_that_is_no_utf8_is_refused(place):
+def test_a_name_that_is_no_utf8_is_refused(cwd):
     with pytest.raises(InputError, match="must be UTF-8"):
-        check_file(place / os.fsdecode(b"\xff.json"))
+        check_file(cwd / os.fsdecode(b"\xff.json"))

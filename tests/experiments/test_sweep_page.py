@@ -33,10 +33,10 @@ def tiny(tmp_path_factory):
 
 
 @pytest.fixture
-def folder(tiny, place):
+def folder(tiny, cwd):
     """A copy of that sweep under a name that is no harmless text."""
-    (place / NAME).parent.mkdir()
-    return shutil.copytree(tiny, place / NAME)
+    (cwd / NAME).parent.mkdir()
+    return shutil.copytree(tiny, cwd / NAME)
 
 
 def trained(folder: Path, **grid) -> Store:
@@ -118,36 +118,36 @@ def test_it_opens_from_disk_and_works_without_a_script(folder, opened):
     assert page.locator("h1").inner_text() == "disconnected"
 
 
-def test_one_field_gives_one_row_and_held_fields_leave_the_rest_below(place):
-    with trained(place / "one", **{"strengths.weight": [1e-4, 1e-3]}):
+def test_one_field_gives_one_row_and_held_fields_leave_the_rest_below(cwd):
+    with trained(cwd / "one", **{"strengths.weight": [1e-4, 1e-3]}):
         pass
     assert (
         main(
             [
                 "sweep",
                 "plot",
-                str(place / "one"),
+                str(cwd / "one"),
                 "--measure",
                 "used_connections",
                 "--out",
-                str(place / "elsewhere"),
+                str(cwd / "elsewhere"),
             ]
         )
         == 0
     )
-    page = Seen(place / "one" / "index.html")
+    page = Seen(cwd / "one" / "index.html")
     assert page.tags.count("summary") == 2
     assert all(image.is_file() for image in page.images)
-    assert {image.parent.resolve() for image in page.images} == {place / "elsewhere"}
-    with trained(place / "held", **GRID, **{"strengths.depth": [0.0, 1e-2]}) as store:
+    assert {image.parent.resolve() for image in page.images} == {cwd / "elsewhere"}
+    with trained(cwd / "held", **GRID, **{"strengths.depth": [0.0, 1e-2]}) as store:
         page = Seen(write_page(Pictures(store, Choice(measures=("depth",))), []))
     assert "8 networks off this map" in page.text
     assert page.text.count("seed 100") == 8
 
 
-def test_samples_are_listed_point_by_point(place):
+def test_samples_are_listed_point_by_point(cwd):
     with Store.create(
-        place / "out",
+        cwd / "out",
         make_plan(
             sweep(
                 1,
@@ -173,10 +173,10 @@ def test_samples_are_listed_point_by_point(place):
     assert "40 of 64 networks are trained" in page.text
 
 
-def test_ten_thousand_networks_have_a_page_in_seconds(place):
+def test_ten_thousand_networks_have_a_page_in_seconds(cwd):
     axis = {"log": [1e-4, 1e-1], "n": 20}
     with Store.create(
-        place / "out",
+        cwd / "out",
         make_plan(sweep(25, grid={"strengths.weight": axis, "strengths.depth": axis})),
     ) as store:
         store.db.execute(

@@ -18,11 +18,11 @@ LEARNING = {
 """Networks that learn something."""
 
 
-def test_a_trained_sweep_is_drawn(place):
+def test_a_trained_sweep_is_drawn(cwd):
     plan = make_plan(
         sweep(2, LEARNING, grid={"strengths.weight": [1e-4, 1e-3], "n_iterations": [2, 3, 4]})
     )
-    with Store.create(place / "out", plan) as store:
+    with Store.create(cwd / "out", plan) as store:
         engine(store, plan).run()
         pictures = Pictures(store, Choice(points=(0,)))
         assert {"phase_map", "map_depth", "matrices", "training_000000"} <= {
@@ -35,9 +35,9 @@ def test_a_trained_sweep_is_drawn(place):
         assert not np.isnan(one.of("depth")).all()
 
 
-def test_one_strength_gives_a_dial(place):
+def test_one_strength_gives_a_dial(cwd):
     plan = make_plan(sweep(2, LEARNING, grid={"strengths.weight": [1e-4, 1e-3, 1e-2]}))
-    with Store.create(place / "out", plan) as store:
+    with Store.create(cwd / "out", plan) as store:
         engine(store, plan).run()
         names = [name for name, _ in Pictures(store, Choice(measures=("used_connections",))).all()]
     assert names[:3] == ["dial", "trade_off", "plane"]
@@ -56,37 +56,37 @@ def test_one_strength_gives_a_dial(place):
         ),
     ],
 )
-def test_whatever_came_out_there_is_a_page(place, grid, drawn):
+def test_whatever_came_out_there_is_a_page(cwd, grid, drawn):
     """All dead, alive at 0 only, and fields that are text or lists."""
     with Store.create(
-        place / "out", make_plan(sweep(1, LEARNING | {"snapshots": 0}, grid=grid))
+        cwd / "out", make_plan(sweep(1, LEARNING | {"snapshots": 0}, grid=grid))
     ) as store:
         engine(store, make_plan(sweep(1, LEARNING | {"snapshots": 0}, grid=grid))).run()
-    assert main(["sweep", "plot", str(place / "out"), "--measure", "used_connections"]) == 0
-    assert {path.stem for path in (place / "out" / "figures").iterdir()} == drawn
-    assert (place / "out" / "index.html").exists()
+    assert main(["sweep", "plot", str(cwd / "out"), "--measure", "used_connections"]) == 0
+    assert {path.stem for path in (cwd / "out" / "figures").iterdir()} == drawn
+    assert (cwd / "out" / "index.html").exists()
 
 
 def test_a_switch_is_named_true_and_false_and_a_second_choice_of_pictures_replaces_the_first(
-    place, capsys
+    cwd, capsys
 ):
     grid = {"task_options.shuffled": [False, True], "strengths.weight": [1e-3, 1e-2]}
     plan = make_plan(
         sweep(1, {"task": "mnist1d", "n_neurons": 60, "steps": 2, "task_options": {}}, grid=grid)
     )
-    with Store.create(place / "out", plan) as store:
+    with Store.create(cwd / "out", plan) as store:
         engine(store, plan).run()
         assert {value for (value,) in store.rows(["task_options.shuffled"])} == {"true", "false"}
-    assert main(["sweep", "plot", str(place / "out")]) == 0
-    assert (place / "out" / "figures" / "phase_map.png").exists()
-    assert main(["sweep", "plot", str(place / "out"), "--at", "task_options.shuffled=true"]) == 0
-    assert not (place / "out" / "figures" / "phase_map.png").exists()
+    assert main(["sweep", "plot", str(cwd / "out")]) == 0
+    assert (cwd / "out" / "figures" / "phase_map.png").exists()
+    assert main(["sweep", "plot", str(cwd / "out"), "--at", "task_options.shuffled=true"]) == 0
+    assert not (cwd / "out" / "figures" / "phase_map.png").exists()
     assert (
         main(
             [
                 "sweep",
                 "plot",
-                str(place / "out"),
+                str(cwd / "out"),
                 "--x",
                 "strengths.weight",
                 "--at",

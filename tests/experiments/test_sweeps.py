@@ -50,8 +50,8 @@ def text(**changes) -> str:
 
 
 @pytest.fixture
-def file(place):
-    path = place / "small.toml"
+def file(cwd):
+    path = cwd / "small.toml"
     path.write_text(text())
     return path
 
@@ -102,16 +102,16 @@ def test_a_list_of_points():
 # ---- training
 
 
-def test_a_point_is_what_training_alone_makes_of_it_also_beside_one_that_diverges(place):
+def test_a_point_is_what_training_alone_makes_of_it_also_beside_one_that_diverges(cwd):
     plan = make_plan(sweep(base={"steps": 60}, grid={"strengths.activity": [0.0, 1e-3, 1e30]}), "")
-    with Store.create(place / "out", plan) as store:
+    with Store.create(cwd / "out", plan) as store:
         engine(store, plan).run()
         rows = store.rows(["number", "status", "test_accuracy", "summary", "strengths.activity"])
     assert [row[1] for row in rows[4:]] == ["diverged", "diverged"]
     for number, status, accuracy, summary, _ in rows[:4]:
         alone, kept = (
             train(plan.points[number].config),
-            load_run(place / "out" / "runs" / f"{number:06d}"),
+            load_run(cwd / "out" / "runs" / f"{number:06d}"),
         )
         torch.testing.assert_close(kept.weights, alone.weights, rtol=1e-3, atol=1e-4)
         assert kept.config == alone.config
@@ -119,29 +119,25 @@ def test_a_point_is_what_training_alone_makes_of_it_also_beside_one_that_diverge
         assert summary
 
 
-def test_a_network_at_chance_is_called_that_whatever_its_remains_look_like(place, capsys):
+def test_a_network_at_chance_is_called_that_whatever_its_remains_look_like(cwd, capsys):
     """One step at a rate of almost nothing leaves a network connected that has learned nothing."""
     base = {"steps": 1, "learning_rate": 1e-9, "n_neurons": 40}
     plan = make_plan(sweep(base=base), "")
-    with Store.create(place / "out", plan) as store:
+    with Store.create(cwd / "out", plan) as store:
         engine(store, plan).run()
         rows = store.rows(["status", "architecture", "summary"])
     for status, architecture, summary in rows:
         assert (status, architecture) == ("ok", UNLEARNED)
         assert UNLEARNED not in summary
-    assert (
-        main(["inspect", str(place / "out" / "runs" / "000000"), "--nulls", "200", "--html"]) == 0
-    )
+    assert main(["inspect", str(cwd / "out" / "runs" / "000000"), "--nulls", "200", "--html"]) == 0
     assert "No better than chance" in capsys.readouterr().out
-    assert (
-        "No better than chance" in (place / "out" / "runs" / "000000" / "report.html").read_text()
-    )
+    assert "No better than chance" in (cwd / "out" / "runs" / "000000" / "report.html").read_text()
 
 
-def test_stopping_gives_points_back_and_resuming_trains_the_rest_only(file, place, monkeypatch):
+def test_stopping_gives_points_back_and_resuming_trains_the_rest_only(file, cwd, monkeypatch):
     monkeypatch.setattr("experiments.sweeps.engine.POPULATION", 4)
     plan = read_plan(file)
-    with Store.create(place / "out", plan) as store:
+    with Store.create(cwd / "out", plan) as store:
         engine(store, plan, after(30)).run()
         assert store.count()["interrupted"] == 4
         before = store.rows(["number", "hash", "seconds"])
@@ -152,21 +148,21 @@ def test_stopping_gives_points_back_and_resuming_trains_the_rest_only(file, plac
         assert store.db.execute("SELECT count(*) FROM owners").fetchone() == (0,)
 
 
-def test_killed_at_any_moment_no_finished_point_is_lost_or_run_twice(file, place):
+def test_killed_at_any_moment_no_finished_point_is_lost_or_run_twice(file, cwd):
     plan = read_plan(file)
-    Store.create(place / "out", plan).db.close()
+    Store.create(cwd / "out", plan).db.close()
     kept: dict = {}
     rng = random.Random(0)
     for _ in range(20):
         child = os.fork()
         if not child:
-            with Store(place / "out") as store:
+            with Store(cwd / "out") as store:
                 engine(store, plan).run()
             os._exit(0)
         time.sleep(rng.uniform(0, 0.25))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        with Store(place / "out") as store:
+        with Store(cwd / "out") as store:
             assert store.count().total() == 8
             rows = dict(
                 store.db.execute(f"SELECT number, seconds FROM points WHERE status IN {DONE}")
@@ -179,17 +175,17 @@ def test_killed_at_any_moment_no_finished_point_is_lost_or_run_twice(file, place
             )
             assert store.db.execute(half).fetchone() == (0,)
             kept = rows
-    with Store(place / "out") as store:
+    with Store(cwd / "out") as store:
         engine(store, plan).run()
         assert len(store.rows(["number"])) == 8
-        assert sorted(path.name for path in (place / "out" / "runs").iterdir()) == [
+        assert sorted(path.name for path in (cwd / "out" / "runs").iterdir()) == [
             f"{number:06d}" for number in range(8)
         ]
 
 
-def test_two_processes_share_a_store_without_running_a_point_twice(file, place):
+def test_two_processes_share_a_store_without_running_a_point_twice(file, cwd):
     plan = read_plan(file)
-    with Store.create(place / "out", plan) as one, Store(place / "out") as other:
+    with Store.create(cwd / "out", plan) as one, Store(cwd / "out") as other:
         one.enrol()
         other.enrol()
         first, second = one.claim(lambda number, n: 3), other.claim(lambda number, n: 100)
@@ -203,7 +199,7 @@ def test_two_processes_share_a_store_without_running_a_point_twice(file, place):
         assert other.claim(lambda number, n: 100) == first
         run = train(plan.points[first[0]].config)
         assert not one.finish(first[0], run, {"status": "ok"})
-        assert not list((place / "out" / "runs").iterdir())
+        assert not list((cwd / "out" / "runs").iterdir())
         assert other.finish(first[0], run, {"status": "ok", "test_accuracy": 0.5})
         assert one.rows(["number", "test_accuracy"]) == [(first[0], 0.5)]
 
@@ -218,22 +214,22 @@ def test_a_population_is_as_large_as_memory_allows(monkeypatch):
     assert room(config, 100, 2) == 1
 
 
-def test_a_batch_whose_lease_was_lost_keeps_nothing(file, place):
+def test_a_batch_whose_lease_was_lost_keeps_nothing(file, cwd):
     from experiments.sweeps.engine import Batch
 
     plan = read_plan(file)
-    Store.create(place / "out", plan).db.close()
-    assert train_batch(Batch(place / "out", "nobody", (0,), (plan.points[0].config,))) == []
-    assert not list((place / "out" / "runs").iterdir())
+    Store.create(cwd / "out", plan).db.close()
+    assert train_batch(Batch(cwd / "out", "nobody", (0,), (plan.points[0].config,))) == []
+    assert not list((cwd / "out" / "runs").iterdir())
 
 
 # ---- the command
 
 
-def test_the_command_trains_resumes_reports_and_exports(file, place, capsys):
+def test_the_command_trains_resumes_reports_and_exports(file, cwd, capsys):
     assert main(["sweep", "run", str(file), "--workers", "1", "--quiet"]) == 0
     assert "8 of 8 points done" in capsys.readouterr().out
-    folder = place / "sweeps" / "small"
+    folder = cwd / "sweeps" / "small"
     assert main(["sweep", "resume", str(folder), "--workers", "1"]) == 0
     assert main(["sweep", "resume", str(file), "--out", str(folder), "--workers", "1"]) == 0
     capsys.readouterr()
@@ -278,8 +274,8 @@ def test_the_spelling_of_before_has_one_of_today(before, now):
     assert translate(before) == now
 
 
-def test_the_spelling_of_before_works_and_says_how_it_is_spelled_now(file, place, capsys):
-    Store.create(place / "out", read_plan(file)).db.close()
+def test_the_spelling_of_before_works_and_says_how_it_is_spelled_now(file, cwd, capsys):
+    Store.create(cwd / "out", read_plan(file)).db.close()
     assert main(["sweep", "--status", "out"]) == 0
     shown = capsys.readouterr()
     assert "0 of 8 points done" in shown.out
@@ -344,29 +340,29 @@ BAD = {
 
 
 @cases(BAD)
-def test_bad_sweep_files_get_one_line_and_nothing_is_written(given, culprit, refused, place):
-    (place / "bad.toml").write_text(given)
+def test_bad_sweep_files_get_one_line_and_nothing_is_written(given, culprit, refused, cwd):
+    (cwd / "bad.toml").write_text(given)
     refused(["sweep", "run", "bad.toml"], culprit)
 
 
-def test_wrong_words_get_one_line(file, place, refused):
+def test_wrong_words_get_one_line(file, cwd, refused):
     plan = read_plan(file)
-    Store.create(place / "out", plan).db.close()
-    (place / "other.toml").write_text(text(seeds=3))
+    Store.create(cwd / "out", plan).db.close()
+    (cwd / "other.toml").write_text(text(seeds=3))
     refused(["sweep", "resume", "other.toml", "--out", "out"], "out: the store of another sweep")
     refused(["sweep", "run", "small.toml", "--out", "out"], "--out: out already exists")
     refused(["sweep", "run", "out"], "out: a folder; urn sweep resume goes on with it")
     refused(["sweep", "status", "nowhere"], "nowhere: no sweep here")
     refused(["sweep", "run", "nowhere.toml"], "nowhere.toml: no such file")
     refused(["sweep", "run", "small.toml", "--workers", "0"], "--workers")
-    (place / "broken").mkdir()
-    (place / "broken" / DATABASE).write_bytes(
+    (cwd / "broken").mkdir()
+    (cwd / "broken" / DATABASE).write_bytes(
         b"no database at all, but long enough to look like one" * 100
     )
     refused(["sweep", "status", "broken"], "not the store of a sweep")
-    sqlite3.connect(place / "broken" / "empty").close()
+    sqlite3.connect(cwd / "broken" / "empty").close()
     with pytest.raises(InputError, match="no sweep here"):
-        Store(place)
+        Store(cwd)
 
 
 # ---- many rows
@@ -433,12 +429,12 @@ def test_wrong_words_for_plot_get_one_line(many, capsys):
     assert main(["sweep", "plot"]) == 2
 
 
-def test_a_sweep_that_cannot_be_written_can_be_read(file, place, monkeypatch):
+def test_a_sweep_that_cannot_be_written_can_be_read(file, cwd, monkeypatch):
     plan = read_plan(file)
-    with Store.create(place / "out", plan) as store:
+    with Store.create(cwd / "out", plan) as store:
         engine(store, plan).run()
     monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everything
-    with Store(place / "out") as store:
+    with Store(cwd / "out") as store:
         assert store.count().total() == 8
         assert len(store.rows(["number"])) == 8
         with pytest.raises(InputError, match="out: is read-only"):
@@ -474,10 +470,10 @@ class Crew:
         return [(batch, self.work(batch)) for batch in batches]
 
 
-def test_points_of_a_worker_that_was_killed_are_begun_again(file, place, monkeypatch):
+def test_points_of_a_worker_that_was_killed_are_begun_again(file, cwd, monkeypatch):
     monkeypatch.setattr("experiments.sweeps.engine.Workers", Crew)
     plan = read_plan(file)
-    with Store.create(place / "out", plan) as store:
+    with Store.create(cwd / "out", plan) as store:
         Crew.deaths = 3
         with pytest.raises(InputError, match=r"killed 3 times"):
             engine(store, plan, workers=2).run()

@@ -27,7 +27,7 @@ KILLS = 5
 LOOKED_AT = ["number", "status", "summary", "depth", "test_accuracy", "used_connections"]
 
 
-def test_ray_trains_the_same_networks_though_workers_are_killed(place):
+def test_ray_trains_the_same_networks_though_workers_are_killed(cwd):
     """Five workers are killed as they begin; where that ends a run, the next finds every point."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install -e .[ray]")
     from experiments.sweeps.on_ray import RayEngine
@@ -50,7 +50,7 @@ def test_ray_trains_the_same_networks_though_workers_are_killed(place):
             time.sleep(0.05)
 
     thread = threading.Thread(target=kill)
-    with Store.create(place / "ray", plan) as far, Store.create(place / "here", plan) as here:
+    with Store.create(cwd / "ray", plan) as far, Store.create(cwd / "here", plan) as here:
         thread.start()
         try:
             for _ in range(KILLS):

@@ -94,27 +94,27 @@ def main() -> int:
             name = arguments.job or list(JOBS)[number % len(JOBS)]
             how = rng.choice(list(SIGNALS))
             moment = rng.uniform(0.1, START_SECONDS + JOBS[name].seconds)
-            place = Path(folder) / f"place{number}"
-            shutil.copytree(template, place)
+            cwd = Path(folder) / f"cwd{number}"
+            shutil.copytree(template, cwd)
 
-            complaint = _killed(place, JOBS[name], SIGNALS[how], moment)
-            complaint = complaint or _ended(place, name, unbroken)
+            complaint = _killed(cwd, JOBS[name], SIGNALS[how], moment)
+            complaint = complaint or _ended(cwd, name, unbroken)
             counts[name, how] += 1
             if complaint:
                 faults += 1
                 print(f"{number} {name} {how} after {moment:.2f} s: {complaint}", flush=True)
-            shutil.rmtree(place)
+            shutil.rmtree(cwd)
 
     print(f"{arguments.n} kills, {faults} faults; {dict(counts)}")
     return int(faults > 0)
 
 
-def _killed(place: Path, job: Job, signals: list[signal.Signals], moment: float) -> str | None:
+def _killed(cwd: Path, job: Job, signals: list[signal.Signals], moment: float) -> str | None:
     """Start a job, send it the signals, and see what is left of it."""
-    before = listing(place)
+    before = listing(cwd)
     process = subprocess.Popen(
         [sys.executable, "-m", "urn", *job.argv],
-        cwd=place,
+        cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -133,7 +133,7 @@ def _killed(place: Path, job: Job, signals: list[signal.Signals], moment: float)
     if alive := _session(process.pid, wait=20):
         return f"orphans: {alive}"
 
-    after = listing(place)
+    after = listing(cwd)
     if lost := [name for name in before if after.get(name) != before[name]]:
         return f"lost or changed: {lost}"
     return None
@@ -156,30 +156,30 @@ def _session(leader: int, wait: float) -> list[str]:
         time.sleep(0.2)
 
 
-def _ended(place: Path, name: str, unbroken: object) -> str | None:
+def _ended(cwd: Path, name: str, unbroken: object) -> str | None:
     """Go on with the job; it must come to its end and leave no drafts."""
     job = JOBS[name]
-    begun = (place / "out").exists()
+    begun = (cwd / "out").exists()
     argv = job.again if begun or name not in ("train", "sweep") else job.argv
     done = subprocess.run(
         [sys.executable, "-m", "urn", *argv],
-        cwd=place,
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
     refused = done.returncode == 2 and ("exist" in done.stderr or "there already" in done.stderr)
-    complete = (place / "out.py").exists() or (place / "out").exists()
+    complete = (cwd / "out.py").exists() or (cwd / "out").exists()
     if done.returncode and not (refused and complete):
         return f"does not go on: status {done.returncode}, {done.stderr[-300:]}"
 
     if name == "train":
-        weights = load_file(place / "out" / "weights.safetensors")["weights"]
+        weights = load_file(cwd / "out" / "weights.safetensors")["weights"]
         if not weights.equal(unbroken):
             return "other weights than those of an unbroken run"
 
-    drafts = [path for path in listing(place) if _is_draft(path)]
+    drafts = [path for path in listing(cwd) if _is_draft(path)]
     return f"drafts left: {drafts}" if drafts else None
 
 

@@ -104,7 +104,7 @@ class Sandbox:
 
     def __init__(self, folder: Path) -> None:
         self.template = folder / "template"
-        self.place = folder / "place"
+        self.cwd = folder / "cwd"
         self.template.mkdir(parents=True)
         _furnish(self.template)
         self._restore()
@@ -113,29 +113,29 @@ class Sandbox:
         """Run a case; say in words which promise it breaks, or None."""
         try:
             for name, target in case.links.items():
-                (self.place / name).symlink_to(target)
+                (self.cwd / name).symlink_to(target)
 
             for name, content in case.files.items():
-                _put(self.place / name, content)
+                _put(self.cwd / name, content)
 
-            before = listing(self.place)
+            before = listing(self.cwd)
             outcome = self._run(case)
-            return complaint(case, outcome, before, listing(self.place))
+            return complaint(case, outcome, before, listing(self.cwd))
         finally:
             self._restore()
 
     def _run(self, case: Case) -> Outcome:
-        with contextlib.chdir(self.place):
+        with contextlib.chdir(self.cwd):
             return _in_a_process(case) if case.environment is not None else _here(case.argv)
 
     def _restore(self) -> None:
-        if self.place.exists() and listing(self.place) == listing(self.template):
+        if self.cwd.exists() and listing(self.cwd) == listing(self.template):
             return
-        if self.place.exists():
-            for folder, _, _ in os.walk(self.place):
+        if self.cwd.exists():
+            for folder, _, _ in os.walk(self.cwd):
                 os.chmod(folder, 0o755)
-            shutil.rmtree(self.place)
-        shutil.copytree(self.template, self.place, symlinks=True)
+            shutil.rmtree(self.cwd)
+        shutil.copytree(self.template, self.cwd, symlinks=True)
 
 
 def _furnish(folder: Path) -> None:

@@ -32,7 +32,7 @@ CHUNK = 1 << 18
 
 
 @dataclass(frozen=True)
-class Block:
+class Chunk:
     """A part of a parameter with all that its step needs, as views.
 
     Parameters
@@ -73,13 +73,13 @@ def step(
     diagonal: DiagonalPrice | None = None,
 ) -> None:
     """Move w, m and v (in place) as `urn.optimiser.adam.plain_step` does."""
-    whole = Block(w, g, m, v, price, diagonal)
+    whole = Chunk(w, g, m, v, price, diagonal)
     if can_be_compiled(w, g, m, v):
         _compiled(whole, metric)
         return
 
-    for block in _blocks(whole):
-        _scaled(block, metric)
+    for chunk in _chunks(whole):
+        _scaled(chunk, metric)
 
 
 def shared_step(
@@ -114,7 +114,7 @@ def shared_step(
     # d is the same over an orbit, so that what is shared stays shared.
     d = group.spread(metric.of(state["shared_avg_sq"]))
     z = deviation.add_(group.spread(common)).mul_(d)
-    whole = Block(W, gradient, state["exp_avg"], state["exp_avg_sq"], price, diagonal)
+    whole = Chunk(W, gradient, state["exp_avg"], state["exp_avg_sq"], price, diagonal)
     torch.div(_shrink(z, d, metric.lr, whole), d, out=W)
 
 
@@ -123,12 +123,12 @@ def in_dtype(price: Price, W: Tensor) -> Price:
     return price.to(W) if isinstance(price, Tensor) else price
 
 
-def _scaled(block: Block, metric: Metric) -> None:
+def _scaled(chunk: Chunk, metric: Metric) -> None:
     """The step of one block in place, with d and lr scaled so that the bias correction cancels."""
-    w = block.w
-    g = block.g
-    m = block.m
-    v = block.v
+    w = chunk.w
+    g = chunk.g
+    m = chunk.m
+    v = chunk.v
     m.lerp_(g, 1 - metric.beta1)
     v.mul_(metric.beta2).addcmul_(g, g, value=1 - metric.beta2)
 
@@ -137,36 +137,36 @@ def _scaled(block: Block, metric: Metric) -> None:
     d = v.sqrt().add_(metric.eps * scale)
     lr = metric.lr * scale
 
-    free = not isinstance(block.price, Tensor) and not block.price
-    if free and block.diagonal is None:
+    free = not isinstance(chunk.price, Tensor) and not chunk.price
+    if free and chunk.diagonal is None:
         w.addcdiv_(m, d, value=-lr / metric.correction1)
     else:
         # w holds z d until `_shrink` is done: in these units the threshold is lr c for all entries.
         w.mul_(d).add_(m, alpha=-lr / metric.correction1)
-        _shrink(w, d, lr, block).div_(d)
+        _shrink(w, d, lr, chunk).div_(d)
 
 
-def _shrink(z: Tensor, d: Tensor, lr: float, block: Block) -> Tensor:
+def _shrink(z: Tensor, d: Tensor, lr: float, chunk: Chunk) -> Tensor:
     """Shrink z = w d in place, at the prices of the block, and return it."""
-    diagonal = block.diagonal
-    threshold = _bounded(block.price * lr, z)  # of z = w d: lr c, for every entry
+    diagonal = chunk.diagonal
+    threshold = _bounded(chunk.price * lr, z)  # of z = w d: lr c, for every entry
     if diagonal is None:
         return soft_(z, threshold)
 
     # `soft_` overwrites z, but the diagonal is shrunk from where it was: keep a copy of it.
-    moved = block.on_diagonal(z).clone()
+    moved = chunk.on_diagonal(z).clone()
     soft_(z, threshold)
 
     at_zero_on_diagonal = threshold
     if isinstance(threshold, Tensor):
-        at_zero_on_diagonal = block.on_diagonal(threshold.expand_as(z))
+        at_zero_on_diagonal = chunk.on_diagonal(threshold.expand_as(z))
     at_target = by_member(diagonal.price, z) * lr
     if diagonal.target == 0:  # There is one kink: the prices add up.
         kinked = soft(moved, _bounded(at_zero_on_diagonal + at_target, z))
     else:
-        target = diagonal.target * block.on_diagonal(d)
+        target = diagonal.target * chunk.on_diagonal(d)
         kinked = prox_two_kinks(moved, at_zero_on_diagonal, at_target, target)
-    block.on_diagonal(z).copy_(kinked)
+    chunk.on_diagonal(z).copy_(kinked)
     return z
 
 
@@ -175,7 +175,7 @@ def _bounded(threshold: float | Tensor, w: Tensor) -> float | Tensor:
     return threshold if isinstance(threshold, Tensor) else min(threshold, torch.finfo(w.dtype).max)
 
 
-def _blocks(whole: Block) -> Iterator[Block]:
+def _chunks(whole: Chunk) -> Iterator[Chunk]:
     """Split a parameter into blocks of about CHUNK entries, along members and rows."""
     tensors: tuple[Tensor, ...] = (whole.w, whole.g, whole.m, whole.v)
     price = whole.price
@@ -198,7 +198,7 @@ def _blocks(whole: Block) -> Iterator[Block]:
         for i in range(0, n_rows, rows_at_once):
             part = (members, slice(i, i + rows_at_once))
             w, g, m, v = (T[part] for T in tensors)
-            yield Block(w, g, m, v, _part(price, part), diagonal, first_row=i)
+            yield Chunk(w, g, m, v, _part(price, part), diagonal, first_row=i)
 
 
 def _part(price: Price, part: tuple[slice, slice]) -> Price:
@@ -218,20 +218,20 @@ def _of_members(diagonal: DiagonalPrice | None, members: slice) -> DiagonalPrice
     return DiagonalPrice(diagonal.price.view(-1)[members], diagonal.target, diagonal.neurons)
 
 
-def _compiled(block: Block, metric: Metric) -> None:
+def _compiled(chunk: Chunk, metric: Metric) -> None:
     """The step of a whole parameter in one pass, on one thread."""
-    w = block.w
+    w = chunk.w
     shape = (1, 1, w.numel()) if w.dim() < 2 else (len(w), math.prod(w.shape[1:-1]), w.shape[-1])
-    arrays = [T.detach().view(shape).numpy() for T in (w, block.g, block.m, block.v)]
+    arrays = [T.detach().view(shape).numpy() for T in (w, chunk.g, chunk.m, chunk.v)]
     scale = metric.correction2**0.5
 
     # The kernel always prices a diagonal: an empty slice of neurons stands for no price.
-    diagonal = block.diagonal or DiagonalPrice(0.0, 0.0, slice(0, 0))
+    diagonal = chunk.diagonal or DiagonalPrice(0.0, 0.0, slice(0, 0))
     at_target = torch.as_tensor(diagonal.price, dtype=torch.float64).reshape(-1).expand(shape[0])
 
     kernels.adam(
         *arrays,
-        _price_for_kernel(block.price, w, shape).contiguous().cpu().numpy(),
+        _price_for_kernel(chunk.price, w, shape).contiguous().cpu().numpy(),
         at_target.contiguous().cpu().numpy(),
         (diagonal.neurons.start, diagonal.neurons.stop),
         float(diagonal.target),
