@@ -303,6 +303,7 @@ def test_newborns_hear_what_the_last_dead_heard():
     rule = {**LIVELY, "inherit": True, "newborn_scale": 0.0}
     trainer = trained(symbols(growth=rule), 30)
     net, population = trainer.net, trainer.population
+    assert "will" in trainer.state_dict()  # what checkpoints call the inheritance
     alive = growth.inhabited(population)
     dead = alive & (torch.cumsum(alive, 1) == 1)
     heard = [net.weight.data[k][dead[k]][0, : net.n_inputs].clone() for k in range(3)]

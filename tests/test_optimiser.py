@@ -27,6 +27,19 @@ def regression(generator, n=80, d=12):
     return X, X @ true + 0.1 * torch.randn(n, generator=generator, dtype=torch.float64)
 
 
+def test_the_old_name_of_a_price_is_read():
+    """Groups, and states that were saved, said `l1` in version 0.1."""
+    w = torch.nn.Parameter(torch.ones(3))
+    optimiser = ProximalAdam([{"params": [w], "l1": 0.25}])
+    assert optimiser.param_groups[0]["price"] == 0.25
+
+    saved = optimiser.state_dict()
+    saved["param_groups"][0]["l1"] = saved["param_groups"][0].pop("price") * 2
+    optimiser.load_state_dict(saved)
+    assert optimiser.param_groups[0]["price"] == 0.5
+    assert "l1" not in optimiser.param_groups[0]
+
+
 @pytest.mark.parametrize("c", [0.02, 0.1, 0.5])
 def test_reaches_the_optimum_of_lasso(c, generator):
     X, y = regression(generator)

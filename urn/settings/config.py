@@ -5,7 +5,7 @@ TOML files, flags and docs are derived from it.
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import Field, model_validator
@@ -162,6 +162,12 @@ class TrainConfig(Strict):
         default="cpu", pattern=r"^(cpu|cuda(:[0-9]{1,3})?)$", description="cpu, cuda or cuda:N"
     )
     dtype: Literal["float32", "float64"] = "float32"
+
+    # Fields take more than they hold: a number or a table where a Schedule is held, a list for a
+    # tuple. A type checker would refuse these, so that it is shown no field; validation knows all.
+    if TYPE_CHECKING:
+
+        def __init__(self, **values: Any) -> None: ...
 
     @model_validator(mode="after")
     def _fields_fit_together(self) -> Self:
