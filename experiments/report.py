@@ -192,6 +192,7 @@ def _score(inspected: Inspected, W: Floats, b: Floats, threshold: float) -> floa
     """The score with the weights above a threshold; None for symbol streams."""
     if inspected.inputs is None:
         return None
+    assert inspected.targets is not None  # they come with the inputs
     net = flat_network(cut_off(W, threshold), b, **_modes(inspected))
     return score(forward(net, inspected.inputs).outputs, inspected.targets)
 
@@ -253,7 +254,7 @@ def _strengths(run: Run) -> list[dict[str, Any]]:
         {
             "name": name,
             "text": _schedule(schedule),
-            "values": [schedule.at(row["step"] - 1, n_steps) for row in run.history],
+            "values": [schedule.at(int(row["step"]) - 1, n_steps) for row in run.history],
         }
         for name, schedule in run.config.strengths.items()
     ]

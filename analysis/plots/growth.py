@@ -32,7 +32,7 @@ MARKERS = "osD^v"
 
 
 def growth_curves(
-    steps: Mapping[str, Sequence[int]],
+    steps: Mapping[str, Sequence[float]],
     measures: Mapping[str, Mapping[str, Sequence[Sequence[float]]]],
     *,
     floors: Mapping[str, float] | None = None,

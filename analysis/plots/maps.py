@@ -5,7 +5,7 @@ wide, named by their values; samples give a scatter plot.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +75,7 @@ class _Points:
 def phases(
     x: ArrayLike,
     y: ArrayLike,
-    labels: Sequence[str],
+    labels: ArrayLike,
     palette: Mapping[str, str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, list[Phase], bool]:
     """What emerges at every point of a map; `phase_map` draws it.
@@ -113,7 +113,7 @@ def phases(
 def phase_map(
     x: ArrayLike,
     y: ArrayLike,
-    labels: Sequence[str],
+    labels: ArrayLike,
     *,
     x_label: str,
     y_label: str,

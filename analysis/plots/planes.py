@@ -3,7 +3,7 @@
 A network is an entry of every array.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ def pareto_front(costs: ArrayLike, scores: ArrayLike) -> Ints:
 def trade_off(
     costs: ArrayLike,
     scores: ArrayLike,
-    labels: Sequence[str],
+    labels: ArrayLike,
     *,
     cost_label: str,
     score_label: str,

@@ -108,6 +108,7 @@ def measure(arm: str, run: Run, data: Dataset) -> Row:
         config.n_neurons, data.n_inputs, data.n_outputs, config.n_iterations, generator=generator
     )
     # The shared part is P_G W, the mean of W over the rotations.
+    assert data.sites is not None  # the ring
     group = translations(data.sites, data.n_inputs, config.channels, data.n_outputs)
     power = [
         float(group.project(W).square().sum() / W.square().sum())

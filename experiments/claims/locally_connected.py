@@ -65,15 +65,22 @@ def arms(scale: str) -> dict[str, TrainConfig]:
     def local(price: float | dict) -> dict[str, Any]:
         return {"hidden_positions": "learned", "strengths": {"locality": price}}
 
-    size = ("mnist1d", 450 if scale == "paper" else 400, 2000, 5e-3)
-    priced: dict[str, Any] = {"n_iterations": 4, **local(LONG_WIRES_GO)}
-    plain: dict[str, Any] = {"n_iterations": 4, "strengths": {"weight": PLAIN_PRICE}}
+    S = 450 if scale == "paper" else 400
+    common: dict[str, Any] = {
+        "task": "mnist1d",
+        "n_neurons": S,
+        "steps": 2000,
+        "rate": 5e-3,
+        "n_iterations": 4,
+    }
+    priced: dict[str, Any] = common | local(LONG_WIRES_GO)
+    plain: dict[str, Any] = common | {"strengths": {"weight": PLAIN_PRICE}}
     shuffled: dict[str, Any] = {"task_options": {"shuffled": True}}
     return {
-        LOCAL: config(*size, **priced),
-        PLAIN: config(*size, **plain),
-        LOCAL_SHUFFLED: config(*size, **priced, **shuffled),
-        PLAIN_SHUFFLED: config(*size, **plain, **shuffled),
+        LOCAL: config(**priced),
+        PLAIN: config(**plain),
+        LOCAL_SHUFFLED: config(**priced, **shuffled),
+        PLAIN_SHUFFLED: config(**plain, **shuffled),
         DIGITS: config("digits", 150, 1000, 3e-3, n_iterations=3, **local(5e-2)),
     }
 

@@ -15,6 +15,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -66,7 +67,9 @@ def points(scale: str) -> dict[str, tuple[str, dict[str, float], TrainConfig]]:
     for name, file in MAPS[scale].items():
         # The very files that users are given: what is shown here is what `urn sweep run` makes.
         for point in read_plan(Path(sweeps.__file__).parent / f"{file}.toml").points:
-            at = {axis.rpartition(".")[2]: float(value) for axis, value in point.changes.items()}
+            # Changes may be of any field; those of a map are numbers, the strengths of its axes.
+            changes: dict[str, Any] = dict(point.changes)
+            at = {axis.rpartition(".")[2]: float(value) for axis, value in changes.items()}
             text = ", ".join(f"{LABELS[axis]} = {value:.3g}" for axis, value in at.items())
             listed[f"{name}, {text}"] = (name, at, point.config)
     return listed
@@ -198,14 +201,14 @@ def figures(runs: dict[str, list[Run]], measured: Measured) -> dict[str, Figure]
     for name in MAPS[scale]:
         rows = _map(measured, scale, name)
         x, y = (axis for axis in LABELS if axis in rows[0])
-        at = [[row[axis] for row in rows] for axis in (x, y)]
-        labels = {"x_label": LABELS[x], "y_label": LABELS[y]}
+        xs, ys = ([row[axis] for row in rows] for axis in (x, y))
+        labels: dict[str, Any] = {"x_label": LABELS[x], "y_label": LABELS[y]}
         title = f"{name}: what emerges where"
-        drawn[f"{name}-architectures"] = draw_phase_map(*at, _kinds(rows), **labels, title=title)
+        drawn[f"{name}-architectures"] = draw_phase_map(xs, ys, _kinds(rows), **labels, title=title)
 
         for column, title in (("test_accuracy", "test accuracy"), ("used_neurons", "neurons used")):
             values = [np.nan if row[column] is None else row[column] for row in rows]
-            drawn[f"{name}-{column}"] = heat_map(*at, values, **labels, name=title)
+            drawn[f"{name}-{column}"] = heat_map(xs, ys, values, **labels, name=title)
     return drawn
 
 

@@ -69,7 +69,10 @@ def measure(arm: str, run: Run, data: Dataset) -> Row:
     lost = 0.0
     if report.status == "ok":
         W, b, _ = arrays(run)
-        _, cuts = lesions(W, b, *samples(data), report, rng=np.random.default_rng(0))
+        inputs, targets = samples(data)
+        assert inputs is not None  # images, not symbols
+        assert targets is not None
+        _, cuts = lesions(W, b, inputs, targets, report, rng=np.random.default_rng(0))
         lost = sum(cut.lost for cut in cuts if cut.name == "re-use")
 
     return {

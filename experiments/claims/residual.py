@@ -138,7 +138,10 @@ def measure(arm: str, run: Run, data: Dataset) -> Row:
     rng = np.random.default_rng(0)
     # Cutting the skips is held against random cuts of as much weight: skips are needed where the
     # first loses more than nearly all of the others.
-    score, cuts = lesions(W, b, *samples(data), report, n_random=N_CUTS, rng=rng)
+    inputs, targets = samples(data)
+    assert inputs is not None  # images, not symbols
+    assert targets is not None
+    score, cuts = lesions(W, b, inputs, targets, report, n_random=N_CUTS, rng=rng)
     for cut in cuts:
         if cut.name == "skips":
             losses = score - np.quantile(cut.random_scores, QUANTILES)
