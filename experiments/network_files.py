@@ -289,13 +289,14 @@ def _as_content(path: Path, values: Mapping[str, Any], settings: Settings) -> Co
         raise InputError(f"{path}: weights: missing")
 
     arrays = {name: _floats(path, name, values[name]) for name in ARRAYS if name in values}
-    weights = arrays.pop("weights")
+    weights = arrays["weights"]
     if weights.ndim != 2 or weights.shape[0] != weights.shape[1]:
         raise InputError(f"{path}: weights: must be square, not shape {weights.shape}")
     _check_size(path, len(weights))
     rest = {name: _plain(value) for name, value in values.items() if name not in ARRAYS}
     oriented = weights if settings.rows == "targets" else weights.T
-    return Content(oriented, settings=rest, **arrays)
+    more = [arrays.get(name) for name in ARRAYS[1:]]
+    return Content(oriented, (), *more, rest)
 
 
 def _floats(path: Path, name: str, value: Any) -> np.ndarray:
@@ -316,7 +317,8 @@ def _read_npz(path: Path, settings: Settings) -> Content:
         with np.load(path, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise InputError(f"{path}: must be an archive of arrays")
-            sizes = [entry.file_size for entry in file.zip.infolist()]
+            archive = file.zip
+            sizes = [] if archive is None else [entry.file_size for entry in archive.infolist()]
             if sum(sizes) > MOST_BYTES:
                 raise InputError(f"{path}: unpacks to more than {MOST_BYTES:,} bytes")
             values = {name: file[name] for name in file.files}

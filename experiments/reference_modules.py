@@ -180,15 +180,15 @@ class Towers(nn.Module):
         self, n_inputs: int, widths: Sequence[int], n_outputs: int, *, summed: bool
     ) -> None:
         super().__init__()
-        self.half = n_inputs // 2
+        self.n_left = n_inputs // 2
         self.summed = summed
-        self.left = perceptron([self.half, *widths, n_outputs])
-        self.right = perceptron([n_inputs - self.half, *widths, n_outputs])
+        self.left = perceptron([self.n_left, *widths, n_outputs])
+        self.right = perceptron([n_inputs - self.n_left, *widths, n_outputs])
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows (B, n) to rows (B, m), or (B, 2 m) where they stand side by side."""
-        left = self.left(x[:, : self.half])
-        right = self.right(x[:, self.half :])
+        left = self.left(x[:, : self.n_left])
+        right = self.right(x[:, self.n_left :])
         return left + right if self.summed else torch.cat([left, right], dim=1)
 
 

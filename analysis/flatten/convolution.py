@@ -62,6 +62,8 @@ def window_centres(
         return None
 
     sites = lattice(out)
+    if sites is None:
+        return None
     middle = sites * stride - before + dilation * (kernel - 1) / 2
     # The fit is right up to rounding, which would make sites of one column differ.
     return np.round(np.column_stack([np.ones(len(middle)), middle]) @ law, DIGITS)

@@ -15,17 +15,14 @@ from scipy import sparse
 
 from analysis.arrays import Bools, Floats, Ints, Matrix
 from analysis.flatten.sharing import Group, Sharing, ancestors
-from analysis.flatten.values import Units, Value
+from analysis.flatten.values import MOST_NEURONS, Units, Value
 
-SMALL = 2.0**-12
-"""Scale of a value that neurons of tanh hand on: tanh(SMALL x) is SMALL x up to 2e-8 of x^3. Small
-enough for 1e-5 over some hundred steps, and a power of two, so that scaling rounds nothing."""
+SMALL = 2.0**-16
+"""Scale of a value that neurons of tanh hand on: tanh(SMALL x) is SMALL x up to 8e-11 of x^3. Small
+enough for 1e-5 over a thousand steps, and a power of two, so that scaling rounds nothing."""
 
 ALARM = {"relu": 1.0, "tanh": 20.0}
 """Bias of a clock neuron: it then holds 1, exactly in float64, from the first iteration on."""
-
-MOST_NEURONS = 10_000
-"""Neurons of a flat network at most: its dense matrix then takes 0.8 GB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +67,7 @@ class Builder:
     places: list[tuple[Ints, Floats]] = field(default_factory=list)
     numbers: dict[Group | Units, Ints] = field(default_factory=dict)
     copies: dict[tuple[Units, int], _Copy] = field(default_factory=dict)
+    needs: dict[tuple[Units, int], Bools] = field(default_factory=dict)
     clocks: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -136,18 +134,20 @@ class Builder:
         """Whether a vector keeps its value for good once it has it."""
         return self.sharing.clamped and u not in self.dynamic
 
-    def held(self, u: Units, iteration: int, wanted: Ints) -> _Copy:
-        """The neurons that hold some elements of a vector at an iteration, relays if need be."""
+    def held(self, u: Units, iteration: int) -> _Copy:
+        """The neurons that hold what is read of a vector at an iteration, relays if need be."""
         delay = iteration - self.times[u]
         if delay == 0 or self.settled(u):
             return _Copy(np.arange(u.size), [(self.numbers[self.owner(u)], 1.0)])
-        before = self.held(u, iteration - 1, wanted)
         if (u, delay) not in self.copies:
-            self.copies[u, delay] = self._relayed(u, before, delay, wanted)
+            before = self.held(u, iteration - 1)
+            self.copies[u, delay] = self._relayed(u, before, delay)
         return self.copies[u, delay]
 
-    def _relayed(self, u: Units, before: _Copy, delay: int, wanted: Ints) -> _Copy:
-        """New relays for what an earlier copy holds."""
+    def _relayed(self, u: Units, before: _Copy, delay: int) -> _Copy:
+        """New relays for what an earlier copy holds, as far as it is read now or later."""
+        masks = [mask for (owner, d), mask in self.needs.items() if owner is u and d >= delay]
+        wanted = np.flatnonzero(np.any(masks, axis=0))
         places = None if u.positions is None else u.positions[wanted]
         rows = np.searchsorted(before.elements, wanted)
 
@@ -175,18 +175,16 @@ class Builder:
     def read(self, targets: Ints, value: Value, iteration: int) -> None:
         """Weights by which neurons read a value at an iteration."""
         for u, form in value.forms.items():
-            held = self.held(u, iteration, self.wanted[u])
+            held = self.held(u, iteration)
             part = form if len(held.elements) == u.size else form[:, held.elements]
             for numbers, factor in held.holders:
                 self.join(targets, numbers, part, factor)
 
-    def want(self, values: Iterable[Value]) -> None:
-        """Note which elements of each vector any value reads: only those are handed on."""
-        read: dict[Units, Bools] = {}
-        for value in values:
-            for u, form in value.forms.items():
-                read.setdefault(u, np.zeros(u.size, dtype=bool))[form.indices] = True
-        self.wanted = {u: np.flatnonzero(mask) for u, mask in read.items()}
+    def note(self, value: Value, iteration: int) -> None:
+        """Note which elements of each vector a value reads, and how late: only those wait."""
+        for u, form in value.forms.items():
+            delay = iteration - self.times[u]
+            self.needs.setdefault((u, delay), np.zeros(u.size, dtype=bool))[form.indices] = True
 
     # ---- rows
 
@@ -293,7 +291,11 @@ def lay_out(
     for u in (inputs, *units):
         builder.seat(u)
 
-    builder.want([*(u.value for u in units if u.value is not None), output])
+    n_iterations = 1 + max(sharing.times[u] for u in output.forms)
+    builder.note(output, n_iterations - 1)
+    for u in units:
+        if u.value is not None:
+            builder.note(u.value, sharing.times[u] - 1)
     for u in units:
         if u not in builder.group_of:
             builder.fill(u)
@@ -301,7 +303,6 @@ def lay_out(
         builder.fill_group(group)
 
     # The read-out comes last, with the highest numbers.
-    n_iterations = 1 + max(sharing.times[u] for u in output.forms)
     row = np.arange(output.size)
     placeholder = -1 - row
     builder.read(placeholder, output, n_iterations - 1)

@@ -23,7 +23,15 @@ from torch.nn import functional as F
 
 from analysis.arrays import Floats
 from analysis.flatten.convolution import lattice, mean_positions, pooling_windows, window_centres
-from analysis.flatten.values import Units, Value, constant, of_units, stacked, without_zeros
+from analysis.flatten.values import (
+    MOST_NEURONS,
+    Units,
+    Value,
+    constant,
+    of_units,
+    stacked,
+    without_zeros,
+)
 
 BATCH = 2
 """Samples that a traced module is told it has: with one, `squeeze` would take the batch away."""
@@ -124,6 +132,8 @@ class Reader:
     ) -> None:
         placed = lattice(shape) if positions is None else positions
         size = int(np.prod(shape))
+        if size > MOST_NEURONS:
+            raise ValueError(f"example: {size:,} inputs, more than {MOST_NEURONS:,}")
         self.inputs = Units("input", size, None, placed, nonnegative)
         self.activation: str | None = None
         self._given = positions is not None
@@ -150,21 +160,33 @@ class Reader:
         values: dict[fx.Node, Any] = {}
 
         for node in graph.nodes:
-            args = fx.node.map_arg(node.args, lambda n: _precise(values[n]))
-            kwargs = fx.node.map_arg(node.kwargs, lambda n: _precise(values[n]))
+            if node.op == "output":
+                return _single(values[node.args[0]] if node.args[0] in values else node.args[0])
             if node.op == "placeholder":
                 values[node] = self._placeholder(node, has_input)
                 has_input = True
-            elif node.op == "get_attr":
-                values[node] = _attribute(self._module, node.target)
-            elif node.op == "output":
-                return _single(args[0])
-            elif node.op == "call_module":
-                submodule = self._module.get_submodule(node.target)
-                values[node] = self._called(submodule, str(node.target), args, kwargs)
-            else:
-                values[node] = self._computed(node, args, kwargs)
+                continue
+            try:
+                values[node] = self._value(node, values)
+            except Exception as error:  # whatever torch says to arguments that it cannot take
+                where = str(node.target) if node.op == "call_module" else node.name
+                raise ValueError(f"{where}: {_first_line(error)}") from error
         raise ValueError("module has no output")
+
+    def _value(self, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+        """What a node of the graph computes."""
+        if node.op == "get_attr":
+            return _attribute(self._module, node.target)
+        args = fx.node.map_arg(node.args, lambda n: _precise(values[n]))
+        kwargs = dict(fx.node.map_arg(node.kwargs, lambda n: _precise(values[n])))
+        for first in ("input", "tensors"):
+            if first in kwargs:
+                args = (kwargs.pop(first), *args)
+
+        if node.op == "call_module":
+            name = str(node.target)
+            return self._called(self._module.get_submodule(name), name, args, kwargs)
+        return self._computed(node, args, kwargs)
 
     def outputs(self, rows: Floats) -> Floats:
         """What the module itself says to rows of inputs, flat."""
@@ -181,7 +203,7 @@ class Reader:
                 return fx.Tracer().trace(self._module)
         except Exception as error:  # whatever the forward method of the module raises
             name = type(self._module).__name__
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            reason = _first_line(error)
             raise ValueError(f"module {name} cannot be traced by torch.fx: {reason}") from error
 
     def _placeholder(self, node: fx.Node, is_second: bool) -> Any:
@@ -213,18 +235,16 @@ class Reader:
             return self._moved(module, args, kwargs)
         if isinstance(module, nn.MaxPool1d | nn.MaxPool2d):
             if module.return_indices:
-                raise ValueError(f"{name}: MaxPool with return_indices has no flat form")
+                raise ValueError("MaxPool with return_indices has no flat form")
             return self._max_pool(value, module, _options(module), name)
         if isinstance(module, LINEAR_MODULES):
             return self._linear_module(module, value, name)
-        raise ValueError(
-            f"{name}: {type(module).__name__} has no flat form; supported are {SUPPORTED}"
-        )
+        raise ValueError(f"{type(module).__name__} has no flat form; supported are {SUPPORTED}")
 
     def _linear_module(self, module: nn.Module, value: Value, name: str) -> Value:
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and module.running_mean is None:
             raise ValueError(
-                f"{name}: {type(module).__name__} without running statistics mixes "
+                f"{type(module).__name__} without running statistics mixes "
                 "samples; supported is one that tracks them, in eval mode"
             )
         if isinstance(module, nn.Conv1d | nn.Conv2d):
@@ -296,10 +316,9 @@ class Reader:
         """A function or method, applied; without values among its arguments by torch itself."""
         target = node.target
         if not list(_values_in((args, kwargs))):
-            method = node.op == "call_method"
-            return (
-                getattr(args[0], target)(*args[1:], **kwargs) if method else target(*args, **kwargs)
-            )
+            if isinstance(target, str):
+                return getattr(args[0], target)(*args[1:], **kwargs)
+            return target(*args, **kwargs)
 
         if isinstance(args[0], Value) and target in ("size", "dim", getattr):
             return _asked(args[0], target, args[1:])
@@ -319,7 +338,7 @@ class Reader:
         handler = self._handler(target)
         if handler is None or not isinstance(args[0], Value | Tensor | float | int):
             name = target if isinstance(target, str) else getattr(target, "__name__", str(target))
-            raise ValueError(f"{node.name}: {name} has no flat form; supported are {SUPPORTED}")
+            raise ValueError(f"{name} has no flat form; supported are {SUPPORTED}")
         return handler(node.name, target, args, kwargs)
 
     def _handler(self, target: Any) -> Callable[[str, Any, Any, Any], Value] | None:
@@ -339,9 +358,9 @@ class Reader:
     def _linear_function(self, name: str, target: Any, args: Any, kwargs: Any) -> Value:
         value = args[0]
         if not isinstance(value, Value) or list(_values_in((args[1:], kwargs))):
-            raise ValueError(f"{name}: a product of two computed tensors has no flat form")
+            raise ValueError("a product of two computed tensors has no flat form")
         if target is F.batch_norm and (kwargs.get("training") or (len(args) > 5 and args[5])):
-            raise ValueError(f"{name}: batch_norm in training has no flat form; supported is eval")
+            raise ValueError("batch_norm in training has no flat form; supported is eval")
 
         def operation(x: Tensor) -> Tensor:
             return _call(target, x, args[1:], kwargs)
@@ -358,9 +377,9 @@ class Reader:
             return args[0].times(-1.0)
         a, b = args
         if isinstance(a, Value) and isinstance(b, Value):
-            raise ValueError(f"{name}: a product of two computed tensors has no flat form")
+            raise ValueError("a product of two computed tensors has no flat form")
         if not isinstance(a, Value) and target in DIVIDE:
-            raise ValueError(f"{name}: a quotient by a computed tensor has no flat form")
+            raise ValueError("a quotient by a computed tensor has no flat form")
         value, factor = (a, b) if isinstance(a, Value) else (b, a)
         if not isinstance(factor, Tensor):
             return value.times(1.0 / factor if target in DIVIDE else factor)
@@ -374,7 +393,7 @@ class Reader:
         names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
         options = dict(zip(names, args[1:], strict=False)) | dict(kwargs)
         if options.pop("return_indices", False):
-            raise ValueError(f"{name}: max_pool with return_indices has no flat form")
+            raise ValueError("max_pool with return_indices has no flat form")
 
         def pool(x: Tensor) -> Tensor:
             return (F.max_pool1d if x.ndim == 3 else F.max_pool2d)(x, **options)
@@ -387,7 +406,7 @@ class Reader:
         """New neurons, unless a rectifier would change nothing."""
         if self.activation not in (None, activation):
             raise ValueError(
-                f"{name}: {activation} beside {self.activation} has no flat form; "
+                f"{activation} beside {self.activation} has no flat form; "
                 "supported is one nonlinearity for all neurons"
             )
         self.activation = activation
@@ -463,6 +482,8 @@ class Reader:
             zero = operation(torch.zeros(1, *value.shape, dtype=torch.float64))
             if not zero.ndim or zero.shape[0] != 1:
                 raise ValueError("an operation that mixes samples has no flat form")
+            if zero.numel() > MOST_NEURONS:
+                raise ValueError(f"{zero.numel():,} values, more than {MOST_NEURONS:,}")
             shape = tuple(zero.shape[1:])
             offset = zero.reshape(-1).numpy()
             for start in range(0, value.size, CHUNK):
@@ -590,6 +611,12 @@ def _attribute(module: nn.Module, path: Any) -> Any:
     return module
 
 
+def _first_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else repr(error)
+
+
 def _precise(value: Any) -> Any:
     """A tensor of real numbers in float64, anything else as it is."""
     is_real = isinstance(value, Tensor) and value.is_floating_point()
@@ -618,8 +645,8 @@ def _as_value(given: Any, axis: int = 0) -> Value:
 def _sum(args: Any, kwargs: Any, sign: float, name: str) -> Value:
     """The sum (or difference) of a value with another or with a constant, broadcast."""
     if kwargs.get("alpha", 1) != 1:
-        raise ValueError(f"{name}: add with alpha has no flat form")
-    a, b = (*args, *(kwargs[key] for key in ("other",) if key in kwargs))
+        raise ValueError("add with alpha has no flat form")
+    a, b = (*args, kwargs["other"]) if "other" in kwargs else args
     if isinstance(a, Value) and isinstance(b, Value):
         a, b = _broadcast(a, b)
         # Named after what was computed last, not after neurons that are added as they are.
@@ -631,7 +658,7 @@ def _sum(args: Any, kwargs: Any, sign: float, name: str) -> Value:
     shape.insert(value.axis, BATCH)
     tensor = torch.as_tensor(other).detach().double()
     if torch.broadcast_shapes(tensor.shape, tuple(shape)) != tuple(shape):
-        raise ValueError(f"{name}: a constant of shape {tuple(tensor.shape)} does not fit")
+        raise ValueError(f"a constant of shape {tuple(tensor.shape)} does not fit")
     added = tensor.broadcast_to(shape).select(value.axis, 0).reshape(-1).numpy()
 
     # constant - value, or value -+ constant.

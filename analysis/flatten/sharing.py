@@ -27,8 +27,8 @@ class Group:
     members : list of Units
         Step after step.
     reads : str
-        How it reads the inputs: "first" (at its first step, or never), "always" (at every step) or
-        "sequence" (other inputs at every step, by the same weights).
+        How it reads what is no loop: "first" (at its first step, or never), "always" (the same at
+        every step) or "sequence" (other inputs at every step, by the same weights).
     columns : list of int array
         Of a sequence: the inputs of each step.
     """
@@ -152,14 +152,16 @@ def _described(chain: list[Units], inputs: Units) -> Group | None:
     if chain[0].size != chain[1].size:
         return None
     read = [_forms(u).get(inputs) for u in chain]
+    is_loop = len(chain) > 2 or _alike(chain[0], chain[1])
     if all(form is None for form in read[1:]):
+        if read[0] is None and _reads_one_thing(chain):
+            return Group(chain, "always") if is_loop else None
         # Two layers of equal width are no loop.
         return Group(chain) if len(chain) > 2 else None
     if any(form is None for form in read):
         return None
 
     if all(same(read[0], form) for form in read[1:]):
-        is_loop = len(chain) > 2 or _alike(chain[0], chain[1])
         return Group(chain, "always") if is_loop else None
     columns = [np.unique(form.indices) for form in read if form is not None]
     widths = {len(c) for c in columns}
@@ -169,6 +171,12 @@ def _described(chain: list[Units], inputs: Units) -> Group | None:
     blocks = [form[:, c] for form, c in zip(read, columns, strict=True) if form is not None]
     is_shared = _alike(chain[0], chain[1]) and all(same(blocks[0], block) for block in blocks[1:])
     return Group(chain, "sequence", columns) if is_shared else None
+
+
+def _reads_one_thing(chain: list[Units]) -> bool:
+    """Whether every step reads the same vector, by the same weights: it has to stay."""
+    common = set(_forms(chain[0])).intersection(*(_forms(u) for u in chain[1:]))
+    return any(all(same(_forms(chain[0])[s], _forms(u)[s]) for u in chain) for s in common)
 
 
 # ---- whether the flat matrix would compute the same
@@ -227,14 +235,14 @@ def _reads_others(
         if len(heard) != len([s for s in _forms(u) if s is not inputs]):
             return False
         before = times[u] - 1
-        for source in rows:
-            if source not in heard:
-                if not silent(source, before):
+        for row in rows:
+            if row not in heard:
+                if not silent(row, before):
                     return False
                 continue
             # In time, or settled for good under an input that stays.
-            settled = clamped and heard[source] not in dynamic and times[heard[source]] <= before
-            if times[heard[source]] != before and not settled:
+            settled = clamped and heard[row] not in dynamic and times[heard[row]] <= before
+            if times[heard[row]] != before and not settled:
                 return False
     return True
 

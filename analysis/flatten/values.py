@@ -15,6 +15,10 @@ from scipy import sparse
 
 from analysis.arrays import Floats, Ints, Matrix
 
+MOST_NEURONS = 10_000
+"""Neurons of a flat network at most, and elements of a tensor on the road there: the dense matrix
+then takes 0.8 GB."""
+
 
 @dataclass(eq=False)
 class Units:

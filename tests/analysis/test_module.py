@@ -86,6 +86,14 @@ def functional(layers: nn.ModuleList, x: Tensor) -> Tensor:
     return F.linear(torch.flatten(h, 1), layers[1].weight, layers[1].bias)
 
 
+def by_name(layers: nn.ModuleList, x: Tensor) -> Tensor:
+    """Arguments by their names."""
+    h = torch.relu(input=layers[0](input=x))
+    return torch.cat(tensors=[F.linear(input=h, weight=layers[1].weight), h], dim=1).sub(
+        other=h[:, :1]
+    )
+
+
 def max_pooled(layers: nn.ModuleList, x: Tensor) -> Tensor:
     h = F.max_pool2d(F.relu(layers[0](x)), 2)
     return F.adaptive_avg_pool2d(h, 1).squeeze()
@@ -98,6 +106,7 @@ BODIES = {
     "halves": (Calls(halves, *linears(3, 4), *linears(3, 4)), (6,)),
     "viewed": (Calls(viewed, nn.Conv1d(1, 2, 3), nn.Linear(12, 3)), (8,)),
     "functional": (Calls(functional, nn.Conv2d(2, 3, 3), nn.Linear(12, 3)), (2, 8, 8)),
+    "by name": (Calls(by_name, *linears(6, 5, 4)), (6,)),
     "max pooled": (Calls(max_pooled, nn.Conv2d(1, 3, 3)), (1, 8, 8)),
 }
 """Modules with a forward method of their own, and the shape of a sample."""
@@ -182,6 +191,17 @@ def test_a_skip_is_one_relay_a_neuron() -> None:
     assert len(relays) == 8
     assert flat.n_neurons == 6 + 8 + 5 + 8 + 8 + 3
     assert flat.n_iterations == 4
+
+
+def test_only_what_is_read_later_waits() -> None:
+    """Two of the values of the first layer are added to the output; the others are gone."""
+
+    def body(layers: nn.ModuleList, x: Tensor) -> Tensor:
+        h = torch.relu(layers[0](x))
+        return layers[1](h).relu() + h[:, :2]
+
+    flat = flattened(Calls(body, *linears(4, 9), *linears(9, 2)), 4)
+    assert sum(label.startswith("relay") for label in flat.labels) == 2
 
 
 @pytest.mark.parametrize(("nonnegative", "n_relays"), [(False, 24), (True, 12)])
@@ -280,9 +300,19 @@ def encoded_loop(layers: nn.ModuleList, x: Tensor) -> Tensor:
     return layers[2](h)
 
 
+def fed_loop(layers: nn.ModuleList, x: Tensor) -> Tensor:
+    """A loop that reads the same features at every step, not the input itself."""
+    features = torch.relu(layers[0](x))
+    h = torch.relu(layers[3](features))
+    for _ in range(4):
+        h = torch.relu(layers[3](features) + layers[1](h))
+    return layers[2](h)
+
+
 @pytest.mark.parametrize(
     ("body", "mode"),
     [
+        (fed_loop, "clamped"),
         (clamped_loop, "clamped"),
         (free_loop, "pulse"),
         (leaky_loop, "clamped"),
@@ -295,7 +325,7 @@ def test_a_loop_is_written_once(body: Callable, mode: str) -> None:
     flat = flattened(module, 5)
     assert flat.input_mode == mode
     assert len(flat.shared) == 1
-    n_copies = 2 if body is encoded_loop else 1
+    n_copies = 2 if body in (encoded_loop, fed_loop) else 1
     assert flat.n_neurons <= 5 + 7 * n_copies + 3 + 3  # at most three clock neurons
 
     loop = [k for k, label in enumerate(flat.labels) if label.startswith(flat.shared[0].split()[0])]
@@ -366,7 +396,7 @@ REFUSED = {
     "GRU": (Calls(lambda layers, x: layers[0](x)[0], nn.GRU(3, 4)), (5, 3)),
     "Sigmoid": (nn.Sequential(nn.Linear(3, 2), nn.Sigmoid()), (3,)),
     "softmax": (Calls(lambda layers, x: torch.softmax(x, 1)), (3,)),
-    "product": (Calls(lambda layers, x: x * x), (3,)),
+    "product of two": (Calls(lambda layers, x: x * x), (3,)),
     "tanh beside relu": (nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Tanh()), (3,)),
     "bidirectional": (
         Calls(lambda layers, x: layers[0](x)[0], nn.RNN(3, 4, bidirectional=True)),
@@ -376,6 +406,7 @@ REFUSED = {
     "mixes samples": (Calls(lambda layers, x: x.flip(0)), (3,)),
     "depend on its input": (Calls(lambda layers, x: 0 * x), (3,)),
     "one tensor": (Calls(lambda layers, x: (x, x)), (3,)),
+    "layers.0: mat1": (Calls(lambda layers, x: layers[0](x), nn.Linear(4, 2)), (3,)),
 }
 """Part of the message, a module that has no flat form, and the shape of a sample."""
 
