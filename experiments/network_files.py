@@ -251,11 +251,12 @@ def _check_file(path: Path) -> None:
     if path.suffix not in READERS:
         raise InputError(f"{path}: must end in {', '.join(READERS)}")
     try:
-        if not path.is_file():
-            raise InputError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
-        n_bytes = path.stat().st_size
+        n_bytes = path.stat().st_size if path.is_file() else None
+        is_folder = path.is_dir()
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
+    if n_bytes is None:
+        raise InputError(f"{path}: {'is a folder' if is_folder else 'no such file'}")
     if n_bytes > MOST_BYTES:
         raise InputError(f"{path}: {n_bytes:,} bytes, more than {MOST_BYTES:,}")
 

@@ -444,7 +444,7 @@ def layer_widths(flat: FlatModule, inputs: np.ndarray) -> tuple[int, ...]:
 
 def _save(made: Reference, path: Path) -> None:
     """Write a network as npz, what is no array as JSON in it."""
-    arrays = {k: v for k, v in made.parts.items() if isinstance(v, np.ndarray)}
+    arrays: dict[str, Any] = {k: v for k, v in made.parts.items() if isinstance(v, np.ndarray)}
     rest = {k: v for k, v in made.parts.items() if not isinstance(v, np.ndarray)}
     facts = {
         **{key: getattr(made, key) for key in ("kind", "task", "seed", "accuracy", "depth")},
