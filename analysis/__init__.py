@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.causal import lesions
+    from analysis.flatten.module import from_module
     from analysis.graph import to_networkx
     from analysis.judge import analyse
     from analysis.network import FlatNetwork, flat_network
@@ -23,6 +24,7 @@ __all__ = [
     "Verdict",
     "analyse",
     "flat_network",
+    "from_module",
     "lesions",
     "to_networkx",
 ]
@@ -33,6 +35,7 @@ _HOMES = {
     "Verdict": "analysis.verdicts",
     "analyse": "analysis.judge",
     "flat_network": "analysis.network",
+    "from_module": "analysis.flatten.module",
     "lesions": "analysis.causal",
     "to_networkx": "analysis.graph",
 }

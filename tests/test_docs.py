@@ -51,6 +51,32 @@ def test_the_way_from_clone_to_a_report_on_a_table_of_ones_own(cwd: Path) -> Non
     assert (cwd / "runs" / "first" / "export" / "network.py").is_file()
 
 
+def commands(page: str) -> list[str]:
+    """The command lines on a page."""
+    text = (DOCS / page).read_text()
+    return re.findall(r"^urn (judge .*)$", text, flags=re.MULTILINE)
+
+
+def test_a_connectome_is_judged_as_the_page_says(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its files as printed, its program, and every command."""
+    page = "how-to/judge-a-connectome.md"
+    text = (DOCS / page).read_text()
+    for name in ("csv", "toml"):
+        block = re.search(rf"```{name}\n(.*?)```", text, flags=re.DOTALL)
+        assert block is not None
+        (place / f"worm.{name}").write_text(block[1])
+    exec(compile(programs(page), page, "exec"), {})
+
+    lines = commands(page)
+    assert len(lines) == 4
+    for line in lines:
+        assert main(shlex.split(line)) == 0, capsys.readouterr().err
+    assert "fully_connected" in capsys.readouterr().out
+    assert "<title>" in (place / "worm.html").read_text()
+
+
 def programs(page: str) -> str:
     """The blocks of Python on a page, one after the other."""
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), flags=re.DOTALL)
@@ -58,7 +84,13 @@ def programs(page: str) -> str:
     return "\n".join(blocks)
 
 
-@pytest.mark.parametrize("page", ["how-to/term.md", "how-to/task.md", "how-to/verdict.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        *("how-to/term.md", "how-to/task.md", "how-to/verdict.md"),
+        "how-to/judge-your-network.md",
+    ],
+)
 def test_what_may_be_added_is_added_from_outside(page: str, tmp_path: Path) -> None:
     """The programs of the page run as they stand, as somebody else's module, in another folder."""
     module = tmp_path / "outside.py"

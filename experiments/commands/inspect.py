@@ -18,6 +18,7 @@ from rich.text import Text
 
 from analysis import StructureReport
 from analysis.causal import Lesion, lesions
+from analysis.census import TRIADS, triad_test
 from analysis.measures import density_by_block, modularity, reciprocity, self_loops
 from analysis.plots import (
     activity,
@@ -29,14 +30,15 @@ from analysis.plots import (
     structure_over_training,
 )
 from analysis.spatial import distance_correlation
+from analysis.threshold import cut as cut_off
 from analysis.trophic import trophic_incoherence
 from experiments.baselines import train_masked
 from experiments.commands import judging
-from experiments.commands.judging import arrays, judge, samples, task_data
+from experiments.commands.judging import arrays, judge, samples, task_data, verdict_table
 from experiments.report import AT_CHANCE, page
 from urn import InputError, Run, load_run
 from urn.data.tasks import Dataset
-from urn.io import atomic_write, to_json
+from urn.io import atomic_write, short, to_json
 from urn.outputs import check_folder
 from urn.provenance import changes
 from urn.runs.folders import STRUCTURE
@@ -135,6 +137,37 @@ class Inspection:
             measures["weight_distance_correlation"] = float(correlation)
         return measures
 
+    def triads(self, n_draws: int) -> dict[str, Any]:
+        """The triad census of the used neurons, beside its null models.
+
+        Parameters
+        ----------
+        n_draws : int
+            From each null model.
+
+        Returns
+        -------
+        dict
+            "triads" by name and their "counts", "draws", and "nulls": of each null model its "mean"
+            counts and "p", two-sided, for each triad.
+        """
+        layer_of = self.report.layer_of
+        used = list(layer_of)
+        weights = cut_off(self.W, self.report.threshold.value)[np.ix_(used, used)]
+        tested = triad_test(
+            weights,
+            rng=np.random.default_rng(self.seed),
+            layers=np.array([layer_of[i] for i in used]),
+            n_draws=n_draws,
+        )
+
+        nulls = {}
+        for name, result in tested.items():
+            smaller = np.minimum(result["p_more"], result["p_fewer"])
+            nulls[name] = {"mean": result["mean"], "p": np.minimum(1.0, 2 * smaller)}
+        counts = next(iter(tested.values()))["counts"].tolist()
+        return {"triads": list(TRIADS), "counts": counts, "draws": n_draws, "nulls": nulls}
+
     # ---- figures
 
     def figures(self) -> Iterator[tuple[str, Figure]]:
@@ -183,7 +216,9 @@ class Inspection:
 # ---- files
 
 
-def write_structure(inspection: Inspection, *, baseline: bool = False) -> dict:
+def write_structure(
+    inspection: Inspection, *, baseline: bool = False, n_triads: int | None = None
+) -> dict:
     """Write structure.json of an inspected run.
 
     Parameters
@@ -192,6 +227,8 @@ def write_structure(inspection: Inspection, *, baseline: bool = False) -> dict:
         Of a run that lies in a folder.
     baseline : bool
         Whether to train a random mask of equal density too.
+    n_triads : int, optional
+        Draws from each null model of a triad census; without it, there is none.
 
     Returns
     -------
@@ -209,7 +246,9 @@ def write_structure(inspection: Inspection, *, baseline: bool = False) -> dict:
     if inspection.report.status == "ok":
         score, cuts = inspection.lesions()
         structure["measures"] = inspection.measures()
-        structure["lesions"] = {"score": score, "cuts": [cut.to_dict() for cut in cuts]}
+        structure["lesions"] = {"score": score, "cuts": [lesion.to_dict() for lesion in cuts]}
+        if n_triads is not None:
+            structure["triads"] = inspection.triads(n_triads)
     if baseline:
         accuracy = train_masked(run, inspection.data, inspection.seed)[1]
         structure["random_mask"] = {"test_accuracy": accuracy}
@@ -262,6 +301,11 @@ def add_inspect(parser: argparse.ArgumentParser) -> None:
         help="also train a random mask of equal density in the same manner",
     )
     parser.add_argument(
+        "--triads",
+        action="store_true",
+        help="also count the three-neuron patterns, beside three null models",
+    )
+    parser.add_argument(
         "--nulls",
         type=int,
         default=N_DRAWS,
@@ -286,7 +330,8 @@ def _inspect(arguments: argparse.Namespace) -> int:
         message = str(error).replace("n_null", "--nulls").replace("seed must", "--seed must")
         raise InputError(message) from None
 
-    structure = write_structure(inspection, baseline=arguments.baseline)
+    n_triads = arguments.nulls if arguments.triads else None
+    structure = write_structure(inspection, baseline=arguments.baseline, n_triads=n_triads)
     if arguments.json:
         print(to_json(structure, indent=2))
     else:
@@ -305,12 +350,14 @@ def _print(inspection: Inspection, structure: dict) -> None:
     console = Console()
     for k, line in enumerate(_headline(inspection)):
         console.print(Text(line, style="" if k else "bold"))
-    console.print(_verdicts(inspection.report))
+    console.print(verdict_table(inspection.report))
     if inspection.report.status != "ok":
         return
 
     if structure["lesions"]["cuts"]:
         console.print(_lesions(structure["lesions"]))
+    if "triads" in structure:
+        console.print(_triads(structure["triads"]))
     measures = [f"{name} {value:.3f}" for name, value in structure["measures"].items()]
     console.print(Text("  ".join(measures)))
     if "random_mask" in structure:
@@ -349,14 +396,19 @@ def _headline(inspection: Inspection) -> Iterator[str]:
         )
 
 
-def _verdicts(report: StructureReport) -> Table:
-    """A row for each verdict."""
-    table = Table("verdict", "present", "effect", "p", "effect is")
-    for name, verdict in report.verdicts.items():
-        present = "yes" if verdict.present else "no"
-        effect = f"{verdict.effect:.3f}" if judging.judged(verdict) else "not judged"
-        p = "" if verdict.p_value is None else f"{verdict.p_value:.3g}"
-        table.add_row(name, present, effect, p, verdict.evidence["effect_is"])
+def _triads(triads: dict[str, Any]) -> Table:
+    """A row for each kind of triad that the network or a null model has."""
+    nulls = list(triads["nulls"])
+    names = [name.replace("_", " ") for name in nulls]
+    table = Table(
+        "triad", "count", *names, title=f"triads, beside the mean of {triads['draws']} draws"
+    )
+    for k, triad in enumerate(TRIADS):
+        columns = [triads["nulls"][name] for name in nulls]
+        if not triads["counts"][k] and not any(column["mean"][k] for column in columns):
+            continue
+        cells = [f"{short(column['mean'][k])} (p {column['p'][k]:.2g})" for column in columns]
+        table.add_row(triad, f"{triads['counts'][k]:,}", *cells)
     return table
 
 

@@ -5,6 +5,7 @@ How every experiment here analyses a trained network, on its task's validation d
 
 import numpy as np
 import torch
+from rich.table import Table
 from scipy.stats import binomtest, t
 
 from analysis import StructureReport, Verdict, analyse, flat_network
@@ -90,6 +91,17 @@ def judged(verdict: Verdict) -> bool:
     Local layers take positions, and shared kernels take local layers.
     """
     return verdict.p_value is not None or verdict.name not in ("locally_connected", "convolutional")
+
+
+def verdict_table(report: StructureReport) -> Table:
+    """A row for each verdict."""
+    table = Table("verdict", "present", "effect", "p", "effect is")
+    for name, verdict in report.verdicts.items():
+        present = "yes" if verdict.present else "no"
+        effect = f"{verdict.effect:.3f}" if judged(verdict) else "not judged"
+        p = "" if verdict.p_value is None else f"{verdict.p_value:.3g}"
+        table.add_row(name, present, effect, p, verdict.evidence["effect_is"])
+    return table
 
 
 def arrays(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

@@ -5,6 +5,7 @@ Figures; bad input.
 
 import json
 
+import networkx as nx
 import numpy as np
 import pytest
 
@@ -126,3 +127,29 @@ def test_random_mask_has_the_density_of_the_run_and_is_never_left(run):
     assert 0.05 < accuracy <= 1
     other, _ = train_masked(short, data, seed=2)
     assert not np.array_equal(other != 0, weights != 0)
+
+
+def test_triads_are_printed_beside_their_null_models(run, capsys):
+    """Counts are networkx's; a null model that keeps the layers has no more than they allow."""
+    assert main(["inspect", str(run.folder), "--triads", "--nulls", "200"]) == 0
+    shown = capsys.readouterr().out
+    assert "layer preserving" in shown
+    assert "030T" in shown or "021D" in shown
+
+    structure = json.loads((run.folder / "structure.json").read_text())
+    triads = structure["triads"]
+    used = [int(i) for i in structure["layer_of"]]
+    weights = run.weights.numpy()[np.ix_(used, used)]
+    graph = nx.from_numpy_array(weights.T != 0, create_using=nx.DiGraph)
+    counted = nx.triadic_census(graph)
+    assert dict(zip(triads["triads"], triads["counts"], strict=True)) == counted
+    assert triads["draws"] == 200
+    assert set(triads["nulls"]) == {"degree_preserving", "layer_preserving", "weight_shuffle"}
+    for null in triads["nulls"].values():
+        assert sum(null["mean"]) == pytest.approx(sum(triads["counts"]))
+        assert all(0 < p <= 1 for p in null["p"])
+
+
+def test_without_the_flag_there_are_no_triads(run, capsys):
+    assert main(["inspect", str(run.folder), "--json", "--nulls", "200"]) == 0
+    assert "triads" not in json.loads(capsys.readouterr().out)
