@@ -114,8 +114,8 @@ def as_network(
 def as_positions(positions: ArrayLike | None, weights: Floats, n_outputs: int) -> Floats | None:
     """Check positions (S, dim), or None, for checked weights (S, S).
 
-    Rows of the outputs become NaN, since outputs have no position (docs/theory.md: network).
-    Neurons that feed no other may hold NaN; those that feed another need a position.
+    Rows of the outputs become NaN, since outputs have no position (docs/theory.md: network). Other
+    rows may be NaN as a whole: a neuron without a position is judged where that is not needed.
 
     Raises
     ------
@@ -129,13 +129,11 @@ def as_positions(positions: ArrayLike | None, weights: Floats, n_outputs: int) -
     if placed.ndim != 2 or len(placed) != n_neurons or placed.shape[1] < 1:
         raise ValueError(f"positions must have shape ({n_neurons}, dim), got {placed.shape}")
 
-    # A neuron without a position is no error unless its weights have a length.
     placed[n_neurons - n_outputs :] = np.nan
-    lost = ~np.isfinite(placed).all(axis=1) & (weights != 0).any(axis=0)
-    lost[n_neurons - n_outputs :] = False
-    if lost.any():
+    bad = ~np.isfinite(placed).all(axis=1) & ~np.isnan(placed).all(axis=1)
+    if bad.any():
         raise ValueError(
-            f"positions holds NaN or infinite values for neuron {int(lost.argmax())}, "
-            "which feeds others"
+            f"positions of neuron {int(bad.argmax())} must be finite numbers, "
+            f"or NaN in every coordinate, got {placed[bad.argmax()]}"
         )
-    return placed
+    return None if np.isnan(placed).all() else placed

@@ -1,9 +1,11 @@
 """From a flat network to its effective computation graph (docs/structure.md).
 
-Four steps: unroll, prune, fold constants, contract relays. What stays are the nodes (neuron,
-iteration) on a path from an input to an output that is exactly I steps long, and whose value can
-depend on the input. Nothing is judged here. Every non-zero weight counts: see threshold.py for
-weights that are only nearly zero, and edges.py for the numbers of nodes.
+Five steps: unroll, prune, fold constants, leave out what carries next to no signal, contract
+relays. What stays are the nodes (neuron, iteration) on a path from an input to an output that is
+exactly I steps long, and whose value can depend on the input. Nothing is judged here. Signal is
+measured by power, as a share of all that passes an iteration (`_node_shares`), so that it does not
+matter whether signals grow or fade from one iteration to the next. See threshold.py for weights
+that are only nearly zero, and edges.py for the numbers of nodes.
 """
 
 from dataclasses import dataclass, replace
@@ -15,14 +17,20 @@ from analysis.arrays import Bools, Floats, Ints, Matrix
 from analysis.edges import Edges, contract, iterations_of, neurons_of, node_numbers
 from analysis.forward import PHI, forward
 from analysis.network import FlatNetwork
-from analysis.paths import accumulate, path_shares
+from analysis.paths import accumulate
 
 RELAY_SHARE = 0.99
 """With data, a relay gets this share of its pre-activation's variance over one edge. By judgement:
 what is left out is then smaller than what any verdict asks for."""
 ECHO = 0.05
-"""With data, a node with less of its neuron's signal power is left out. By judgement,
-as the other shares of variance: a twentieth is next to nothing."""
+"""With data, a node with less of its neuron's signal is left out. By judgement, as the other shares
+of variance: a twentieth is next to nothing."""
+FAINT = 1e-4
+"""An edge with less of the signal than this part of a typical edge of its iteration is left out. By
+judgement: a hundredth of a typical weight."""
+MAX_FAN = 2
+"""Nodes of an iteration to which relays hand the same value; more of them are a layer that reads a
+single neuron. By judgement: a value that waits needs one relay, or two with opposite signs."""
 VARIES = 1e-9
 """Activity that varies less than this, relative to its size, is constant: far above the rounding
 of float64 and far below any signal."""
@@ -113,22 +121,22 @@ class EffectiveGraph:
 
 
 def effective_graph(
-    net: FlatNetwork, inputs: Floats | None = None, *, faint: float = 0.0
+    net: FlatNetwork, inputs: Floats | None = None, *, faint: float = FAINT
 ) -> EffectiveGraph:
     """The effective computation graph of a recurrently applied matrix.
 
     Parameters
     ----------
     net : FlatNetwork
-        Every non-zero entry of its weights counts; they may be sparse.
+        Its weights may be sparse.
     inputs : (B, n_inputs) array, optional
-        With data, nodes that do not vary over it are folded away, nodes that carry under 5 % of
-        their neuron's signal power are left out, and a relay is a node whose pre-activation is
-        never negative on it. Without, only what holds for every input is used.
+        With data, nodes that do not vary over it are folded away, signal is measured on it, nodes
+        with under ECHO of their neuron's signal are left out, and a relay is a node whose
+        pre-activation is never negative on it. Without, a signal's variance is what independent
+        inputs of variance 1 would bring, and a relay is one for every input.
     faint : float
-        Edges with less than this share of the mean signal power per edge of their iteration are
-        dropped; 0 keeps all. For weights that are not exactly sparse, where stray ones survive any
-        threshold.
+        Edges with less signal than this part of a typical edge of their iteration are left out; 0
+        keeps every edge.
 
     Returns
     -------
@@ -148,18 +156,22 @@ def effective_graph(
 
     # The edges between them that lead to an output, without those that carry next to nothing.
     unrolled = unroll(net, wiring, reached)
-    if inputs is not None and len(unrolled):
-        unrolled = _without_echoes(unrolled, written, facts.spread)
+    spread = None if inputs is None else facts.spread
+    if spread is not None and len(unrolled):
+        unrolled = _without_echoes(unrolled, written, spread)
     if faint > 0 and len(unrolled):
-        unrolled = _without_faint(unrolled, written, faint)
+        unrolled = _without_faint(unrolled, written, spread, faint)
 
     # Linear nodes that get all they get over a single edge hand it on: they are relays.
     linear = (facts.lowest >= 0) & ~written & (net.activation == "relu")
     linear[-1] = False
-    if inputs is None:
-        main = _only_sources(unrolled, linear, written)
-    else:
-        main = _main_sources(unrolled, linear, facts.spread)
+    sole = _sole_sources(unrolled, spread)
+    main = sole & linear.ravel()[unrolled.target]
+    if spread is None:
+        # Whatever the input, only what is never negative passes a node unchanged.
+        main &= (unrolled.weight > 0) & ~written.ravel()[unrolled.source]
+    fan = np.bincount(unrolled.source[sole], minlength=written.size)
+    main &= fan[unrolled.source] <= MAX_FAN
     unrolled, relay = _find_relays(unrolled, main, written)
 
     used = np.zeros(written.shape, dtype=bool)
@@ -332,22 +344,53 @@ def unroll(net: FlatNetwork, wiring: Matrix, reached: Bools) -> Edges:
     return Edges(source, target, np.concatenate(weights[::-1]), source, n_neurons)
 
 
+def _signal(unrolled: Edges, written: Bools, spread: Floats | None) -> tuple[Floats, Floats]:
+    """Signal that each node holds, and what of a signal at each node reaches the outputs.
+
+    The first is the variance over the data where it is known (`spread`), else what independent
+    inputs of variance 1 bring; the second the squared weights on the paths to the outputs. Both
+    (I + 1, S), and each iteration on a scale of its own.
+    """
+    behind, _ = accumulate(
+        unrolled, unrolled.weight**2, _last_nodes(unrolled, written), backwards=True
+    )
+    if spread is not None:
+        return spread**2, behind
+    return accumulate(unrolled, unrolled.weight**2, written)[0], behind
+
+
+def _node_shares(unrolled: Edges, written: Bools, spread: Floats) -> Floats:
+    """(I + 1, S) share of the signal that passes an iteration through each of its nodes."""
+    held, behind = _signal(unrolled, written, spread)
+    power = held * behind
+    total = power.sum(axis=1, keepdims=True)
+    return np.divide(power, total, out=np.zeros(power.shape), where=total > 0)
+
+
+def _edge_shares(unrolled: Edges, written: Bools, spread: Floats | None) -> Floats:
+    """(M,) share of the signal that arrives at an iteration over each of its edges."""
+    held, behind = _signal(unrolled, written, spread)
+    power = held.ravel()[unrolled.source] * unrolled.weight**2 * behind.ravel()[unrolled.target]
+    iteration = unrolled.target_iteration
+    total = np.bincount(iteration, power, minlength=len(written))[iteration]
+    return np.divide(power, total, out=np.zeros(len(power)), where=total > 0)
+
+
 def _without_echoes(unrolled: Edges, written: Bools, spread: Floats) -> Edges:
     """The unrolled edges without hidden nodes that are faint echoes of their neuron.
 
-    They carry under ECHO of the power of their neuron over all iterations: variance of the activity
-    on the data times the squared weights on the paths to the outputs. A trained layered network
-    fires faintly at iterations other than its own; counted as nodes, these echoes would make every
-    neuron re-used.
+    They carry under ECHO of what their neuron carries over all iterations. A trained layered
+    network fires faintly at iterations other than its own; counted as nodes, these echoes would
+    make every neuron re-used.
     """
-    outputs = _last_nodes(unrolled, written)
-    behind, logs = accumulate(unrolled, unrolled.weight**2, outputs, backwards=True)
-    power = spread**2 * behind * np.exp(logs - logs.max())[:, None]
-    power[-1] = 0.0
-    power[written] = 0.0
+    share = _node_shares(unrolled, written, spread)
+    share[-1] = 0.0
+    share[written] = 0.0
 
+    # The shares of an iteration add up to 1, so with under 1 / (2 I) not all of them are echoes.
+    least = min(ECHO, 0.5 / len(written))
+    echo = share < least * share.sum(axis=0)
     # Inputs and outputs are no echoes, however faint.
-    echo = power < ECHO * power.sum(axis=0)
     echo[written] = False
     echo[-1] = False
     is_echo = echo.ravel()
@@ -355,17 +398,16 @@ def _without_echoes(unrolled: Edges, written: Bools, spread: Floats) -> Edges:
     return kept.where(_on_paths(kept, written))
 
 
-def _without_faint(unrolled: Edges, written: Bools, faint: float) -> Edges:
-    """The unrolled edges without those that carry next to no power, nor what hangs on them alone.
+def _without_faint(unrolled: Edges, written: Bools, spread: Floats | None, faint: float) -> Edges:
+    """The unrolled edges without those that carry next to no signal, nor what hangs on them alone.
 
-    Power is the product of squared weights along a path.
+    A typical edge is that over which the typical signal arrives: of M equal edges and any number of
+    faint ones it has the share 1 / M, which is the sum of squared shares.
     """
-    outputs = _last_nodes(unrolled, written)
-    share, _ = path_shares(unrolled, unrolled.weight**2, written, outputs)
-    # Compared with the mean share of the edges that arrive at the same iteration.
+    share = _edge_shares(unrolled, written, spread)
     iteration = unrolled.target_iteration
-    mean = np.bincount(iteration, share) / np.maximum(np.bincount(iteration), 1)
-    kept = unrolled.where(share >= faint * mean[iteration])
+    typical = np.bincount(iteration, share**2, minlength=len(written))
+    kept = unrolled.where(share >= faint * typical[iteration])
     return kept.where(_on_paths(kept, written))
 
 
@@ -377,22 +419,13 @@ def _last_nodes(unrolled: Edges, written: Bools) -> Bools:
     return last
 
 
-def _only_sources(unrolled: Edges, linear: Bools, written: Bools) -> Bools:
-    """(M,) bool: edges that bring a linear node all it gets, whatever the input.
-
-    Such an edge is positive and comes from a rectified node.
-    """
-    power = unrolled.weight**2
-    total = np.bincount(unrolled.target, power, minlength=linear.size)
-    main = (power >= total[unrolled.target]) & linear.ravel()[unrolled.target]
-    return main & (unrolled.weight > 0) & ~written.ravel()[unrolled.source]
-
-
-def _main_sources(unrolled: Edges, linear: Bools, spread: Floats) -> Bools:
-    """(M,) bool: edges that bring a linear node nearly all of its variance on the data."""
-    power = (unrolled.weight * spread.ravel()[unrolled.source]) ** 2
-    total = np.bincount(unrolled.target, power, minlength=linear.size)
-    return (power >= RELAY_SHARE * total[unrolled.target]) & linear.ravel()[unrolled.target]
+def _sole_sources(unrolled: Edges, spread: Floats | None) -> Bools:
+    """(M,) bool: edges that bring a node all it gets, or with data nearly all of its variance."""
+    held = 1.0 if spread is None else spread.ravel()[unrolled.source] ** 2
+    power = unrolled.weight**2 * held
+    total = np.bincount(unrolled.target, power, minlength=unrolled.n_neurons)
+    share = 1.0 if spread is None else RELAY_SHARE
+    return power >= share * total[unrolled.target]
 
 
 def _find_relays(unrolled: Edges, main: Bools, written: Bools) -> tuple[Edges, Bools]:

@@ -44,9 +44,10 @@ def forward(
     net : FlatNetwork
         Its weights may be sparse.
     inputs : (B, n_inputs) array
-    keep, fill : (I + 1, S) arrays, optional
-        Where `keep` is False the activity is replaced by `fill` (0 without `fill`): a lesion that
-        acts at one iteration only.
+    keep : (I + 1, S) bool array, optional
+    fill : (I + 1, S) or (I + 1, B, S) array, optional
+        Where `keep` is False the activity is replaced by `fill` (0 without `fill`), one value for
+        all samples or one for each: a lesion that acts at one iteration only.
 
     Returns
     -------

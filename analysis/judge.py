@@ -16,7 +16,7 @@ from analysis.effective import EffectiveGraph, effective_graph
 from analysis.layers import Layers, layers, path_depths
 from analysis.network import FlatNetwork, flat_network
 from analysis.report import StructureReport
-from analysis.threshold import FACTORS, FAINT, Threshold, choose_threshold, cut
+from analysis.threshold import FACTORS, Threshold, choose_threshold, cut
 from analysis.verdicts import VERDICTS, Case, SweepStep, Verdict, in_order
 
 __all__ = ["StructureReport", "analyse"]
@@ -42,6 +42,7 @@ def analyse(
     seed: int = 0,
     threshold: float | None = None,
     activation: str = "relu",
+    positions_learned: bool = False,
     sweep: bool = True,
 ) -> StructureReport:
     """Judge the structure of any recurrently applied matrix.
@@ -55,12 +56,11 @@ def analyse(
     n_inputs, n_outputs, n_iterations : int
         The first and the last neurons of S are inputs and outputs; W is applied n_iterations times.
     positions : (S, dim) array, optional
-        Rows of outputs are not used; they and neurons that feed no other may be NaN.
+        Rows of outputs are not used; they and neurons without a position are NaN.
     inputs : (B, n_inputs) array, optional
         Give a few hundred samples for a trained network: then what is constant on them is folded
-        away, faint echoes of a neuron at iterations other than its own are left out, and relays are
-        found on them. Without, the verdicts hold for the wiring alone, where biases that silence a
-        neuron go unseen.
+        away, and signals, relays and the effect of re-use are measured on them. Without, the
+        verdicts hold for the wiring alone, where biases that silence a neuron go unseen.
     input_mode : str
         "pulse" (input at l = 0 only) or "clamped" (written every iteration).
     n_null : int
@@ -73,6 +73,9 @@ def analyse(
         Give 0 where zeros are exact, as in a network whose weights were priced.
     activation : str
         "relu" or "tanh".
+    positions_learned : bool
+        Whether the positions of hidden neurons were trained. They follow the weights then, and only
+        those of the inputs are used.
     sweep : bool
         Whether to judge at other thresholds too, where one above 0 is used.
 
@@ -95,6 +98,7 @@ def analyse(
         activation=activation,
         input_mode=input_mode,
         threshold=threshold,
+        positions_learned=positions_learned,
     )
     samples = _as_samples(inputs, n_inputs)
     n_draws = as_count("n_null", n_null, MIN_DRAWS)
@@ -138,7 +142,7 @@ def _judge(
     """
     with _libraries().limit(limits=1, user_api="blas"):
         used = replace(net, weights=cut(net.weights, threshold))
-        graph = effective_graph(used, inputs, faint=FAINT if threshold > 0 else 0.0)
+        graph = effective_graph(used, inputs)
         layering = layers(graph)
         if not len(graph.edges):
             return _Judged(graph, layering, {name: _no_verdict(name) for name in VERDICTS})
@@ -147,7 +151,7 @@ def _judge(
         verdicts: dict[str, Verdict] = {}
         for kind in in_order():
             earlier = {name: verdicts[name] for name in kind.after}
-            case = Case(used, graph, layering, kind.rng(seed), n_draws, earlier)
+            case = Case(used, graph, layering, kind.rng(seed), n_draws, earlier, inputs)
             verdicts[kind.name] = kind.judge(case)
         return _Judged(graph, layering, {name: verdicts[name] for name in VERDICTS})
 

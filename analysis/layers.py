@@ -19,6 +19,14 @@ CARRY_SHARE = 0.05
 """A real share of the variance of a pre-activation. By judgement, as `effective.ECHO`."""
 
 
+FRESH = 0.5
+"""Share of the added weight that must be new for a step to be part of the same running sum. By
+judgement: more new than old."""
+MIN_KEPT = 0.95
+"""Part of its own value that a neuron keeps, where it is said to carry it. By judgement: with less
+it leaks, and half is gone after a dozen iterations."""
+
+
 @dataclass(frozen=True)
 class Layers:
     """Layers of a graph. Arrays over nodes have shape (I + 1, S), over contracted edges (M,).
@@ -219,6 +227,34 @@ def carry_and_add(graph: EffectiveGraph) -> Bools:
     both = own + rest
     is_real = (own >= CARRY_SHARE * both) & (rest >= CARRY_SHARE * both) & (both > 0)
     return is_real.reshape(graph.used.shape) & graph.computing
+
+
+def carries_whole(graph: EffectiveGraph) -> Bools:
+    """Nodes that carry and add, and keep their whole value over the iteration, (I + 1, S) bool."""
+    edges = graph.unrolled
+    own = edges.where(edges.joins_itself & (edges.weight >= MIN_KEPT))
+    whole = np.zeros(graph.n_nodes, dtype=bool)
+    whole[own.target] = True
+    return whole.reshape(graph.used.shape) & carry_and_add(graph)
+
+
+def fresh(graph: EffectiveGraph) -> Bools:
+    """(I + 1, S) bool: nodes at which FRESH of the weight added was not used by the neuron before.
+
+    The neuron's own earlier value is not counted.
+    """
+    edges = graph.unrolled.where(~graph.unrolled.joins_itself)
+    # Edges of the same weight of W, by the iteration at which they arrive: the first is new.
+    order = np.lexsort((edges.target, edges.source_neuron, edges.target_neuron))
+    edges = edges.where(order)
+    pair = edges.pair
+    first = np.ones(len(pair), dtype=bool)
+    first[1:] = pair[1:] != pair[:-1]
+
+    size = np.abs(edges.weight)
+    new = np.bincount(edges.target[first], size[first], minlength=graph.n_nodes)
+    total = np.bincount(edges.target, size, minlength=graph.n_nodes)
+    return ((new >= FRESH * total) & (total > 0)).reshape(graph.used.shape)
 
 
 def carried_edges(graph: EffectiveGraph, carries: Bools) -> Bools:

@@ -29,7 +29,9 @@ class FlatNetwork:
     n_inputs, n_outputs, n_iterations : int
         The first neurons are inputs, the last are outputs, and W is applied `n_iterations` times.
     positions : (S, dim) array or None
-        NaN for outputs, and for neurons that feed no other.
+        NaN for outputs, and for neurons without a position.
+    positions_learned : bool
+        Whether those of hidden neurons were trained, and so follow the weights.
     activation : str
         "relu" or "tanh".
     input_mode : str
@@ -48,6 +50,7 @@ class FlatNetwork:
     activation: str = "relu"
     input_mode: str = "pulse"
     threshold: float | None = None
+    positions_learned: bool = False
 
     @property
     def n_neurons(self) -> int:
@@ -73,6 +76,7 @@ def flat_network(
     activation: str = "relu",
     input_mode: str = "pulse",
     threshold: float | None = None,
+    positions_learned: bool = False,
 ) -> FlatNetwork:
     """Check the parts of a network and put them together; biases None means zero.
 
@@ -96,4 +100,5 @@ def flat_network(
         as_choice("activation", activation, ACTIVATIONS),
         as_choice("input_mode", input_mode, INPUT_MODES),
         threshold,
+        bool(positions_learned),
     )

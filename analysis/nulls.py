@@ -7,9 +7,9 @@ zero and are valid at any number of draws.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from analysis.arrays import Bools, Floats, Ints
+from analysis.arrays import Floats, Ints
 
 SAME = 1e-12
 """Values that differ by no more, relative to the observed one, are ties: the rounding of sums."""
@@ -67,30 +67,6 @@ def z_score(observed: float, draws: ArrayLike) -> float:
     return 0.0 if abs(deviation) < SAME else float(np.copysign(np.inf, deviation))
 
 
-def random_bipartite(
-    n_rows: int, n_columns: int, n_edges: int | Ints, *, rng: np.random.Generator, n_draws: int
-) -> Bools:
-    """Density-matched bipartite wiring: matrices with `n_edges` ones at random entries.
-
-    Parameters
-    ----------
-    n_rows, n_columns : int
-    n_edges : int or (n_draws,) int array
-        The same number for every draw, or a number for each.
-
-    Returns
-    -------
-    (n_draws, n_rows, n_columns) bool array
-    """
-    # The entries with the smallest keys are wired.
-    keys = rng.random((n_draws, n_rows * n_columns), dtype=np.float32)
-    wired = np.zeros(keys.shape, dtype=bool)
-    for row, key, count in zip(wired, keys, np.broadcast_to(n_edges, n_draws), strict=True):
-        smallest = np.argpartition(key, count - 1)[:count] if count < len(key) else slice(None)
-        row[smallest] = count > 0
-    return wired.reshape(n_draws, n_rows, n_columns)
-
-
 def poisson_binomial(probabilities: Floats, *, rng: np.random.Generator, n_draws: int) -> Ints:
     """Sums of independent coin tosses with the given probabilities (n,): (n_draws,) counts."""
     tosses = rng.random((n_draws, len(probabilities)))
@@ -100,36 +76,3 @@ def poisson_binomial(probabilities: Floats, *, rng: np.random.Generator, n_draws
 def permutations(n: int, *, rng: np.random.Generator, n_draws: int) -> Ints:
     """Random permutations of n things as rows, (n_draws, n)."""
     return rng.permuted(np.broadcast_to(np.arange(n), (n_draws, n)), axis=1)
-
-
-def permute_along_orbit(
-    values: NDArray, support: Bools, *, rng: np.random.Generator, n_draws: int
-) -> NDArray[np.float32]:
-    """Permute each row's entries within its own support.
-
-    This keeps what a receptive field covers and forgets which weight sits where.
-
-    Parameters
-    ----------
-    values : (n, D) array
-        Kernels over offsets.
-    support : (n, D) bool array
-        The receptive fields.
-
-    Returns
-    -------
-    (n_draws, n, D) float32 array
-    """
-    n, n_taps = values.shape
-    size = support.sum(axis=1, keepdims=True)
-    # Of each row: the taps of its own support first, then others to fill up.
-    home = np.argsort(~support, axis=1, kind="stable")[:, : size.max(initial=0)]
-    keys = rng.random((n_draws, *home.shape), dtype=np.float32)
-    # Taps that only fill up get the largest keys, so that they stay behind.
-    keys[:, np.arange(home.shape[1]) >= size] = 2.0
-
-    own = np.take_along_axis(values, home, axis=1).astype(np.float32)
-    shuffled = np.zeros((n_draws, n, n_taps), dtype=np.float32)
-    rows = np.arange(n)[:, None]
-    shuffled[:, rows, home] = own[rows, np.argsort(keys, axis=2)]
-    return shuffled

@@ -3,6 +3,7 @@
 Judges nothing and draws nothing.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
@@ -18,7 +19,7 @@ from analysis.layers import Layers
 from analysis.threshold import Threshold
 from analysis.verdicts import VERDICTS, Verdict
 
-COLUMNS = ("structure", "present", "effect", "p", "effect is")
+COLUMNS = ("structure", "present", "margin", "effect", "p", "effect is")
 """Of the HTML table."""
 
 
@@ -80,28 +81,50 @@ class StructureReport:
 
     @cached_property
     def summary(self) -> str:
-        """One line, e.g. "MLP 10-64-6-8-2" or "local 40-(5)-36-10".
+        """One line, e.g. "MLP 10-64-6-8-2", "local 40-(5)-36-10" or "linear 9-2 (nearly local)".
 
-        A network that only runs forward, without dense blocks or any other structure, is
-        "feed-forward"; (5) is the receptive-field size of the local layer after it.
+        (5) is the receptive-field size of the local layer after it. Verdicts that would be others
+        if one of their bars were moved by a quarter are named behind: "(nearly local)" where it is
+        absent, "(local by little)" where it is present.
         """
         if self.status == "disconnected":
             return "disconnected"
-        return f"{' '.join(self._words())} {'-'.join(self._sizes())}"
+        words = f"{self.architecture} {'-'.join(self._sizes())}"
+        close = [
+            f"{word} by little" if verdict.present else f"nearly {word}"
+            for word, verdict in self._close()
+        ]
+        return f"{words} ({', '.join(close)})" if close else words
 
-    def _words(self) -> list[str]:
+    def _close(self) -> Iterator[tuple[str, Verdict]]:
+        """The verdicts that are close to being others, each with its word."""
+        for name, verdict in self.verdicts.items():
+            if verdict.nearly:
+                yield VERDICTS[name].word or "MLP", verdict
+
+    @cached_property
+    def architecture(self) -> str:
+        """The structures that are present, in words, e.g. "recurrent local".
+
+        A network that only runs forward, without dense blocks or any other structure, is
+        "feed-forward"; one that uses neurons again without being recurrent is "unstructured".
+        """
+        if self.status == "disconnected":
+            return "disconnected"
         present = {name for name, verdict in self.verdicts.items() if verdict.present}
         # The kernels of a convolution are local in any case.
         if "convolutional" in present:
             present.discard("locally_connected")
-        kinds = reversed(VERDICTS.values())
-        words = [kind.word for kind in kinds if kind.name in present and kind.word]
+        words = [kind.word for kind in reversed(VERDICTS.values()) if kind.name in present]
+        words = [word for word in words if word]
         if words:
-            return words
-        # Without any other structure the network only runs forward.
+            return " ".join(words)
         if not self.depth:
-            return ["linear"]
-        return ["MLP" if "fully_connected" in present else "feed-forward"]
+            return "linear"
+        if "fully_connected" in present:
+            return "MLP"
+        reused = self.verdicts["recurrent"]
+        return "unstructured" if reused.bars and reused.bars[0].holds() else "feed-forward"
 
     def _sizes(self) -> list[str]:
         """Widths, inputs and outputs included, with the field sizes of local layers before them."""
@@ -152,6 +175,7 @@ def _row(name: str, verdict: Verdict) -> str:
     cells = (
         name,
         "yes" if verdict.present else "no",
+        "" if verdict.margin is None else f"{verdict.margin:+.0%}",
         f"{verdict.effect:.3g}",
         "" if verdict.p_value is None else f"{verdict.p_value:.3g}",
         str(verdict.evidence["effect_is"]),

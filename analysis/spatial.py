@@ -98,20 +98,33 @@ def morans_i(values: ArrayLike, positions: Floats, n_neighbours: int = 4) -> Flo
     ----------
     Moran (1950), Biometrika 37, 17.
     """
-    values = np.atleast_2d(np.asarray(values, dtype=float))
-    n = len(positions)
-    k = min(n_neighbours, n - 1)
+    rows = np.atleast_2d(np.asarray(values, dtype=float))
+    return neighbour_correlation(rows, neighbours(positions, n_neighbours))
+
+
+def neighbours(positions: Floats, n_neighbours: int) -> Ints:
+    """(N, k) the nearest other places of each place; fewer where there are not as many."""
+    k = min(n_neighbours, len(positions) - 1)
     if k < 1:
-        return np.full(len(values), np.nan)
-
-    neighbours = cKDTree(positions).query(positions, k + 1)[1]
+        return np.empty((len(positions), 0), dtype=int)
+    nearest = cKDTree(positions).query(positions, k + 1)[1]
     # With coinciding positions a point need not be its own first neighbour.
-    others = np.array([[m for m in row if m != i][:k] for i, row in enumerate(neighbours)])
+    own = nearest == np.arange(len(positions))[:, None]
+    own[~own.any(axis=1), -1] = True
+    return nearest[~own].reshape(len(positions), k)
 
-    # Correlation of each value with the mean of its neighbours.
+
+def neighbour_correlation(values: Floats, nearest: Ints) -> Floats:
+    """Correlation of each value with the mean of its neighbours, for each row of (T, N) values.
+
+    `nearest` is that of `neighbours`. NaN for rows that do not vary.
+    """
+    if not nearest.shape[1]:
+        return np.full(len(values), np.nan)
     centred = values - values.mean(axis=1, keepdims=True)
-    product = np.einsum("tn,tnk->t", centred, centred[:, others]) / k
+    beside = centred[:, nearest].mean(axis=2)
     power = (centred**2).sum(axis=1)
+    product = (centred * beside).sum(axis=1)
     return np.divide(product, power, out=np.full(len(values), np.nan), where=power > 0)
 
 

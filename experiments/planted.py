@@ -8,7 +8,7 @@ says. Verdicts that are not listed as true are false. `depth` and `widths` are N
 left to chance (random wiring).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -29,7 +29,14 @@ from experiments.planting import (
 
 Rng = np.random.Generator
 
-VERDICTS = ("fully_connected", "locally_connected", "convolutional", "residual", "recurrent")
+VERDICTS = (
+    "fully_connected",
+    "locally_connected",
+    "convolutional",
+    "residual",
+    "recurrent",
+    "modular",
+)
 """The kinds whose truth is planted."""
 JITTER = 0.2
 """Largest deviation of a local neuron from its site, in lattice steps: too small to change its
@@ -326,15 +333,13 @@ def random_levelled(n_neurons: int, rng: Rng) -> Planted:
 
 
 def random_recurrent(n_neurons: int, rng: Rng) -> Planted:
-    """Random sparse wiring of all neurons, inputs and outputs included: re-use and nothing else."""
+    """Random sparse wiring of all neurons, inputs and outputs included: no structure at all."""
     build = Builder(n_neurons, int(rng.integers(8, 15)), int(rng.integers(3, 6)), rng, dim=2)
     hidden = build.take(min(len(build.free), int(rng.integers(40, 120))))
     everyone = np.concatenate([build.inputs, hidden, build.outputs])
     mask = rng.random((len(everyone), len(everyone))) < rng.uniform(4, 7) / len(everyone)
     build.join(everyone, everyone, mask)
-    return build.finish(
-        "random", "random recurrent", int(rng.integers(4, 7)), ["recurrent"], used=hidden
-    )
+    return build.finish("random", "random recurrent", int(rng.integers(4, 7)), used=hidden)
 
 
 def disconnected(n_neurons: int, rng: Rng, *, how: str) -> Planted:
@@ -457,23 +462,3 @@ FAMILIES: dict[str, tuple[int, Callable[[int, Rng], Planted]]] = {
     "disconnected short": (100, partial(disconnected, how="short")),
 }
 """Every family by name: the least S, and the function that plants a network."""
-SIZES = (1.0, 1.5, 2.5, 5.0)
-"""S relative to the least of the family, in turn: up to four useless neurons a used one."""
-LARGEST = 2000
-"""S of every fifth network: as large as is judged in seconds."""
-
-
-def planted(n_each: int, seed: int = 0, families: Iterable[str] | None = None) -> Iterator[Planted]:
-    """Yield n_each networks of every family without noise and as many with it.
-
-    The noise is in turn Gaussian and heavy-tailed; every fifth network is of the largest size.
-    """
-    for index, (name, (least, make)) in enumerate(FAMILIES.items()):
-        if families is not None and name not in families:
-            continue
-        for k in range(n_each):
-            rng = np.random.default_rng([seed, index, k])
-            n_neurons = LARGEST if k % 5 == 4 else int(least * SIZES[k % len(SIZES)])
-            network = make(n_neurons, rng)
-            yield network
-            yield network.noised(rng, heavy=k % 2 == 1)

@@ -4,14 +4,17 @@ Also neurons that take no part. The planted networks and their truth are in plan
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-NOISE = 2e-3
-"""Standard deviation of the weak noise, relative to the root mean square of the planted weights. By
-judgement: weak beside the planted weights, yet more of it."""
+LEAST = 0.05
+"""Size of the smallest planted weight, in standard deviations. By judgement: a connection that is
+meant carries some signal."""
+NOISE = (1e-3, 2e-3, 4e-3)
+"""Standard deviations of the weak noise, relative to the root mean square of the planted weights.
+By judgement: weak beside the planted weights, yet more of it."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ class Planted:
         "ok" or "disconnected".
     noisy : bool
         Whether there is weak noise on every weight.
+    free : frozenset of str
+        Verdicts that may be either way.
+    facts : dict
+        What the evidence must say: "leaky", "kind", or the verdict that is "nearly" the other way.
     """
 
     family: str
@@ -45,20 +52,24 @@ class Planted:
     widths: tuple[int, ...] | None = None
     status: str = "ok"
     noisy: bool = False
+    free: frozenset[str] = frozenset()
+    facts: dict[str, Any] = field(default_factory=dict)
 
-    def noised(self, rng: np.random.Generator, heavy: bool = False) -> "Planted":
+    def noised(
+        self, rng: np.random.Generator, heavy: bool = False, noise: float = NOISE[1]
+    ) -> "Planted":
         """The same network with weak noise on every weight.
 
         Gaussian, or (`heavy`) Laplacian of the same variance.
         """
         shape = self.weights.shape
-        noise = rng.laplace(scale=np.sqrt(0.5), size=shape) if heavy else rng.normal(size=shape)
-        scale = NOISE * np.sqrt(np.mean(self.weights[self.weights != 0] ** 2))
+        draws = rng.laplace(scale=np.sqrt(0.5), size=shape) if heavy else rng.normal(size=shape)
+        scale = noise * np.sqrt(np.mean(self.weights[self.weights != 0] ** 2))
         return replace(
             self,
             name=f"{self.name}+noise",
             noisy=True,
-            weights=self.weights + scale * noise,
+            weights=self.weights + scale * draws,
         )
 
 
@@ -103,7 +114,10 @@ class Builder:
         """
         mask = np.ones((len(targets), len(sources)), dtype=bool) if mask is None else mask
         fan_in = np.maximum(mask.sum(axis=1, keepdims=True), 1)
-        block = np.where(mask, self.rng.normal(size=mask.shape) * np.sqrt(2 / fan_in), 0.0)
+        values = self.rng.normal(size=mask.shape)
+        # No planted weight is faint by chance.
+        values = np.copysign(np.maximum(np.abs(values), LEAST), values)
+        block = np.where(mask, values * np.sqrt(2 / fan_in), 0.0)
 
         # A target without a positive weight has the sign of its first weight turned.
         first = mask.argmax(axis=1)

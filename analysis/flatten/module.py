@@ -158,8 +158,8 @@ def _flat_module(
         activation,
         "clamped" if sharing.clamped else "pulse",
         0.0,
-        layout.labels,
-        tuple(f"{g.first.label} x {len(g.members)}" for g in sharing.groups),
+        labels=layout.labels,
+        shared=tuple(f"{g.first.label} x {len(g.members)}" for g in sharing.groups),
     )
 
 

@@ -13,6 +13,7 @@ from graphlib import TopologicalSorter
 from analysis.verdicts.convolutional import convolutional
 from analysis.verdicts.fully_connected import fully_connected
 from analysis.verdicts.locally_connected import locally_connected
+from analysis.verdicts.modular import modular
 from analysis.verdicts.recurrent import recurrent
 from analysis.verdicts.residual import residual
 from analysis.verdicts.verdict import ALPHA, Case, Kind, SweepStep, Verdict
@@ -33,10 +34,11 @@ VERDICTS: dict[str, Kind] = {
     for kind in (
         # Fixed numbers: a seed draws the same random numbers in every version.
         Kind("fully_connected", "", fully_connected, ("locally_connected", "residual"), number=2),
-        Kind("locally_connected", "local", locally_connected, number=0),
-        Kind("convolutional", "convolutional", convolutional, ("locally_connected",), number=3),
+        Kind("locally_connected", "local", locally_connected, ("convolutional",), number=0),
+        Kind("convolutional", "convolutional", convolutional, number=3),
         Kind("residual", "residual", residual, number=1),
         Kind("recurrent", "recurrent", recurrent, number=4),
+        Kind("modular", "modular", modular, number=5),
     )
 }
 """The kinds that `analyse` judges, by name and in the order of the report. A summary puts their

@@ -1,16 +1,19 @@
-"""Convolutional: local layers whose kernels repeat over positions.
+"""Convolutional: kernels that repeat over positions.
 
-Only layers that are already local are judged. The kernel of a neuron is its incoming weights by
-offset from the source site nearest to the neuron (without a position of its own, to the centre of
-its field), one value per offset and source channel. Each kernel is predicted by kernels at other
-sites, on the offsets where both have sources, so borders need no special care and the channels need
-not be known: by the k-th most similar one, k being a quarter of the sites, since among many kernels
-a few look alike by chance.
+The kernel of a neuron is its incoming weights by offset from the source site nearest to the neuron
+(without a position of its own, to the centre of its field), one value per offset and source
+channel. Each kernel is predicted by kernels at other sites, on the offsets where both have sources,
+so borders need no special care and the channels need not be known: by the k-th most similar one, k
+being a quarter of the sites, since among many kernels a few look alike by chance.
 
 Effect: share of a kernel's power that this sharing explains, averaged over kernels, 1 - (residual /
-residual by chance); 1 for exact weight sharing. Null model: each kernel's weights permuted among
-the offsets of its own receptive field, which keeps locality and breaks sharing. A kernel of equal
-weights (an average) is the same after any permutation: such sharing cannot be seen here.
+residual by chance); 1 for exact weight sharing. Null model: fields with the same envelope. Each
+weight is its kernel's size times the envelope of the layer at that distance, times a rest, which
+holds its sign; the rests are exchanged between all weights of the layer. So wiring that only fades
+with distance, the same everywhere, explains nothing. Nor does an average or a blur: it is all
+envelope, and such sharing cannot be seen here.
+
+Dilation and stride are read off the offsets in use and the sites of the kernels.
 """
 
 import math
@@ -22,10 +25,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from analysis.arrays import Bools, Floats, Ints
-from analysis.nulls import empirical_p, permute_along_orbit
+from analysis.nulls import empirical_p
 from analysis.spatial import offsets, unrolled
-from analysis.verdicts.locally_connected import Fields, receptive_fields
-from analysis.verdicts.verdict import ALPHA, Case, Verdict
+from analysis.verdicts.fields import Fields, fields_of, placed
+from analysis.verdicts.verdict import ALPHA, FEW_DRAWS, Bar, Case, Verdict, decide, p_bar
 
 MIN_EXPLAINED = 0.8
 """Share of kernel power that sharing explains. By judgement, on planted networks."""
@@ -42,6 +45,8 @@ that compares borders."""
 WORK = 2**21
 """Largest n^2 D that is compared in a draw: of larger layers kernels are sampled. By judgement:
 time grows with it."""
+SAME_DISTANCE = 1e-6
+"""Distances, in lattice spacings, that count as equal: rounding."""
 CHUNK = 2**22
 """Numbers held at a time while drawing: some 16 MB."""
 TILT = 1e-6
@@ -60,9 +65,14 @@ class Sharing(TypedDict):
 
 
 class ReadSharing(Sharing):
-    """The same under the better reading of the border."""
+    """The same under the better reading of the border, and what the kernels are like."""
 
     cyclic: bool
+    fill: float
+    taps: int
+    dilation: list[int]
+    stride: list[int]
+    present: bool
 
 
 @dataclass(frozen=True)
@@ -75,12 +85,18 @@ class Kernels:
     valid : (n, D) bool array
         Where there is a source at all.
     anchor : (n,) int array
-        The site of each neuron.
+        The number of the site of each neuron.
+    offset : (D, dim) int array
+        Of each tap.
+    site : (n, dim) int array
+        Whole coordinates of each neuron's site.
     """
 
     values: NDArray
     valid: Bools
     anchor: Ints
+    offset: Ints
+    site: Ints
 
     @property
     def power(self) -> Floats:
@@ -94,44 +110,48 @@ class Kernels:
 
     def take(self, chosen: Ints) -> "Kernels":
         """Those of some neurons."""
-        return Kernels(self.values[chosen], self.valid[chosen], self.anchor[chosen])
+        return Kernels(
+            self.values[chosen],
+            self.valid[chosen],
+            self.anchor[chosen],
+            self.offset,
+            self.site[chosen],
+        )
 
 
 def convolutional(case: Case) -> Verdict:
-    """Judge the local layers; effect and p are of the layer with the most sharing."""
-    local_layers = case.earlier["locally_connected"].evidence["local_layers"]
+    """Judge every layer with placed sources; the layer with the most sharing stands for all."""
     evidence: dict[str, Any] = {
         "effect_is": "kernel variance explained by sharing, beyond chance",
         "layers": [],
     }
-    if not local_layers or case.positions is None:
-        evidence["note"] = "no local layer"
+    given = placed(case)
+    layers = [] if given is None else list(fields_of(case, given))
+    if given is None or not layers:
+        evidence["note"] = "no layer with positioned sources"
         return Verdict("convolutional", False, 0.0, None, evidence)
 
-    positions = unrolled(case.positions)
+    positions = unrolled(given)
     channel = np.zeros(case.graph.n_neurons, dtype=int)
-    # Fewer draws could not reach ALPHA in that many layers.
-    n_draws = max(case.n_draws, math.ceil(2 * len(local_layers) / ALPHA))
-    results = []
-    for k in local_layers:
-        fields = receptive_fields(case.graph, case.layers, k, positions)
-        assert fields is not None  # A local layer has fields.
+    # Fewer draws could not reach ALPHA in that many layers, under two readings.
+    n_draws = max(case.n_draws, math.ceil(4 * len(layers) / ALPHA))
+    judged = []
+    for fields in layers:
         result, kernels = _better_reading(fields, positions, channel, n_draws, case.rng)
-        results.append(result)
+        result["p_value"] = min(1.0, result["p_value"] * len(layers))  # Bonferroni
+        bars = [
+            Bar("explained", result["explained"], MIN_EXPLAINED),
+            Bar("kernels that repeat", result["matched"], MIN_MATCHED),
+            p_bar(result["p_value"]),
+        ]
+        result["present"] = all(bar.holds() for bar in bars)
+        evidence["layers"].append(result)
+        judged.append((result, bars))
         channel[fields.targets] = _channels(kernels)
-    evidence["layers"] = results
 
-    # Bonferroni over the local layers.
-    n = len(results)
-    p_value = min(1.0, min(r["p_value"] for r in results) * n)
-    effect = max(r["explained"] for r in results)
-    present = any(
-        r["explained"] >= MIN_EXPLAINED
-        and r["matched"] >= MIN_MATCHED
-        and r["p_value"] * n <= ALPHA
-        for r in results
-    )
-    return Verdict("convolutional", bool(present), effect, p_value, evidence)
+    best, bars = max(judged, key=lambda pair: (pair[0]["present"], pair[0]["explained"]))
+    evidence |= {"dilation": best["dilation"], "stride": best["stride"]}
+    return decide("convolutional", best["explained"], best["p_value"], evidence, bars)
 
 
 def _better_reading(
@@ -145,8 +165,24 @@ def _better_reading(
     judged = [_judge_layer(fields.layer, kernels, n_draws, rng) for kernels in readings]
     cyclic = judged[1]["explained"] > judged[0]["explained"]
     better = judged[int(cyclic)]
-    p_value = min(1.0, 2 * better["p_value"])
-    return {**better, "p_value": p_value, "cyclic": bool(cyclic)}, readings[int(cyclic)]
+    kernels = readings[int(cyclic)]
+    result: ReadSharing = {
+        **better,
+        "p_value": min(1.0, 2 * better["p_value"]),
+        "cyclic": bool(cyclic),
+        "fill": fields.fill,
+        "taps": int(np.median(fields.sizes)),
+        "dilation": _steps(kernels.offset),
+        "stride": _steps(kernels.site),
+        "present": False,
+    }
+    return result, kernels
+
+
+def _steps(places: Ints) -> list[int]:
+    """The greatest common step between whole coordinates, for each axis; 1 where nothing varies."""
+    steps = [int(np.gcd.reduce(np.diff(np.unique(axis)))) for axis in places.T]
+    return [max(step, 1) for step in steps]
 
 
 def _judge_layer(layer: int, kernels: Kernels, n_draws: int, rng: np.random.Generator) -> Sharing:
@@ -162,26 +198,56 @@ def _judge_layer(layer: int, kernels: Kernels, n_draws: int, rng: np.random.Gene
     rank = max(1, int(REPEATS * n_sites * n / n_kernels))
     power = compared.power
     rest = _repeats(compared.values[None], compared, rank)[0] / power
+    matched = float((rest <= MATCH).mean())
+    if matched < MIN_MATCHED / 2:
+        n_draws = min(n_draws, FEW_DRAWS)
 
-    # The same statistic with the weights permuted within each field, some draws at a time.
-    support = compared.values != 0
+    # The same statistic with the rests exchanged, some draws at a time.
     per_chunk = max(1, CHUNK // max(compared.values.size, n**2))
     chunks = []
     for start in range(0, n_draws, per_chunk):
-        size = min(per_chunk, n_draws - start)
-        shuffled = permute_along_orbit(compared.values, support, rng=rng, n_draws=size)
-        chunks.append((_repeats(shuffled, compared, rank) / power).sum(axis=1))
+        drawn = _exchanged(compared, rng, min(per_chunk, n_draws - start))
+        beside = _repeats(drawn, compared, rank)
+        own = (drawn**2).sum(axis=-1)
+        chunks.append(np.divide(beside, own, out=np.ones_like(own), where=own > 0).sum(axis=1))
     draws = np.concatenate(chunks)
 
     by_chance = float(draws.mean())
     return {
         "layer": layer,
         "explained": 1.0 - float(rest.sum()) / by_chance if by_chance > 0 else 0.0,
-        "matched": float((rest <= MATCH).mean()),
+        "matched": matched,
         "p_value": empirical_p(rest.sum(), draws, tail="lower"),
         "n_kernels": int(n_kernels),
         "n_compared": n,
     }
+
+
+def _exchanged(kernels: Kernels, rng: np.random.Generator, n_draws: int) -> NDArray[np.float32]:
+    """(n_draws, n, D) kernels with the same envelope over distance, and rests exchanged."""
+    row, tap = np.nonzero(kernels.values)
+    size = _envelope(kernels)[row, tap]
+    rest = (kernels.values[row, tap] / size).astype(np.float32)
+    order = rng.permuted(np.broadcast_to(np.arange(len(rest)), (n_draws, len(rest))), axis=1)
+    drawn = np.zeros((n_draws, *kernels.values.shape), dtype=np.float32)
+    drawn[:, row, tap] = rest[order] * size.astype(np.float32)
+    return drawn
+
+
+def _envelope(kernels: Kernels) -> Floats:
+    """(n, D) size of a weight by its kernel and its distance: root mean squares, multiplied."""
+    present = kernels.values != 0
+    count = np.maximum(present.sum(axis=1), 1)
+    of_kernel = np.sqrt(kernels.power / count)
+    relative = np.divide(
+        kernels.values, of_kernel[:, None], out=np.zeros(present.shape), where=present
+    )
+
+    distance = np.linalg.norm(kernels.offset, axis=1)
+    _, ring = np.unique((distance / SAME_DISTANCE).round(), return_inverse=True)
+    power = np.bincount(ring, (relative**2).sum(axis=0))
+    of_ring = np.sqrt(power / np.maximum(np.bincount(ring, present.sum(axis=0)), 1))
+    return np.maximum(of_kernel[:, None] * of_ring[ring][None, :], np.finfo(float).tiny)
 
 
 def _distances(values: NDArray, valid: Bools) -> NDArray:
@@ -250,7 +316,7 @@ def _kernels(fields: Fields, positions: Floats, channel: Ints, cyclic: bool) -> 
     of_label = np.broadcast_to(used[:, -1], inside.shape)
     valid = inside & occupied[(*np.moveaxis(source, 2, 0), of_label)]
     anchor = np.ravel_multi_index(tuple(anchors.T), tuple(extent))
-    return Kernels(values, valid, anchor)
+    return Kernels(values, valid, anchor, used[:, :-1], anchors)
 
 
 def _sites(fields: Fields, positions: Floats) -> tuple[Ints, Ints]:

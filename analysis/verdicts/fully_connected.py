@@ -9,35 +9,27 @@ convolutional network with a dense hidden layer that has most of the weights is 
 mass must lie between neighbouring layers, and a network that lives on its skips or on carried
 values is residual instead.
 
-Null model: the same number of edges at random in the bipartite graph of the used neurons (columns
--> rows of W). The statistic is the number of complete 2 x 2 blocks (two targets that share two
-sources): it needs no layers, which would be fitted to the wiring they are to test. Layers alone
-raise it too, so a small p says "in blocks" and the effect says "dense". Where all used sources are
-wired to all used targets densely, the network is one block, no wiring of that density differs from
-it, and p is not asked.
+Null model: as many edges thrown at random over the same layers, onto any pair of neurons of two
+neighbouring layers or of two layers that a skip could join. Its statistic is the effect. Where even
+complete blocks are no rarer than ALPHA (a few neurons, or no hidden layer), p is not asked.
 """
 
 from collections.abc import Collection
 from typing import TypedDict
 
 import numpy as np
+from scipy.stats import hypergeom
 
-from analysis.arrays import Bools, Floats
-from analysis.edges import Edges
+from analysis.arrays import Floats
 from analysis.effective import EffectiveGraph
 from analysis.layers import Layers
-from analysis.nulls import empirical_p, random_bipartite, z_score
-from analysis.verdicts.verdict import ALPHA, Case, Verdict
+from analysis.nulls import empirical_p, z_score
+from analysis.verdicts.verdict import ALPHA, Bar, Case, Verdict, decide, p_bar
 
 MIN_DENSITY = 0.5
 """Block density of the typical edge. By judgement, on planted networks."""
 MIN_NEIGHBOUR_MASS = 0.8
 """Share of the weight mass between neighbouring layers. By judgement, as MIN_DENSITY."""
-MAX_ROWS = 48
-"""Targets whose shared sources are counted; of more, as many are sampled. By judgement: 1,128 pairs
-of targets decide any p."""
-CHUNK = 2**21
-"""Numbers held at a time while drawing: some 10 MB."""
 MIN_SIDE = 2
 """Neurons that a block needs on each side: a single one makes any block dense."""
 
@@ -58,31 +50,33 @@ def fully_connected(case: Case) -> Verdict:
     graph, layering = case.graph, case.layers
     local_layers = case.earlier["locally_connected"].evidence["local_layers"]
     table = blocks(graph, layering)
-    effect = _typical_density(graph, layering, table[:-1] or table, local_layers)
+    judged = table[:-1] or table
+    n_skips = _skips_into(graph, layering, judged[-1]["layer"])
+    effect = _typical_density(judged, n_skips, local_layers)
     neighbour_mass = _neighbour_mass(graph, layering)
-    observed, draws, whole = _shared_pairs(graph.edges, case.n_draws, case.rng)
-    # Where the whole wiring is a dense block, no wiring of its density differs from it.
-    p_value = empirical_p(observed, draws)
-    p_asked = whole < MIN_DENSITY
-
-    present = (
-        effect >= MIN_DENSITY
-        and neighbour_mass >= MIN_NEIGHBOUR_MASS
-        and not case.earlier["residual"].present
-        and (p_value <= ALPHA or not p_asked)
+    draws, least_p = _thrown(
+        table, int(layering.is_skip.sum()), local_layers, case.n_draws, case.rng
     )
+    p_value = empirical_p(effect, draws)
+    p_asked = least_p <= ALPHA
+
+    bars = [
+        Bar("block density", effect, MIN_DENSITY),
+        Bar("weight between neighbours", neighbour_mass, MIN_NEIGHBOUR_MASS),
+        Bar("residual", float(case.earlier["residual"].present), 0.5, at_least=False),
+    ]
     evidence = {
         "effect_is": "block density averaged over edges",
         "neighbour_mass": neighbour_mass,
         "blocks": table,
         "local_layers": list(local_layers),
-        "whole_density": whole,
         "p_asked": bool(p_asked),
-        "complete_2x2": observed,
-        "null_complete_2x2": float(draws.mean()),
-        "z": z_score(observed, draws),
+        "null_density": float(draws.mean()),
+        "z": z_score(effect, draws),
     }
-    return Verdict("fully_connected", bool(present), float(effect), p_value, evidence)
+    if p_asked:
+        bars.append(p_bar(p_value))
+    return decide("fully_connected", effect, p_value, evidence, bars)
 
 
 def blocks(graph: EffectiveGraph, layering: Layers) -> list[Block]:
@@ -110,20 +104,25 @@ def blocks(graph: EffectiveGraph, layering: Layers) -> list[Block]:
     return table
 
 
-def _typical_density(
-    graph: EffectiveGraph, layering: Layers, judged: list[Block], local_layers: Collection[int]
-) -> float:
+def _skips_into(graph: EffectiveGraph, layering: Layers, last: int) -> int:
+    """Skips that end in the layers up to `last`."""
+    ends = layering.layer.ravel()[graph.edges.target]
+    return int((layering.is_skip & (ends <= last)).sum())
+
+
+def _typical_density(judged: list[Block], n_skips: int, local_layers: Collection[int]) -> float:
     """Density of the judged blocks averaged over edges; skips and local blocks have density 0."""
-    last = judged[-1]["layer"]
-    skips = layering.is_skip & (layering.layer.ravel()[graph.edges.target] <= last)
-    n_edges = sum(block["n_edges"] for block in judged) + int(skips.sum())
+    n_edges = sum(block["n_edges"] for block in judged) + n_skips
     dense = sum(
-        block["n_edges"] * block["density"]
-        for block in judged
-        if block["layer"] not in local_layers
-        and min(block["n_sources"], block["n_targets"]) >= MIN_SIDE
+        block["n_edges"] * block["density"] for block in judged if _counts(block, local_layers)
     )
     return dense / n_edges if n_edges else 0.0
+
+
+def _counts(block: Block, local_layers: Collection[int]) -> bool:
+    """Whether a block may be dense: it is not local, and no side is a single neuron."""
+    is_wide = min(block["n_sources"], block["n_targets"]) >= MIN_SIDE
+    return is_wide and block["layer"] not in local_layers
 
 
 def _neighbour_mass(graph: EffectiveGraph, layering: Layers) -> float:
@@ -133,41 +132,38 @@ def _neighbour_mass(graph: EffectiveGraph, layering: Layers) -> float:
     return 1 - float(size[layering.is_skip].sum()) / mass if mass else 0.0
 
 
-def _shared_pairs(
-    edges: Edges, n_draws: int, rng: np.random.Generator
-) -> tuple[float, Floats, float]:
-    """Complete 2 x 2 blocks among up to MAX_ROWS used targets.
+def _thrown(
+    table: list[Block],
+    n_skips: int,
+    local_layers: Collection[int],
+    n_draws: int,
+    rng: np.random.Generator,
+) -> tuple[Floats, float]:
+    """The typical density where all edges are thrown over the same layers.
 
     Returns
     -------
-    observed : float
     draws : (n_draws,) array
-        Their number in density-matched random wiring.
-    density : float
-        Of the wiring between all used sources and targets.
+    least_p : float
+        The chance that all edges fall between neighbours: no wiring of these layers can have a
+        smaller p.
     """
-    rows, i = np.unique(edges.target_neuron, return_inverse=True)
-    columns, j = np.unique(edges.source_neuron, return_inverse=True)
-    wired = np.zeros((len(rows), len(columns)), dtype=bool)
-    wired[i, j] = True
-    n_rows = min(len(rows), MAX_ROWS)
-    observed = _complete_2x2(wired[rng.choice(len(rows), n_rows, replace=False)][None])[0]
+    sizes = [table[0]["n_sources"], *(block["n_targets"] for block in table)]
+    pairs = np.array([block["n_sources"] * block["n_targets"] for block in table])
+    # Pairs of neurons that a skip into each layer could join.
+    skip_pairs = np.array([sizes[m] * sum(sizes[: m - 1]) for m in range(1, len(sizes))])
+    n_edges = sum(block["n_edges"] for block in table) + n_skips
+    # A neuron of several layers, or chains of relays side by side, may wire a pair twice.
+    n_thrown = min(n_edges, int(pairs.sum() + skip_pairs.sum()))
 
-    # The rows that were sampled hold a random number of the edges.
-    n_inside = n_rows * len(columns)
-    n_outside = wired.size - n_inside
-    n_edges = rng.hypergeometric(n_inside, n_outside, int(wired.sum()), size=n_draws)
-    per_chunk = max(1, CHUNK // n_inside)
-    draws = [
-        _complete_2x2(random_bipartite(n_rows, len(columns), chunk, rng=rng, n_draws=len(chunk)))
-        for chunk in np.split(n_edges, np.arange(per_chunk, n_draws, per_chunk))
-    ]
-    return float(observed), np.concatenate(draws), float(wired.mean())
+    wired = rng.multivariate_hypergeometric([*pairs, *skip_pairs], n_thrown, size=n_draws)
+    n_judged = max(len(table) - 1, 1)
+    inside = wired[:, :n_judged]
+    skips = wired[:, len(table) : len(table) + n_judged].sum(axis=1)
+    counted = np.array([_counts(block, local_layers) for block in table[:n_judged]])
+    dense = (inside**2 / np.maximum(pairs[:n_judged], 1) * counted).sum(axis=1)
+    draws = dense / np.maximum(inside.sum(axis=1) + skips, 1)
 
-
-def _complete_2x2(wired: Bools) -> Floats:
-    """Pairs of rows and of columns with all four edges, for each of (n_draws, rows, columns)."""
-    ones = wired.astype(np.float32)
-    shared = ones @ ones.transpose(0, 2, 1)
-    off = ~np.eye(wired.shape[1], dtype=bool)
-    return (shared * (shared - 1) / 2)[:, off].sum(axis=1, dtype=float) / 2
+    fitting = min(n_thrown, int(pairs.sum()))
+    everywhere = int(pairs.sum() + skip_pairs.sum())
+    return draws, float(hypergeom.pmf(fitting, everywhere, int(pairs.sum()), n_thrown))

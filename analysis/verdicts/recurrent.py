@@ -1,50 +1,141 @@
-"""Recurrent: computing neurons work at several iterations.
+"""Recurrent: computing neurons work at several iterations, in a core of their own.
 
-Says nothing about attractors or memory; no null model is needed. A neuron is used once for each
-iteration at which it computes on an input -> output path. Relays do not compute. A neuron that only
-accumulates, i.e. carries its own value (positive self weight with a real share) and adds
-contributions that come over *other* weights each time, is one running sum and counts once: that is
-a residual stream. If the same incoming weights are used again, the step is the same computation
-again and counts anew, as in a vanilla RNN, an identity-initialised one (Le, Jaitly & Hinton 2015)
-or a residual network with tied weights, which is therefore both residual and recurrent.
+Says nothing about attractors or memory. A neuron is used once for each iteration at which it
+computes on an input -> output path. Relays do not compute. A neuron that only accumulates, i.e.
+carries its own value (positive self weight with a real share) and adds contributions that come over
+*other* weights each time, is one running sum and counts once: that is a residual stream. If the
+same incoming weights are used again, the step is the same computation again and counts anew, as in
+a vanilla RNN, an identity-initialised one (Le, Jaitly & Hinton 2015) or a residual network with
+tied weights, which is therefore both residual and recurrent. Where the own value is kept in part
+only, the network is leaky.
+
+Effect: share of the computing neurons that are used at two or more iterations, each counted with
+the signal it carries.
+
+Null model: the same matrix with its roles shared out anew. A matrix that wires every neuron with
+every other uses all of them again at every iteration, and that is no structure: its inputs are then
+written over and its outputs read in between like any neuron. So what inputs hear and outputs tell
+(squared weights) is compared with what as many wired neurons at random hear and tell. In a
+recurrent network it is little: under half. On data, holding the re-used neurons at other samples'
+values must change the answer.
 """
 
 import numpy as np
 
 from analysis.arrays import Bools, Ints
 from analysis.effective import EffectiveGraph
-from analysis.layers import carry_and_add
-from analysis.verdicts.verdict import Case, Verdict
+from analysis.forward import forward
+from analysis.layers import carries_whole, carry_and_add, fresh
+from analysis.network import FlatNetwork
+from analysis.nulls import empirical_p, permutations
+from analysis.verdicts.verdict import Bar, Case, Verdict, decide, p_bar
 
 MIN_SHARE = 0.2
 """Share of the computing neurons that compute more than once. By judgement, on planted networks."""
-FRESH = 0.5
-"""Share of the added weight that must be new for a step to be part of the same running sum. By
-judgement: more new than old."""
+MAX_BLUR = 0.5
+"""What inputs hear and outputs tell, relative to as many neurons at random. By judgement: half."""
+MIN_LESION = 0.05
+"""Share of the outputs' variance that hangs on re-use. By judgement, as the other shares of
+variance."""
+MIN_LEAKY = 0.5
+"""Share of the re-used neurons that keep a part of their value in a leaky network. By judgement:
+most."""
 
 
 def recurrent(case: Case) -> Verdict:
-    """Judge re-use; effect = share of the computing neurons used at two or more iterations."""
-    count = services(case.graph)
-    n_computing = int((count > 0).sum())
-    n_reused = int((count > 1).sum())
-    effect = n_reused / n_computing if n_computing else 0.0
+    """Judge re-use."""
+    graph = case.graph
+    count = services(graph)
+    flow = np.where(graph.computing, case.layers.node_flow, 0.0).sum(axis=0)
+    computes = count > 0
+    again = count > 1
+    effect = float(flow[again].sum() / flow[computes].sum()) if flow[computes].any() else 0.0
+    blur, p_value = _blur(case.net, case.n_draws, case.rng)
+    leaky, kept = _leak(graph, again)
 
-    edges = case.graph.unrolled
     evidence = {
-        "effect_is": "share of computing neurons that serve at several iterations",
-        "n_computing": n_computing,
-        "n_reused": n_reused,
-        "services_histogram": np.bincount(count[count > 0]).tolist(),
-        "n_self_connected": int(np.unique(edges.target_neuron[edges.joins_itself]).size),
+        "effect_is": "share of computing neurons used at several iterations, by signal",
+        "n_computing": int(computes.sum()),
+        "n_reused": int(again.sum()),
+        "services_histogram": np.bincount(count[computes]).tolist(),
+        "n_self_connected": int(_self_connected(graph).sum()),
+        "blur": blur,
+        "leaky": leaky,
+        "kept": kept,
     }
-    return Verdict("recurrent", bool(effect >= MIN_SHARE), float(effect), None, evidence)
+    bars = [Bar("re-used", effect, MIN_SHARE)]
+    if effect > 0:
+        bars += [Bar("what inputs hear and outputs tell", blur, MAX_BLUR, at_least=False)]
+        bars += [p_bar(p_value)]
+    if case.inputs is not None and effect > 0:
+        evidence["lesion"] = _lesion(case, again)
+        bars.append(Bar("variance that hangs on re-use", evidence["lesion"], MIN_LESION))
+    return decide("recurrent", effect, p_value if effect > 0 else None, evidence, bars)
+
+
+def _blur(net: FlatNetwork, n_draws: int, rng: np.random.Generator) -> tuple[float, float]:
+    """What inputs hear and outputs tell over what chance gives them, and its p.
+
+    By chance inputs and outputs are any neurons that have a weight.
+    """
+    power = np.asarray(net.weights) ** 2
+    wired = np.flatnonzero(power.any(axis=0) | power.any(axis=1))
+    heard, told = power.sum(axis=1), power.sum(axis=0)
+    is_input = wired < net.n_inputs
+    is_output = wired >= net.n_neurons - net.n_outputs
+    observed = float(heard[wired[is_input]].sum() + told[wired[is_output]].sum())
+    by_chance = float(heard[wired].mean() * is_input.sum() + told[wired].mean() * is_output.sum())
+
+    order = permutations(len(wired), rng=rng, n_draws=n_draws)
+    n_inputs, n_ends = int(is_input.sum()), int(is_input.sum() + is_output.sum())
+    as_inputs = heard[wired][order[:, :n_inputs]].sum(axis=1)
+    as_outputs = told[wired][order[:, n_inputs:n_ends]].sum(axis=1)
+    blur = observed / by_chance if by_chance > 0 else 0.0
+    return blur, empirical_p(observed, as_inputs + as_outputs, tail="lower")
+
+
+def _self_connected(graph: EffectiveGraph) -> Bools:
+    """(S,) bool: neurons with a used weight to themselves."""
+    edges = graph.unrolled
+    own = np.zeros(graph.n_neurons, dtype=bool)
+    own[edges.target_neuron[edges.joins_itself]] = True
+    return own
+
+
+def _leak(graph: EffectiveGraph, again: Bools) -> tuple[bool, float | None]:
+    """Whether most of the re-used neurons keep a part of their value, and the median part."""
+    partly = (carry_and_add(graph) & ~carries_whole(graph)).any(axis=0) & again
+    if not again.any() or partly.sum() < MIN_LEAKY * again.sum():
+        return False, None
+    edges = graph.unrolled
+    own = edges.where(edges.joins_itself & partly[edges.target_neuron])
+    return True, float(np.median(own.weight))
+
+
+def _lesion(case: Case, again: Bools) -> float:
+    """Share of the outputs' variance that is lost without re-use.
+
+    Re-used neurons are held at the values of other samples at all iterations but the one with most
+    signal. Outputs that are then those of another sample have lost all of their variance.
+    """
+    assert case.inputs is not None
+    graph = case.graph
+    nodes = graph.computing & again
+    main = np.where(nodes, case.layers.node_flow, -1.0).argmax(axis=0)
+    nodes[main[again], np.flatnonzero(again)] = False
+
+    whole = forward(case.net, case.inputs)
+    other = whole.activity[:, case.rng.permutation(len(case.inputs))]
+    cut = forward(case.net, case.inputs, keep=~nodes, fill=other).outputs
+    variance = whole.outputs.var(axis=0).sum()
+    change = ((cut - whole.outputs) ** 2).mean(axis=0).sum()
+    return float(min(change / (2 * variance), 1.0)) if variance > 0 else 0.0
 
 
 def services(graph: EffectiveGraph) -> Ints:
     """(S,) int: how often each neuron is used to compute, accumulation counted once."""
     computing = graph.computing
-    carries = carry_and_add(graph) & _fresh(graph)
+    carries = carry_and_add(graph) & fresh(graph)
     carries[1:] &= computing[:-1] | graph.relay[:-1] | graph.is_source[:-1]
 
     # Relays between two steps of a sum are part of the sum; its first computing node counts.
@@ -54,22 +145,3 @@ def services(graph: EffectiveGraph) -> Ints:
         count += computing[l] & ~(carries[l] & running)
         running = computing[l] | (graph.relay[l] & running)
     return count
-
-
-def _fresh(graph: EffectiveGraph) -> Bools:
-    """(I + 1, S) bool: nodes at which FRESH of the weight added was not used by the neuron before.
-
-    The neuron's own earlier value is not counted.
-    """
-    edges = graph.unrolled.where(~graph.unrolled.joins_itself)
-    # Edges of the same weight of W, by the iteration at which they arrive: the first is new.
-    order = np.lexsort((edges.target, edges.source_neuron, edges.target_neuron))
-    edges = edges.where(order)
-    pair = edges.pair
-    first = np.ones(len(pair), dtype=bool)
-    first[1:] = pair[1:] != pair[:-1]
-
-    size = np.abs(edges.weight)
-    new = np.bincount(edges.target[first], size[first], minlength=graph.n_nodes)
-    total = np.bincount(edges.target, size, minlength=graph.n_nodes)
-    return ((new >= FRESH * total) & (total > 0)).reshape(graph.used.shape)

@@ -7,10 +7,17 @@ and skip and path both have a real share of the variance there. An input that is
 
 Effect: share of the signal power from inputs to outputs that takes at least one skip or carried
 value (squared weights along paths, see `share_through` in layers.py, so that it does not shrink
-with the width of the branch).
+with the width of the branch). A neuron carries its value where it keeps all of it (MIN_KEPT), or
+where what it adds comes over fresh weights; what keeps a part and uses the same weights again
+leaks, which is recurrent and no residual stream.
+
+The kind is "adds" where a target hears one neuron over its skips, as where a stream is added to,
+and "concatenates" where it hears many, as in a DenseNet. A skip through a dense projection is the
+same wiring as a concatenation and has its name.
 
 Null model: edges are thrown anew at random between the same pair of iterations, as many as there
-are. Two signs are tested and the smaller p is doubled: (a) more neurons whose value relays hand on
+are: the probability of each sign is worked out, and counts of them are drawn. Two signs are tested
+and the smaller p is doubled: (a) more neurons whose value relays hand on
 past computing neurons than such wiring has by chance (in-degrees are then binomial, given that a
 used node has one at least, and sources random); (b) more carry-and-add neurons than if a neuron's
 own earlier value were any of its possible sources. The plain degree-preserving null would break the
@@ -30,27 +37,34 @@ from analysis.layers import (
     CARRY_SHARE,
     Layers,
     carried_edges,
+    carries_whole,
     carry_and_add,
+    fresh,
     share_through,
     signal_power,
 )
 from analysis.nulls import empirical_p, poisson_binomial
-from analysis.verdicts.verdict import ALPHA, Case, Verdict
+from analysis.verdicts.verdict import Bar, Case, Verdict, decide, p_bar
 
 MIN_EFFECT = 0.1
 """Share of the signal power over skips or carried values. By judgement, on planted networks."""
 MIN_JOINS = 2
-"""Neurons that a skip joins or that carry and add: a single one is no architecture."""
+"""Neurons that a skip joins or that carry and add: a single one is no architecture. By
+judgement."""
+ONE_TO_ONE = 0.8
+"""Share of what a node hears over skips that comes from one neuron, where it is added to. By
+judgement."""
 MAX_SOURCES = 256
-"""Skip sources whose parallel paths are traced; of more, as many are sampled. By judgement: memory
-grows with their number times the nodes."""
+"""Skip sources whose parallel paths are traced; of more, this many are drawn and the others left
+out, which can only lower the effect. By judgement: memory grows with their number times the
+nodes."""
 
 
 def residual(case: Case) -> Verdict:
     """Judge skips and carried values."""
     graph, layering = case.graph, case.layers
     joins = skip_joins(graph, layering, rng=case.rng)
-    carries = carry_and_add(graph)
+    carries = _streams(graph)
     effect = share_through(graph, joins | carried_edges(graph, carries))
     # Two signs are tested: values that relays hand on, and values that neurons carry.
     handed = _handed_null(graph, graph.edges.where(joins), rng=case.rng, n_draws=case.n_draws)
@@ -62,15 +76,26 @@ def residual(case: Case) -> Verdict:
     evidence = {
         "effect_is": "share of the signal power over at least one skip or carried value",
         **_counts(graph, layering, joins, carries),
+        "kind": _kind(graph, joins, carries),
         "n_handed_on": handed[0],
         "null_handed_on": float(handed[1].mean()),
         "p_handed_on": p_handed,
         "null_carries": float(carried[1].mean()),
         "p_carries": p_carries,
     }
-    n_joins = evidence["n_skip_targets"] + evidence["n_carry_and_add"]
-    present = effect >= MIN_EFFECT and n_joins >= MIN_JOINS and p_value <= ALPHA
-    return Verdict("residual", bool(present), float(effect), p_value, evidence)
+    bars = [
+        Bar("signal over skips", effect, MIN_EFFECT),
+        Bar("neurons joined", evidence["n_joined_neurons"], MIN_JOINS),
+        p_bar(p_value),
+    ]
+    return decide("residual", effect, p_value, evidence, bars)
+
+
+def _streams(graph: EffectiveGraph) -> Bools:
+    """Nodes of neurons that carry their value, and do not only leak, (I + 1, S) bool."""
+    carries = carry_and_add(graph)
+    again = (carries & ~fresh(graph)).any(axis=0)
+    return carries & (carries_whole(graph) | ~again)
 
 
 def _counts(
@@ -83,6 +108,8 @@ def _counts(
     layer = layering.layer.ravel()
     joined = np.concatenate([layer[targets], layer[np.flatnonzero(carries.ravel())]])
 
+    neurons = carries.any(axis=0)
+    neurons[graph.neurons_of(targets)] = True
     return {
         "skip_mass": float(size[joins].sum()) / mass if mass else 0.0,
         "long_edge_mass": float(size[layering.is_skip].sum()) / mass if mass else 0.0,
@@ -90,8 +117,26 @@ def _counts(
         "n_skip_targets": len(targets),
         "carry_and_add_share": float(carries.sum() / max(graph.computing.sum(), 1)),
         "n_carry_and_add": int(carries.sum()),
+        "n_joined_neurons": int(neurons.sum()),
         "n_blocks": len(np.unique(joined)),
     }
+
+
+def _kind(graph: EffectiveGraph, joins: Bools, carries: Bools) -> str:
+    """ "adds" or "concatenates", by the signal at the nodes that hear skips; "" without any.
+
+    A node hears one neuron over its skips where ONE_TO_ONE of their signal comes from it. Carried
+    values are added.
+    """
+    edges = graph.edges.where(joins)
+    if not len(edges):
+        return "adds" if carries.any() else ""
+    power = signal_power(graph, edges)
+    heard = np.bincount(edges.target, power, minlength=graph.n_nodes)
+    largest = np.zeros(graph.n_nodes)
+    np.maximum.at(largest, edges.target, power)
+    adding = heard[largest >= ONE_TO_ONE * heard].sum()
+    return "adds" if adding >= 0.5 * heard.sum() else "concatenates"
 
 
 def skip_joins(graph: EffectiveGraph, layering: Layers, *, rng: np.random.Generator) -> Bools:

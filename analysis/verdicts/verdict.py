@@ -1,7 +1,7 @@
 """What a verdict is, what it is given, and how it is registered. Judges nothing."""
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
@@ -14,6 +14,56 @@ from analysis.network import FlatNetwork
 
 ALPHA = 0.01
 """Largest p with which something is called present. By judgement."""
+
+
+FEW_DRAWS = 20
+"""Draws from a null model where the verdict is clear without it: enough for what an effect is by
+chance, and p cannot be small."""
+QUARTER = 0.25
+"""How far a bar is moved to see whether a verdict hangs on where it stands. By judgement."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A number that a verdict asks for.
+
+    Attributes
+    ----------
+    name : str
+        What is measured.
+    value : float
+        What was measured.
+    limit : float
+        Where the bar stands.
+    at_least : bool
+        Whether the value has to reach the limit, or may not exceed it.
+    """
+
+    name: str
+    value: float
+    limit: float
+    at_least: bool = True
+
+    def holds(self, factor: float = 1.0) -> bool:
+        """Whether the value is on the right side of the limit times `factor`."""
+        limit = self.limit * factor
+        return bool(self.value >= limit if self.at_least else self.value <= limit)
+
+    @property
+    def margin(self) -> float:
+        """Distance from the limit relative to it, negative on the wrong side."""
+        distance = (self.value - self.limit) / self.limit
+        return float(distance if self.at_least else -distance)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "name": self.name,
+            "value": float(self.value),
+            "limit": self.limit,
+            "at_least": self.at_least,
+            "margin": self.margin,
+        }
 
 
 class SweepStep(TypedDict):
@@ -42,6 +92,9 @@ class Verdict:
         Plain numbers, strings and lists by name, as they are written to disk.
     sweep : list of SweepStep
         The verdict at other thresholds; empty for exactly sparse weights.
+    bars : tuple of Bar
+        The numbers that decide: present means that all of them hold. Empty where there was nothing
+        to judge.
     """
 
     name: str
@@ -50,6 +103,24 @@ class Verdict:
     p_value: float | None
     evidence: dict[str, Any] = field(default_factory=dict)
     sweep: list[SweepStep] = field(default_factory=list)
+    bars: tuple[Bar, ...] = ()
+
+    @property
+    def margin(self) -> float | None:
+        """The least margin of any bar; negative where the verdict is absent, None without bars."""
+        return min((bar.margin for bar in self.bars), default=None)
+
+    @property
+    def nearly(self) -> bool:
+        """Whether the verdict would be another if one bar were moved by a quarter."""
+        return any(self._moved(bar) != self.present for bar in self.bars)
+
+    def _moved(self, bar: Bar) -> bool:
+        """Whether all bars hold, this one moved towards the value's other side."""
+        easier = bar.at_least != self.present
+        factor = 1 - QUARTER if easier else 1 + QUARTER
+        others = all(other.holds() for other in self.bars if other is not bar)
+        return bar.holds(factor) and others
 
     def with_sweep(self, sweep: list[SweepStep]) -> "Verdict":
         """The same verdict with those at other thresholds beside it."""
@@ -70,9 +141,30 @@ class Verdict:
             "present": self.present,
             "effect": self.effect,
             "p_value": self.p_value,
+            "margin": self.margin,
+            "nearly": self.nearly,
+            "bars": [bar.to_dict() for bar in self.bars],
             "evidence": self.evidence,
             "sweep": self.sweep,
         }
+
+
+def decide(
+    name: str,
+    effect: float,
+    p_value: float | None,
+    evidence: dict[str, Any],
+    bars: Iterable[Bar],
+) -> Verdict:
+    """The verdict of a kind whose bars are these: present where all of them hold."""
+    asked = tuple(bars)
+    present = all(bar.holds() for bar in asked)
+    return Verdict(name, present, float(effect), p_value, evidence, bars=asked)
+
+
+def p_bar(p_value: float) -> Bar:
+    """The bar on p: at most ALPHA."""
+    return Bar("p", p_value, ALPHA, at_least=False)
 
 
 @dataclass(frozen=True)
@@ -93,6 +185,8 @@ class Case:
         Draws from each null model.
     earlier : mapping
         {name: Verdict} of the kinds that this one comes after.
+    inputs : (B, n_inputs) array or None
+        The data, where the network is judged on any.
     """
 
     net: FlatNetwork
@@ -101,6 +195,7 @@ class Case:
     rng: np.random.Generator
     n_draws: int
     earlier: Mapping[str, Verdict] = field(default_factory=dict)
+    inputs: Floats | None = None
 
     @property
     def positions(self) -> Floats | None:

@@ -7,6 +7,7 @@ from importlib import import_module
 BENCHMARKS = {
     "training": "a step, whole trainings and memory against a plain PyTorch loop",
     "planted": "verdicts on networks of known structure",
+    "alarms": "verdicts on networks drawn at random",
     "reference": "verdicts on networks that plain PyTorch trained",
     "census": "triad census against networkx",
     "growth": "networks that grow against a NumPy program: speed, sizes and losses",

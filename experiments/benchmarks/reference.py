@@ -24,8 +24,8 @@ from experiments.reference_networks import HALVES, KINDS, Reference, references
 FOLDER = Path("results/reference")
 """Where trained networks are kept; judging again trains nothing."""
 
-JUDGED = (*VERDICTS, "modular")
-"""Verdicts with a truth. Those that the analysis does not know are left out."""
+JUDGED = VERDICTS
+"""Verdicts with a truth."""
 
 PASSES = 0.98
 """Share of verdicts that must be right (the claim)."""
@@ -70,6 +70,7 @@ def judge(network: Reference, n_draws: int = 1000, *, with_data: bool = True) ->
             misses.append(f"{name}: is {name in network.true}, found {present}")
     wrong = len(misses)
 
+    misses += [f"word: {word}" for word in network.words if not _says(report, word)]
     if report.status != "ok":
         misses.append(f"status {report.status}")
     # Wiring that never carries a signal counts without data, so widths are then another question.
@@ -77,6 +78,18 @@ def judge(network: Reference, n_draws: int = 1000, *, with_data: bool = True) ->
     if not is_exact:
         misses.append(f"widths: are {network.widths}, found {report.widths}")
     return Judged(network, report, len(scored) - wrong, wrong, tuple(misses), not is_exact, seconds)
+
+
+def _says(report: StructureReport, word: str) -> bool:
+    """Whether the evidence of a report says what a word of the truth does."""
+    name, _, number = word.partition(" ")
+    if name in ("dilation", "stride"):
+        return int(number) in report.verdicts["convolutional"].evidence.get(name, [])
+    if name == "leaky":
+        return bool(report.verdicts["recurrent"].evidence["leaky"])
+    if name == "concatenates":
+        return report.verdicts["residual"].evidence["kind"] == name
+    return True
 
 
 def run(

@@ -85,7 +85,7 @@ def structure(report: StructureReport) -> Row:
     shares = report.path_depths
     around = np.arange(len(shares)) - report.effective_depth
     row: Row = {
-        "architecture": report.summary.rsplit(" ", 1)[0],
+        "architecture": report.architecture,
         "summary": report.summary,
         "used_neurons": n,
         "used_connections": report.n_used_weights,

@@ -20,7 +20,8 @@ from analysis.export import (
 )
 from analysis.export.lattice import integer_coordinates
 from analysis.forward import forward
-from tests.planted import FAMILIES, planted
+from experiments.planted_harder import planted
+from tests.planted import FAMILIES
 from tests.planting import Planted
 
 

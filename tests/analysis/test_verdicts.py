@@ -10,7 +10,9 @@ import pytest
 from analysis import StructureReport, analyse
 from analysis.verdicts import VERDICTS, Case, Kind, Verdict, in_order, register
 from analysis.verdicts.recurrent import services
+from analysis.verdicts.verdict import Bar, decide
 from experiments.benchmarks.planted import run
+from experiments.planted_harder import EVERY, HARDER
 from tests.analysis.test_effective import graph_of, wire
 from tests.planted import FAMILIES, local, mlp, residual, rnn
 from tests.planting import Planted
@@ -26,13 +28,13 @@ def judge(network: Planted, **options: Any) -> StructureReport:
 
 
 def test_planted_networks_are_named() -> None:
-    """One of each family with and without noise.
+    """One of each family: as it is, on data, and with noise.
 
     The full benchmark is `python -m experiments.benchmarks planted`.
     """
     result = run(1, n_null=400, seed=7, show=False)
     misses = [(name, errors) for name, _, errors, _ in result["misses"]]
-    assert result["n_networks"] == 2 * len(FAMILIES)
+    assert result["n_networks"] == 3 * len(EVERY)
     assert result["accuracy"] >= 0.99, misses
     assert result["inexact_layers"] == 0, misses
 
@@ -189,6 +191,88 @@ def test_data_do_not_change_the_verdicts(family: str) -> None:
     report = judge(network, inputs=rng.normal(size=(300, network.arguments["n_inputs"])))
     assert {name for name, verdict in report.verdicts.items() if verdict.present} == network.true
     assert report.depth == network.depth
+
+
+def test_a_margin_is_the_distance_to_the_nearest_bar() -> None:
+    bars = [Bar("wide", 0.6, 0.5), Bar("p", 0.004, 0.01, at_least=False)]
+    verdict = decide("x", 0.6, 0.004, {}, bars)
+    assert verdict.present
+    assert verdict.margin == pytest.approx(0.2)
+    assert verdict.nearly  # with the first bar a quarter higher it is absent
+
+    sure = decide("x", 0.9, 0.004, {}, [Bar("wide", 0.9, 0.5), bars[1]])
+    assert not sure.nearly
+    absent = decide("x", 0.4, 0.004, {}, [Bar("wide", 0.4, 0.5), bars[1]])
+    assert not absent.present
+    assert absent.margin == pytest.approx(-0.2)
+    assert absent.nearly
+    # Two bars missed: moving one of them is not enough.
+    both = decide("x", 0.4, 0.02, {}, [Bar("wide", 0.4, 0.5), Bar("p", 0.02, 0.01, False)])
+    assert not both.nearly
+
+
+def test_modules_are_described() -> None:
+    network = HARDER["three towers"][1](200, np.random.default_rng(0))
+    evidence = judge(network).verdicts["modular"].evidence
+    assert evidence["n_modules"] == 3
+    widths = np.array([module["widths"] for module in evidence["modules"]])
+    assert tuple(widths.sum(axis=0)) == network.widths
+    assert all(module["n_inputs"] == 6 for module in evidence["modules"])
+    assert all(module["n_outputs"] == 2 for module in evidence["modules"])
+    neurons = [set(module["neurons"]) for module in evidence["modules"]]
+    assert not set.intersection(*neurons)
+
+
+@pytest.mark.parametrize("dilation", [8, 12])
+def test_a_dilation_is_read_off_the_kernels(dilation: int) -> None:
+    network = HARDER[f"dilation {dilation}"][1](400, np.random.default_rng(0))
+    evidence = judge(network).verdicts["convolutional"].evidence
+    assert evidence["dilation"] == [dilation]
+    assert evidence["stride"] == [1]
+
+
+def test_untrained_dense_matrices_are_not_recurrent() -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        weights = rng.normal(size=(60, 60)) / np.sqrt(60)
+        report = analyse(weights, n_inputs=10, n_outputs=5, n_iterations=4, n_null=200)
+        assert not report.verdicts["recurrent"].present
+        assert report.architecture == "unstructured"
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-4, 1e-3])
+@pytest.mark.parametrize("share", [0.01, 0.3, 1.0])
+def test_faint_weights_change_no_verdict(share: float, size: float) -> None:
+    for name in ("mlp 3", "local 1d", "conv 1d", "residual 2", "rnn pulse", "two towers"):
+        rng = np.random.default_rng(3)
+        network = EVERY[name][1](EVERY[name][0], rng)
+        weights = network.weights.copy()
+        faint = (rng.random(weights.shape) < share) & (weights == 0)
+        weights[faint] = size * np.abs(weights).max() * rng.normal(size=int(faint.sum()))
+        report = analyse(weights, network.biases, n_null=400, **network.arguments)
+        present = {kind for kind, verdict in report.verdicts.items() if verdict.present}
+        assert present - network.free == network.true - network.free, name
+        assert report.widths == network.widths, name
+
+
+def test_learned_positions_do_not_make_a_layer_local() -> None:
+    """Hidden neurons put where their weights are: what pricing the length of wires does."""
+    rng = np.random.default_rng(4)
+    network = mlp(120, rng, n_hidden=2, density=0.6)
+    report = judge(network)
+    first = report.layering.neurons(1)
+    second = report.layering.neurons(2)
+    positions = rng.uniform(size=network.arguments["positions"].shape)
+    # Each neuron of the first layer beside the neuron of the second that hears it best.
+    block = np.abs(network.weights[np.ix_(second, first)])
+    positions[first] = positions[second][block.argmax(axis=0)]
+    sparse = network.weights.copy()
+    sparse[np.ix_(second, first)] = np.where(block == block.max(axis=0), block, 0.0)
+    facts = network.arguments | {"positions": positions, "n_null": 400}
+    follows = analyse(sparse, network.biases, **facts)
+    left_out = analyse(sparse, network.biases, positions_learned=True, **facts)
+    assert not left_out.verdicts["locally_connected"].present
+    assert len(follows.verdicts["locally_connected"].evidence["layers"]) == 2
 
 
 @pytest.mark.parametrize("heavy", [False, True])

@@ -88,6 +88,7 @@ class Run:
             "weights": self.weights.numpy(),
             "biases": self.biases.numpy(),
             "positions": None if self.positions is None else self.positions.numpy(),
+            "positions_learned": self.config.hidden_positions == "learned",
             "threshold": 0.0 if self.has_exact_zeros else None,
         }
         return arrays | self.wiring.to_dict()

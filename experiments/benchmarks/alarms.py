@@ -1,0 +1,191 @@
+"""Claim: in networks drawn at random each verdict is a false alarm in at most 1 %, and an untrained
+matrix is never called recurrent.
+
+`python -m experiments.benchmarks alarms [--n 200] [--seed 0]`
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from analysis import analyse
+from analysis.arrays import Bools, Floats
+from experiments.planted import VERDICTS
+from urn import TrainConfig
+from urn.data.tasks import task_options
+from urn.population.build import build_networks
+
+Rng = np.random.Generator
+
+MOST = 0.01
+"""Share of the networks in which a verdict may be a false alarm."""
+N_NEURONS = (60, 160)
+"""Least and most neurons of a network. By judgement: sizes that claims train."""
+
+
+@dataclass(frozen=True)
+class RandomNetwork:
+    """A matrix over all neurons, with positions at random on a line, or where its wiring lies."""
+
+    weights: Floats
+    positions: Floats
+    n_inputs: int
+    n_outputs: int
+    n_iterations: int
+    true: frozenset[str] = frozenset()
+
+
+def _network(
+    rng: Rng,
+    wired: Callable[[Floats], Bools | Floats],
+    positions: Callable[[int], Floats],
+    true: Sequence[str] = (),
+) -> RandomNetwork:
+    """Normal weights where `wired` says, times what it says, for positions (S, 1)."""
+    n_neurons = int(rng.integers(*N_NEURONS))
+    placed = positions(n_neurons)
+    mask = np.asarray(wired(placed), dtype=float)
+    fan_in = np.maximum((mask**2).sum(axis=1, keepdims=True), 1.0)
+    weights = rng.normal(size=mask.shape) * mask / np.sqrt(fan_in)
+    return RandomNetwork(weights, placed, 12, 5, int(rng.integers(3, 6)), frozenset(true))
+
+
+def sparse(rng: Rng) -> RandomNetwork:
+    """Every pair of neurons is wired with the same small probability."""
+    degree = rng.uniform(3, 8)
+    return _network(
+        rng,
+        lambda placed: rng.random((len(placed), len(placed))) < degree / len(placed),
+        lambda n: rng.uniform(size=(n, 1)),
+    )
+
+
+def dense(rng: Rng) -> RandomNetwork:
+    """Every pair is wired, with normal weights: fully connected, and nothing else."""
+    return _network(
+        rng,
+        lambda placed: np.ones((len(placed), len(placed)), dtype=bool),
+        lambda n: rng.uniform(size=(n, 1)),
+        ["fully_connected"],
+    )
+
+
+def small_world(rng: Rng) -> RandomNetwork:
+    """A ring whose neurons hear four neighbours, a tenth rewired (Watts & Strogatz 1998).
+
+    Positions have nothing to do with the ring.
+    """
+
+    def ring(placed: Floats) -> Bools:
+        n = len(placed)
+        order = rng.permutation(n)
+        mask = np.zeros((n, n), dtype=bool)
+        for offset in (-2, -1, 1, 2):
+            sources = np.roll(order, offset)
+            moved = rng.random(n) < 0.1
+            mask[order, np.where(moved, rng.integers(n, size=n), sources)] = True
+        return mask
+
+    return _network(rng, ring, lambda n: rng.uniform(size=(n, 1)))
+
+
+def distance_decay(rng: Rng) -> RandomNetwork:
+    """Wiring that fades with distance between all neurons; local it is, and nothing else."""
+    length = rng.uniform(0.05, 0.15)
+    return _network(
+        rng,
+        lambda placed: (
+            rng.random((len(placed), len(placed))) < np.exp(-np.abs(placed - placed[:, 0]) / length)
+        ),
+        lambda n: rng.uniform(size=(n, 1)),
+        ["locally_connected"],
+    )
+
+
+def untrained(rng: Rng) -> RandomNetwork:
+    """W as training begins with it."""
+    config = TrainConfig(
+        task="shells",
+        n_neurons=int(rng.integers(*N_NEURONS)),
+        n_iterations=int(rng.integers(3, 6)),
+        seed=int(rng.integers(2**31)),
+    )
+    data = task_options(config.task, {}).load()
+    net = build_networks(config, [config.seed], data, torch.device("cpu"))
+    weights = net.weight[0].detach().numpy().astype(float)
+    return RandomNetwork(
+        weights,
+        rng.uniform(size=(len(weights), 1)),
+        data.n_inputs,
+        data.n_outputs,
+        config.n_iterations,
+        frozenset({"fully_connected"}),
+    )
+
+
+RANDOM: dict[str, Callable[[Rng], RandomNetwork]] = {
+    "sparse": sparse,
+    "dense": dense,
+    "small world": small_world,
+    "distance decay": distance_decay,
+    "untrained": untrained,
+}
+"""Every kind of random network by name."""
+
+
+def count_alarms(kind: str, n: int, seed: int) -> Counter[str]:
+    """How often each verdict that is not true is given to `n` networks of a kind."""
+    alarms: Counter[str] = Counter()
+    for k in range(n):
+        network = RANDOM[kind](np.random.default_rng([seed, k]))
+        report = analyse(
+            network.weights,
+            positions=network.positions,
+            n_inputs=network.n_inputs,
+            n_outputs=network.n_outputs,
+            n_iterations=network.n_iterations,
+            n_null=200,
+            seed=k,
+            sweep=False,
+        )
+        alarms.update(
+            name
+            for name, verdict in report.verdicts.items()
+            if verdict.present and name not in network.true
+        )
+    return alarms
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Print the table; exit status 1 where a verdict is given too often."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", type=int, default=200, help="networks of each kind")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+
+    table = Table(title=f"False alarms in {options.n} random networks of each kind")
+    table.add_column("kind")
+    for name in VERDICTS:
+        table.add_column(name, justify="right")
+    total: Counter[str] = Counter()
+    untrained_recurrent = 0
+    for kind in track(RANDOM, "judging"):
+        alarms = count_alarms(kind, options.n, options.seed)
+        table.add_row(kind, *(str(alarms[name]) for name in VERDICTS))
+        total += alarms
+        if kind in ("untrained", "dense"):
+            untrained_recurrent += alarms["recurrent"]
+    table.add_row("all", *(str(total[name]) for name in VERDICTS))
+    Console().print(table)
+
+    most = MOST * options.n * len(RANDOM)
+    holds = max(total.values(), default=0) <= most and untrained_recurrent == 0
+    Console().print(f"at most {most:g} of each, no dense or untrained one recurrent: {holds}")
+    return 0 if holds else 1
