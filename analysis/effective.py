@@ -162,17 +162,7 @@ def effective_graph(
     if faint > 0 and len(unrolled):
         unrolled = _without_faint(unrolled, written, spread, faint)
 
-    # Linear nodes that get all they get over a single edge hand it on: they are relays.
-    linear = (facts.lowest >= 0) & ~written & (net.activation == "relu")
-    linear[-1] = False
-    sole = _sole_sources(unrolled, spread)
-    main = sole & linear.ravel()[unrolled.target]
-    if spread is None:
-        # Whatever the input, only what is never negative passes a node unchanged.
-        main &= (unrolled.weight > 0) & ~written.ravel()[unrolled.source]
-    fan = np.bincount(unrolled.source[sole], minlength=written.size)
-    main &= fan[unrolled.source] <= MAX_FAN
-    unrolled, relay = _find_relays(unrolled, main, written)
+    unrolled, relay = _find_relays(net, unrolled, facts, spread)
 
     used = np.zeros(written.shape, dtype=bool)
     used.reshape(-1)[unrolled.source] = True
@@ -428,11 +418,25 @@ def _sole_sources(unrolled: Edges, spread: Floats | None) -> Bools:
     return power >= share * total[unrolled.target]
 
 
-def _find_relays(unrolled: Edges, main: Bools, written: Bools) -> tuple[Edges, Bools]:
-    """Relays (I + 1, S): the targets of the `main` edges.
+def _find_relays(
+    net: FlatNetwork, unrolled: Edges, facts: _NodeFacts, spread: Floats | None
+) -> tuple[Edges, Bools]:
+    """Relays (I + 1, S): linear nodes that get all they get over a single edge, and hand it on.
 
     Their other edges, under 1 % of the variance, are dropped, and what that leaves useless.
     """
+    written = net.input_mask
+    linear = (facts.lowest >= 0) & ~written & (net.activation == "relu")
+    linear[-1] = False
+    sole = _sole_sources(unrolled, spread)
+    main = sole & linear.ravel()[unrolled.target]
+    if spread is None:
+        # Whatever the input, only what is never negative passes a node unchanged.
+        main &= (unrolled.weight > 0) & ~written.ravel()[unrolled.source]
+
+    # A value that many nodes read alone is read by a layer, not handed on.
+    fan = np.bincount(unrolled.source[sole], minlength=written.size)
+    main &= fan[unrolled.source] <= MAX_FAN
     relay = np.zeros(written.shape, dtype=bool)
     relay.reshape(-1)[unrolled.target[main]] = True
     unrolled = unrolled.where(main | ~relay.ravel()[unrolled.target])

@@ -68,16 +68,15 @@ def choose_threshold(net: FlatNetwork) -> Threshold:
     size = np.abs(net.weights)
     if net.threshold is not None:
         return _applied(size, float(net.threshold), "given")
-    if _has_exact_zeros(size):
-        value, rule, otherwise = _below_strong(size), "gap", "exact"
-    else:
-        value, rule, otherwise = _universal(size), "universal", "none"
+    # Weights beside exact zeros are all meant, unless there are faint ones among them.
+    is_exact = _has_exact_zeros(size)
+    value = _below_strong(size) if is_exact else _universal(size)
 
     # Without a weak majority the threshold would cut into the structure itself.
     kept_energy = float((size[size > value] ** 2).sum())
     if value == 0.0 or kept_energy < 0.5 * float((size**2).sum()):
-        return _applied(size, 0.0, otherwise)
-    return _applied(size, value, rule)
+        return _applied(size, 0.0, "exact" if is_exact else "none")
+    return _applied(size, value, "gap" if is_exact else "universal")
 
 
 def cut(weights: Floats, threshold: float) -> Floats:

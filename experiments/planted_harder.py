@@ -35,6 +35,7 @@ def faint_mlp(n_neurons: int, rng: Rng, *, share: float, size: float) -> Planted
 def towers(n_neurons: int, rng: Rng, *, n_towers: int, depth: int) -> Planted:
     """Perceptrons side by side, with inputs and outputs of their own."""
     build = Builder(n_neurons, 6 * n_towers, 2 * n_towers, rng, dim=2)
+    # Each tower takes its share of the inputs and of the outputs.
     layers = []
     for inputs, outputs in zip(
         np.split(build.inputs, n_towers), np.split(build.outputs, n_towers), strict=True
@@ -63,7 +64,9 @@ def _side_by_side(
     build: Builder, family: str, name: str, modules: list[list[np.ndarray]], depth: int
 ) -> Planted:
     """Modules of equal depth as a network."""
+    # Layers are those of the whole network: equal layers of all modules together.
     widths = tuple(sum(len(module[k]) for module in modules) for k in range(depth))
+
     return build.finish(
         family,
         name,
@@ -91,6 +94,7 @@ def branches(n_neurons: int, rng: Rng) -> Planted:
         waiting = relay
     build.join(waiting, build.outputs)
     widths = (len(deep[0]) + len(first), len(deep[1]), len(deep[2]))
+
     return build.finish(
         "branches",
         "branches 1 and 3",
@@ -112,10 +116,12 @@ def same_window(n_neurons: int, rng: Rng) -> Planted:
     first = build.take(int(rng.integers(16, 25)))
     second = build.take(int(rng.integers(8, 13)))
     build.join(build.inputs, first)
+    # All neurons hear the same place best, but hear every place.
     loud = np.exp(-(((line(side)[:, 0] - 0.5) / 0.12) ** 2)) + 0.05
     build.weights[np.ix_(first, build.inputs)] *= 3 * loud
     build.join(first, second)
     build.join(second, build.outputs)
+
     return build.finish(
         "same window",
         "same window",
@@ -134,11 +140,13 @@ def distance_decay(n_neurons: int, rng: Rng) -> Planted:
     build = Builder(n_neurons, side, 3, rng)
     build.positions[build.inputs] = line(side)
     hidden = build.take(side, line(side))
+    # The noise is independent for each weight, so that no two kernels are the same.
     distance = np.abs(line(side) - line(side)[:, 0])
     size = np.exp(-distance / DECAY)
     weights = 0.5 * size * (1 + 0.1 * rng.normal(size=size.shape))
     build.weights[np.ix_(hidden, build.inputs)] = np.where(size > FADED, weights, 0.0)
     build.join(hidden, build.outputs)
+
     return build.finish(
         "decay",
         "distance decay",
@@ -159,6 +167,8 @@ def dilated(n_neurons: int, rng: Rng, *, dilation: int) -> Planted:
     sites = inner(side, 2 * dilation, 1)
     offsets = dilation * np.arange(-2, 3)
     centres = np.arange(2 * dilation, side - 2 * dilation)
+
+    # Three channels, each with a kernel of its own.
     used = []
     for _ in range(3):
         hidden = build.take(len(sites), sites)
@@ -168,6 +178,7 @@ def dilated(n_neurons: int, rng: Rng, *, dilation: int) -> Planted:
         build.biases[hidden] = 0.1 * rng.normal()
         used.append(hidden)
     build.join(np.concatenate(used), build.outputs)
+
     return build.finish(
         "dilated",
         f"dilation {dilation}",
@@ -188,10 +199,12 @@ def patches(n_neurons: int, rng: Rng) -> Planted:
     build.positions[build.inputs] = places
     sites = places[2 : side // 2 - 2]
     hidden = build.take(2 * len(sites), np.tile(sites, (2, 1)))
+    # A neuron hears the neighbours of its place, and those of the mirrored place.
     reach = 2 / (side - 1)
     mask = window(places, sites, reach) | window(places, 1 - sites, reach)
     build.join(build.inputs, hidden, np.tile(mask, (2, 1)))
     build.join(hidden, build.outputs)
+
     return build.finish(
         "patches",
         "mirrored patches",
@@ -211,9 +224,11 @@ def leaky_rnn(n_neurons: int, rng: Rng, *, kept: float) -> Planted:
     hidden = build.take(int(rng.integers(12, 25)))
     build.join(build.inputs, hidden)
     build.join(hidden, hidden)
+    # The rest is weaker, so that the part that is kept has a real share.
     build.weights[np.ix_(hidden, hidden)] *= 0.7
     build.weights[hidden, hidden] = kept
     build.join(hidden, build.outputs)
+
     return build.finish(
         "leaky rnn",
         f"leaky rnn {kept}",
@@ -228,12 +243,11 @@ def leaky_rnn(n_neurons: int, rng: Rng, *, kept: float) -> Planted:
 def concatenating(n_neurons: int, rng: Rng, *, n_layers: int) -> Planted:
     """Layers that each read the inputs and all layers before them, densely (a DenseNet)."""
     build = Builder(n_neurons, int(rng.integers(5, 9)), int(rng.integers(2, 5)), rng, dim=2)
-    waiting: list[np.ndarray] = []
-    layers: list[np.ndarray] = []
-    before = build.inputs
     first = build.take(len(build.inputs))
-    build.join(before, first)
-    layers.append(first)
+    build.join(build.inputs, first)
+    layers = [first]
+
+    # Relays hold what came before beside each new layer.
     held = first
     for _ in range(n_layers):
         new = build.take(int(rng.integers(5, 9)))
@@ -241,9 +255,9 @@ def concatenating(n_neurons: int, rng: Rng, *, n_layers: int) -> Planted:
         relay = build.take(len(held), bias=0.0)
         build.copy(held, relay)
         layers.append(new)
-        waiting.append(relay)
         held = np.concatenate([relay, new])
     build.join(held, build.outputs)
+
     return build.finish(
         "concatenating",
         f"concatenating {n_layers}",
@@ -258,6 +272,7 @@ def concatenating(n_neurons: int, rng: Rng, *, n_layers: int) -> Planted:
 
 def adding(n_neurons: int, rng: Rng) -> Planted:
     """A residual network of identities, whose kind is to add."""
+    # The skips are one to one: each neuron of the stream hears itself.
     return replace(residual(n_neurons, rng, n_blocks=3), facts={"kind": "adds"})
 
 
@@ -328,6 +343,7 @@ def inputs_placed(n_neurons: int, rng: Rng) -> Planted:
     """Windows on a line, where only the inputs have positions."""
     side = 36
     build = Builder(n_neurons, side, 3, rng)
+    # No hidden neuron has a position.
     build.positions[:] = np.nan
     places = line(side)
     build.positions[build.inputs] = places
@@ -335,6 +351,7 @@ def inputs_placed(n_neurons: int, rng: Rng) -> Planted:
     hidden = build.take(len(sites))
     build.join(build.inputs, hidden, window(places, sites, 2 / (side - 1)))
     build.join(hidden, build.outputs)
+
     return build.finish(
         "inputs placed",
         "local, inputs placed only",

@@ -195,7 +195,9 @@ SHARED = frozenset({"locally_connected", "convolutional"})
 LOOP = frozenset({"fully_connected", "recurrent"})
 """True of a dense loop: its one block is dense and re-used."""
 PARALLEL = frozenset({"modular"})
+"""True of sub-networks side by side: a fact of how they are built."""
 PLACED = frozenset({"locally_connected"})
+"""Left open where each sub-network reads its own part of the places."""
 """True of disjoint sub-networks. Whether the dense blocks of two halves are one dense block is left
 open by the definition."""
 

@@ -208,7 +208,7 @@ def _dense_spread(rows: Floats, places: Floats) -> Floats:
 
 def _patches(fields: Fields, places: Floats, n_draws: int, rng: np.random.Generator) -> Tested:
     """Mean Moran's I of which sources a field has, against both null models; large is local."""
-    has = (_some_fields(fields) > 0).astype(np.float32)
+    has = (_some_fields(fields) > 0).astype(float)
     near = neighbours(places, 2 * places.shape[1])
     observed = _clumped(has, near)
     # Where fields clearly do not consist of patches, a few draws are enough.

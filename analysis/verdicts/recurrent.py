@@ -80,16 +80,20 @@ def _blur(net: FlatNetwork, n_draws: int, rng: np.random.Generator) -> tuple[flo
     """
     power = np.asarray(net.weights) ** 2
     wired = np.flatnonzero(power.any(axis=0) | power.any(axis=1))
-    heard, told = power.sum(axis=1), power.sum(axis=0)
+    # A row of W is what a neuron hears, a column what it says to others.
+    heard = power.sum(axis=1)
+    sent = power.sum(axis=0)
     is_input = wired < net.n_inputs
     is_output = wired >= net.n_neurons - net.n_outputs
-    observed = float(heard[wired[is_input]].sum() + told[wired[is_output]].sum())
-    by_chance = float(heard[wired].mean() * is_input.sum() + told[wired].mean() * is_output.sum())
+    observed = float(heard[wired[is_input]].sum() + sent[wired[is_output]].sum())
+    by_chance = float(heard[wired].mean() * is_input.sum() + sent[wired].mean() * is_output.sum())
 
     order = permutations(len(wired), rng=rng, n_draws=n_draws)
-    n_inputs, n_ends = int(is_input.sum()), int(is_input.sum() + is_output.sum())
+    # The first of a random order play inputs, the next outputs.
+    n_inputs = int(is_input.sum())
+    n_ends = n_inputs + int(is_output.sum())
     as_inputs = heard[wired][order[:, :n_inputs]].sum(axis=1)
-    as_outputs = told[wired][order[:, n_inputs:n_ends]].sum(axis=1)
+    as_outputs = sent[wired][order[:, n_inputs:n_ends]].sum(axis=1)
     blur = observed / by_chance if by_chance > 0 else 0.0
     return blur, empirical_p(observed, as_inputs + as_outputs, tail="lower")
 
@@ -121,6 +125,7 @@ def _lesion(case: Case, again: Bools) -> float:
     assert case.inputs is not None
     graph = case.graph
     nodes = graph.computing & again
+    # The iteration with most signal stays.
     main = np.where(nodes, case.layers.node_flow, -1.0).argmax(axis=0)
     nodes[main[again], np.flatnonzero(again)] = False
 

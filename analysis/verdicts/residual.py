@@ -108,8 +108,10 @@ def _counts(
     layer = layering.layer.ravel()
     joined = np.concatenate([layer[targets], layer[np.flatnonzero(carries.ravel())]])
 
-    neurons = carries.any(axis=0)
-    neurons[graph.neurons_of(targets)] = True
+    # Neurons, each once, at however many iterations it is joined.
+    joins_neuron = np.zeros(graph.n_neurons, dtype=bool)
+    joins_neuron[graph.neurons_of(targets)] = True
+    joins_neuron |= carries.any(axis=0)
     return {
         "skip_mass": float(size[joins].sum()) / mass if mass else 0.0,
         "long_edge_mass": float(size[layering.is_skip].sum()) / mass if mass else 0.0,
@@ -117,7 +119,7 @@ def _counts(
         "n_skip_targets": len(targets),
         "carry_and_add_share": float(carries.sum() / max(graph.computing.sum(), 1)),
         "n_carry_and_add": int(carries.sum()),
-        "n_joined_neurons": int(neurons.sum()),
+        "n_joined_neurons": int(joins_neuron.sum()),
         "n_blocks": len(np.unique(joined)),
     }
 

@@ -49,6 +49,7 @@ def _network(
     true: Sequence[str] = (),
 ) -> RandomNetwork:
     """Normal weights where `wired` says, times what it says, for positions (S, 1)."""
+    # Weights are scaled by fan-in, so that signals neither grow nor fade on the whole.
     n_neurons = int(rng.integers(*N_NEURONS))
     placed = positions(n_neurons)
     mask = np.asarray(wired(placed), dtype=float)
@@ -84,6 +85,7 @@ def small_world(rng: Rng) -> RandomNetwork:
     """
 
     def ring(placed: Floats) -> Bools:
+        # The ring runs through the neurons in random order.
         n = len(placed)
         order = rng.permutation(n)
         mask = np.zeros((n, n), dtype=bool)
@@ -170,6 +172,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
 
+    # A row for each kind of network, a column for each verdict.
     table = Table(title=f"False alarms in {options.n} random networks of each kind")
     table.add_column("kind")
     for name in VERDICTS:
@@ -185,6 +188,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     table.add_row("all", *(str(total[name]) for name in VERDICTS))
     Console().print(table)
 
+    # The claim is on all kinds together; recurrent may not be said of a dense matrix even once.
     most = MOST * options.n * len(RANDOM)
     holds = max(total.values(), default=0) <= most and untrained_recurrent == 0
     Console().print(f"at most {most:g} of each, no dense or untrained one recurrent: {holds}")

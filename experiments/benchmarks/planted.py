@@ -54,11 +54,13 @@ def judge(
 
 def _facts(network: Planted, report: StructureReport) -> list[tuple]:
     """(what, truth, found) of what the evidence must say."""
-    found = {
+    evidence = {
         "leaky": report.verdicts["recurrent"].evidence.get("leaky"),
         "kind": report.verdicts["residual"].evidence.get("kind"),
     }
-    misses = [(name, fact, found[name]) for name, fact in network.facts.items() if name in found]
+    misses = [
+        (name, fact, evidence[name]) for name, fact in network.facts.items() if name in evidence
+    ]
     if "nearly" in network.facts:
         misses.append(("nearly", True, report.verdicts[network.facts["nearly"]].nearly))
     return misses
@@ -72,6 +74,7 @@ def run(n_each: int = 5, n_null: int = 1000, seed: int = 0, show: bool = True) -
     dict
         Counts, accuracy, and the misses as (network name, S, misses, report).
     """
+    # (truth, verdict) of every network, for each kind of verdict.
     counts = {name: Counter() for name in VERDICTS}
     misses = []
     n_judged = 0

@@ -82,6 +82,7 @@ def judge(network: Reference, n_draws: int = 1000, *, with_data: bool = True) ->
 
 def _says(report: StructureReport, word: str) -> bool:
     """Whether the evidence of a report says what a word of the truth does."""
+    # A word is a kind of evidence, with a number where there is one: "stride 2".
     name, _, number = word.partition(" ")
     if name in ("dilation", "stride"):
         return int(number) in report.verdicts["convolutional"].evidence.get(name, [])

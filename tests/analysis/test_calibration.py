@@ -13,13 +13,13 @@ from scipy import sparse, stats
 from analysis import Verdict, analyse, flat_network
 from analysis.effective import effective_graph
 from analysis.layers import carry_and_add, layers
+from analysis.modules import Signal, exchanged, leading
 from analysis.nulls import empirical_p
 from analysis.verdicts import Case
 from analysis.verdicts.convolutional import _judge_layer, _kernels
 from analysis.verdicts.fields import Fields
 from analysis.verdicts.fully_connected import Block, _thrown, _typical_density
 from analysis.verdicts.locally_connected import locally_connected
-from analysis.verdicts.modular import Signal, _exchanged, _leading
 from analysis.verdicts.recurrent import recurrent
 from analysis.verdicts.residual import _carry_null, _handed_null, skip_joins
 from experiments.benchmarks.alarms import RANDOM, count_alarms
@@ -162,8 +162,8 @@ def test_modular() -> None:
             np.full(45, 0.1),
             (layer > 0) & (layer < 4),
         )
-        draws = [_leading(_exchanged(signal, rng)) for _ in range(N_DRAWS)]
-        p.append(empirical_p(_leading(signal), draws))
+        draws = [leading(exchanged(signal, rng)) for _ in range(N_DRAWS)]
+        p.append(empirical_p(leading(signal), draws))
     assert uniform(p) > 0.01
 
 
