@@ -12,17 +12,20 @@ only, the network is leaky.
 Effect: share of the computing neurons that are used at two or more iterations, each counted with
 the signal it carries.
 
-Null model: the same matrix with its roles shared out anew. A matrix that wires every neuron with
-every other uses all of them again at every iteration, and that is no structure: its inputs are then
-written over and its outputs read in between like any neuron. So what inputs hear and outputs tell
-(squared weights) is compared with what as many wired neurons at random hear and tell. In a
-recurrent network it is little: under half. On data, holding the re-used neurons at other samples'
-values must change the answer.
+Null model: the same weights shared out anew. A matrix that wires every neuron with every other alike
+uses all of them again at every iteration, and that is no structure: its neurons have no roles. Roles
+show in one of two ways, and the smaller p is doubled. *Ends*: inputs hear and outputs send little
+(squared weights), under half of what as many wired neurons at random do. *Dispersion*: some neurons
+hear or send much more than others, by a quarter more in variance than where all weights are thrown
+at random pairs of neurons. On data, holding the re-used neurons at other samples' values must change
+the answer.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.arrays import Bools, Ints
+from analysis.arrays import Bools, Floats, Ints
 from analysis.effective import EffectiveGraph
 from analysis.forward import forward
 from analysis.layers import carries_whole, carry_and_add, fresh
@@ -32,8 +35,17 @@ from analysis.verdicts.verdict import Bar, Case, Verdict, decide, p_bar
 
 MIN_SHARE = 0.2
 """Share of the computing neurons that compute more than once. By judgement, on planted networks."""
-MAX_BLUR = 0.5
-"""What inputs hear and outputs tell, relative to as many neurons at random. By judgement: half."""
+MAX_ENDS = 0.5
+"""What inputs hear and outputs send, relative to as many neurons at random. By judgement: half."""
+MIN_DISPERSION = 1.25
+"""Variance of what neurons hear and send, relative to chance. By judgement: a quarter more."""
+CLEAR = 10.0
+"""Largest distance from a bar that is told. By judgement."""
+MANY = 2**14
+"""Weights up to which the null model is drawn as often as asked for; of more, MIN_DRAWS times. By
+judgement: time grows with both."""
+MIN_DRAWS = 200
+"""Draws in large networks: enough for a p of ALPHA."""
 MIN_LESION = 0.05
 """Share of the outputs' variance that hangs on re-use. By judgement, as the other shares of
 variance."""
@@ -50,7 +62,7 @@ def recurrent(case: Case) -> Verdict:
     computes = count > 0
     again = count > 1
     effect = float(flow[again].sum() / flow[computes].sum()) if flow[computes].any() else 0.0
-    blur, p_value = _blur(case.net, case.n_draws, case.rng)
+    roles = _roles(case.net, case.n_draws, case.rng)
     leaky, kept = _leak(graph, again)
 
     evidence = {
@@ -59,43 +71,93 @@ def recurrent(case: Case) -> Verdict:
         "n_reused": int(again.sum()),
         "services_histogram": np.bincount(count[computes]).tolist(),
         "n_self_connected": int(_self_connected(graph).sum()),
-        "blur": blur,
+        "ends": roles.ends,
+        "dispersion": roles.dispersion,
         "leaky": leaky,
         "kept": kept,
     }
     bars = [Bar("re-used", effect, MIN_SHARE)]
     if effect > 0:
-        bars += [Bar("what inputs hear and outputs tell", blur, MAX_BLUR, at_least=False)]
-        bars += [p_bar(p_value)]
+        bars += [Bar("roles", roles.clear, 1.0), p_bar(roles.p_value)]
     if case.inputs is not None and effect > 0:
         evidence["lesion"] = _lesion(case, again)
         bars.append(Bar("variance that hangs on re-use", evidence["lesion"], MIN_LESION))
-    return decide("recurrent", effect, p_value if effect > 0 else None, evidence, bars)
+    return decide("recurrent", effect, roles.p_value if effect > 0 else None, evidence, bars)
 
 
-def _blur(net: FlatNetwork, n_draws: int, rng: np.random.Generator) -> tuple[float, float]:
-    """What inputs hear and outputs tell over what chance gives them, and its p.
+@dataclass(frozen=True)
+class Roles:
+    """How far neurons have roles of their own.
 
-    By chance inputs and outputs are any neurons that have a weight.
+    Attributes
+    ----------
+    ends : float
+        What inputs hear and outputs send over what chance gives them.
+    dispersion : float
+        Variance of what neurons hear and send over that by chance.
+    p_value : float
+        The smaller of the two, doubled.
     """
+
+    ends: float
+    dispersion: float
+    p_value: float
+
+    @property
+    def clear(self) -> float:
+        """1 where either is at its bar, more where it is beyond."""
+        by_ends = MAX_ENDS / max(self.ends, MAX_ENDS / CLEAR)
+        return min(max(by_ends, self.dispersion / MIN_DISPERSION), CLEAR)
+
+
+def _roles(net: FlatNetwork, n_draws: int, rng: np.random.Generator) -> Roles:
+    """The roles of the neurons that have a weight."""
     power = np.asarray(net.weights) ** 2
     wired = np.flatnonzero(power.any(axis=0) | power.any(axis=1))
-    # A row of W is what a neuron hears, a column what it says to others.
+    power = power[np.ix_(wired, wired)]
+    if np.count_nonzero(power) > MANY:
+        n_draws = min(n_draws, MIN_DRAWS)
+
+    ends, p_ends = _ends(net, wired, power, n_draws, rng)
+    dispersion, p_dispersion = _dispersion(power, n_draws, rng)
+    return Roles(ends, dispersion, min(1.0, 2 * min(p_ends, p_dispersion)))
+
+
+def _ends(
+    net: FlatNetwork, wired: Ints, power: Floats, n_draws: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """What inputs hear and outputs send, over chance, and its p; they are any wired neurons then."""
+    # A row of W is what a neuron hears, a column what it sends to others.
     heard = power.sum(axis=1)
     sent = power.sum(axis=0)
     is_input = wired < net.n_inputs
     is_output = wired >= net.n_neurons - net.n_outputs
-    observed = float(heard[wired[is_input]].sum() + sent[wired[is_output]].sum())
-    by_chance = float(heard[wired].mean() * is_input.sum() + sent[wired].mean() * is_output.sum())
+    observed = float(heard[is_input].sum() + sent[is_output].sum())
+    by_chance = float(heard.mean() * is_input.sum() + sent.mean() * is_output.sum())
 
-    order = permutations(len(wired), rng=rng, n_draws=n_draws)
     # The first of a random order play inputs, the next outputs.
+    order = permutations(len(wired), rng=rng, n_draws=n_draws)
     n_inputs = int(is_input.sum())
     n_ends = n_inputs + int(is_output.sum())
-    as_inputs = heard[wired][order[:, :n_inputs]].sum(axis=1)
-    as_outputs = sent[wired][order[:, n_inputs:n_ends]].sum(axis=1)
-    blur = observed / by_chance if by_chance > 0 else 0.0
-    return blur, empirical_p(observed, as_inputs + as_outputs, tail="lower")
+    draws = heard[order[:, :n_inputs]].sum(axis=1) + sent[order[:, n_inputs:n_ends]].sum(axis=1)
+    ratio = observed / by_chance if by_chance > 0 else 0.0
+    return ratio, empirical_p(observed, draws, tail="lower")
+
+
+def _dispersion(power: Floats, n_draws: int, rng: np.random.Generator) -> tuple[float, float]:
+    """Variance of what neurons hear and send, over chance, and its p."""
+    n = len(power)
+    values = power[power > 0]
+
+    def spread(rows: Ints, columns: Ints) -> float:
+        heard = np.bincount(rows, values, minlength=n)
+        sent = np.bincount(columns, values, minlength=n)
+        return float(heard.var() + sent.var())
+
+    observed = spread(*np.nonzero(power))
+    draws = np.array([spread(*rng.integers(n, size=(2, len(values)))) for _ in range(n_draws)])
+    by_chance = float(draws.mean())
+    return observed / by_chance if by_chance > 0 else 0.0, empirical_p(observed, draws)
 
 
 def _self_connected(graph: EffectiveGraph) -> Bools:

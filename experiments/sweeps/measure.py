@@ -96,7 +96,9 @@ def structure(report: StructureReport) -> Row:
         "path_depth_spread": float(np.sqrt(shares @ around**2)),
     }
 
-    for name, verdict in report.verdicts.items():
+    # A store has columns for the verdicts of EFFECTS; the others are in the whole report.
+    for name in EFFECTS:
+        verdict = report.verdicts[name]
         p = None if verdict.p_value is None else float(verdict.p_value)
         effect = null_for_nan(verdict.effect) if judged(verdict) else None
         row |= {name: int(verdict.present), f"{name}_p": p, EFFECTS[name]: effect}

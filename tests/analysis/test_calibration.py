@@ -20,7 +20,7 @@ from analysis.verdicts.convolutional import _judge_layer, _kernels
 from analysis.verdicts.fields import Fields
 from analysis.verdicts.fully_connected import Block, _thrown, _typical_density
 from analysis.verdicts.locally_connected import locally_connected
-from analysis.verdicts.recurrent import recurrent
+from analysis.verdicts.recurrent import _dispersion, _ends
 from analysis.verdicts.residual import _carry_null, _handed_null, skip_joins
 from experiments.benchmarks.alarms import RANDOM, count_alarms
 
@@ -132,15 +132,22 @@ def test_fully_connected() -> None:
 
 
 def test_recurrent() -> None:
-    """Dense and sparse matrices over all neurons, inputs and outputs included."""
-    p = []
+    """Ends: weights over all neurons alike. Dispersion: weights thrown at random pairs."""
+    by_ends = []
+    thrown = []
     facts = {"n_inputs": 6, "n_outputs": 4, "n_iterations": 5, "activation": "tanh"}
     for seed in range(200):
         rng = np.random.default_rng([8, seed])
         density = 1.0 if seed % 2 else 0.3
         weights = rng.normal(size=(30, 30)) * (rng.random((30, 30)) < density)
-        p.append(recurrent(case_of(weights, rng, **facts)).p_value)
-    assert uniform(p) > 0.01
+        net = flat_network(weights, **facts)
+        by_ends.append(_ends(net, np.arange(30), weights**2, N_DRAWS, rng)[1])
+
+        power = np.zeros((40, 40))
+        np.add.at(power, tuple(rng.integers(40, size=(2, 60))), rng.random(60))
+        thrown.append(_dispersion(power, N_DRAWS, rng)[1])
+    assert uniform(by_ends) > 0.01
+    assert uniform(thrown) > 0.01
 
 
 def test_modular() -> None:
