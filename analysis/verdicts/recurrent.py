@@ -12,13 +12,13 @@ only, the network is leaky.
 Effect: share of the computing neurons that are used at two or more iterations, each counted with
 the signal it carries.
 
-Null model: the same weights shared out anew. A matrix that wires every neuron with every other alike
-uses all of them again at every iteration, and that is no structure: its neurons have no roles. Roles
-show in one of two ways, and the smaller p is doubled. *Ends*: inputs hear and outputs send little
-(squared weights), under half of what as many wired neurons at random do. *Dispersion*: some neurons
-hear or send much more than others, by a quarter more in variance than where all weights are thrown
-at random pairs of neurons. On data, holding the re-used neurons at other samples' values must change
-the answer.
+Null model: the same weights shared out anew. A matrix that wires every neuron with every other
+alike uses all of them again at every iteration, and that is no structure: its neurons have no
+roles. Roles show in one of two ways, and the smaller p is doubled. *Ends*: inputs hear and outputs
+send little (squared weights), under half of what as many wired neurons at random do. *Dispersion*:
+some neurons hear or send much more than others, by a quarter more in variance than where all
+weights are thrown at random pairs of neurons. On data, holding the re-used neurons at other
+samples' values must change the answer.
 """
 
 from dataclasses import dataclass
@@ -126,7 +126,7 @@ def _roles(net: FlatNetwork, n_draws: int, rng: np.random.Generator) -> Roles:
 def _ends(
     net: FlatNetwork, wired: Ints, power: Floats, n_draws: int, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """What inputs hear and outputs send, over chance, and its p; they are any wired neurons then."""
+    """What inputs hear and outputs send, over chance, and its p: the same of any wired neurons."""
     # A row of W is what a neuron hears, a column what it sends to others.
     heard = power.sum(axis=1)
     sent = power.sum(axis=0)
