@@ -5,7 +5,8 @@
     2    bad input, or something the system refused
     130  interrupted
 
-Nothing heavy is imported here, so that the border stands before anything can fail.
+Nothing heavy is imported here, so that the border stands before anything can fail. Before it stands
+Python starts, some hundredths of a second: of an interrupt then Python itself says what it likes.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ RUN = (
     "history.csv",
     "structure.json",
     "report.html",
+    "provenance.json",
     "snapshots",
     "figures",
 )
@@ -59,7 +60,8 @@ def check_file(path: Path, *, force: bool = False, flag: str = "--out") -> None:
     Raises
     ------
     InputError
-        Where it belongs to a run or a sweep, is a folder, is there already, or cannot be written.
+        Where it belongs to a run or a sweep, is a folder or a device, is there already, or cannot
+        be written.
     """
     path = Path(path)
     _check_name(path, flag)
@@ -67,6 +69,8 @@ def check_file(path: Path, *, force: bool = False, flag: str = "--out") -> None:
         _check_unowned(path, flag)
         if path.is_dir():
             raise InputError(f"{flag}: {path} is a folder")
+        if path.exists() and not path.is_file():  # a device is not to be replaced, forced or not
+            raise InputError(f"{flag}: {path} is no ordinary file")
         if path.exists() and not force:
             raise InputError(f"{flag}: {path} exists already; --force overwrites it")
         _check_writable(path.parent)

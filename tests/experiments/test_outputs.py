@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from tests.experiments.test_sweeps import sweep
 from urn.cli import main
 from urn.errors import InputError
-from urn.io import atomic_write
+from urn.io import atomic_write, create_folder
 from urn.outputs import check_file
 
 
@@ -30,6 +30,7 @@ OWNED = [
     ["--to", "torch", "--out", "run/weights.py"],
     ["--to", "torch", "--out", "run/checkpoint.py"],
     ["--to", "json", "--out", "run/structure.json"],
+    ["--to", "json", "--out", "run/provenance.json", "--force"],
     ["--to", "json", "--out", "run/snapshots/mine.json"],
     ["--to", "torch", "--out", "run/snapshots/../weights.py"],
     ["--to", "torch", "--out", "link/weights.py"],
@@ -69,6 +70,13 @@ def test_an_existing_file_asks_for_force(finished_run, store, refused, place, ca
     assert main(["sweep", "table", "s"]) == main(["sweep", "table", "s"]) == 0
 
 
+def test_a_device_is_not_replaced_forced_or_not(finished_run, refused, place):
+    """Written over by a renaming, as all files are, it would be a device no more."""
+    os.mkfifo(place / "pipe")
+    for words in ([], ["--force"]):
+        refused(["export", "run", "--to", "json", "--out", "pipe", *words], "no ordinary file")
+
+
 def test_a_planted_link_is_not_followed(place, monkeypatch):
     (place / "victim").write_text("mine")
     for name in (".out.json.draft", "out.json"):
@@ -79,11 +87,40 @@ def test_a_planted_link_is_not_followed(place, monkeypatch):
     assert not (place / "out.json").is_symlink()
 
     monkeypatch.setattr("urn.io.secrets.token_hex", lambda n: "known")
-    (place / ".known.draft").symlink_to(place / "victim")
+    monkeypatch.setattr("urn.io._mark_of", lambda path: ".mark")
+    (place / ".markknown.draft").symlink_to(place / "victim")
     with pytest.raises(InputError, match="cannot be written"):
         atomic_write(place / "out.json", "again")
     assert (place / "victim").read_text() == "mine"
-    assert (place / ".known.draft").is_symlink()
+    assert (place / ".markknown.draft").is_symlink()
+
+
+@pytest.mark.parametrize("maker", ["atomic_write", "create_folder"])
+def test_the_draft_of_a_killed_process_goes_with_the_next_that_writes_there(maker, place):
+    """But not that of a process that is at work, nor a file of the user's of a similar name."""
+    script = (
+        "import time, urn.io;"
+        f"urn.io.{maker}('out', lambda path: print(path, flush=True) or time.sleep(60))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    draft = place / process.stdout.readline().strip()
+    (place / ".out.draft").write_text("mine")
+    write = {"atomic_write": lambda: atomic_write("out", "x"), "create_folder": new_folder}[maker]
+    try:
+        write()
+        assert draft.exists()
+    finally:
+        process.kill()
+        process.communicate()
+
+    assert draft.exists()
+    write()
+    assert {path.name for path in place.iterdir()} == {"out", ".out.draft"}
+
+
+def new_folder():
+    shutil.rmtree("out", ignore_errors=True)
+    create_folder("out", lambda draft: (draft / "x").touch())
 
 
 def no_work(*_, **__):
