@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from urn.border import Interrupt, commands_interrupt, guarded, set_up_process
+from urn.memory import require_libraries
 
 if TYPE_CHECKING:
     import argparse
@@ -35,6 +36,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     """Parse a command line and run its command."""
+    if "torch" not in sys.modules:
+        require_libraries()
     command = next((word for word in words if word != "--debug"), "")
     arguments = _parser(command).parse_args(words)
     with commands_interrupt():

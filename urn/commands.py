@@ -14,6 +14,7 @@ from urn.border import DONE, FAILED, INTERRUPTED, Interrupt
 from urn.data.tasks import TASKS
 from urn.errors import InputError, shown
 from urn.loss.penalties import TERMS
+from urn.outputs import check_unowned
 from urn.runs.folders import RunFolder
 from urn.runs.train import Run, load_run, resume, train
 from urn.settings.config import GrowthRule, TrainConfig, read_toml
@@ -135,8 +136,13 @@ def _go_on(arguments: argparse.Namespace) -> Run:
 
 
 def _observers(folder: Path | None) -> list[TensorBoard]:
-    """TensorBoard's, where a folder for it was given; refused there where it cannot be written."""
-    return [TensorBoard(folder)] if folder else []
+    """TensorBoard's, where a folder for it was given; refused where that cannot or must not be
+    written."""
+    if folder is None:
+        return []
+    observer = TensorBoard(folder)
+    check_unowned(folder, "--tensorboard")
+    return [observer]
 
 
 def _with_data(fields: dict[str, Any], data: Path | None, target: str | None) -> dict[str, Any]:

@@ -21,6 +21,11 @@ GIVEN_UP = ("inactive_file", "active_file")
 """Copies of files that count as use of a container, but are given up when memory is short."""
 
 
+BYTES_OF_LIBRARIES = 900 << 20
+"""Address space, most of it never used, that torch, NumPy, Numba and others take when they are
+loaded. Measured on two cores: 930 MiB in all, of which Python takes 20 before."""
+
+
 def require_memory(culprit: str, n_bytes: int | float, available: float | None = None) -> None:
     """Refuse work that needs more memory than there is.
 
@@ -44,6 +49,20 @@ def require_memory(culprit: str, n_bytes: int | float, available: float | None =
             f"{culprit}: needs about {_readable(n_bytes)} of memory;"
             f" {_readable(available)} are available"
         )
+
+
+def require_libraries() -> None:
+    """Refuse a limit on the address space under which torch and its like cannot be loaded.
+
+    Tried all the same, some of them say so in their own words, and some try for ever.
+
+    Raises
+    ------
+    InputError
+        With the number of bytes needed and available.
+    """
+    with suppress(ImportError, OSError):
+        require_memory("the libraries", BYTES_OF_LIBRARIES, _left_by_limit())
 
 
 def available_memory() -> float:

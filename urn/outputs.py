@@ -66,7 +66,7 @@ def check_file(path: Path, *, force: bool = False, flag: str = "--out") -> None:
     path = Path(path)
     _check_name(path, flag)
     try:
-        _check_unowned(path, flag)
+        check_unowned(path, flag)
         if path.is_dir():
             raise InputError(f"{flag}: {path} is a folder")
         if path.exists() and not path.is_file():  # a device is not to be replaced, forced or not
@@ -99,7 +99,7 @@ def check_folder(path: Path, *, new: bool = True, flag: str = "--out") -> None:
     _check_name(path, flag)
     try:
         if new:
-            _check_unowned(path, flag)
+            check_unowned(path, flag)
         if path.exists() and not path.is_dir():
             raise InputError(f"{flag}: {path} is not a folder")
         if new and path.is_dir() and any(path.iterdir()):
@@ -107,6 +107,17 @@ def check_folder(path: Path, *, new: bool = True, flag: str = "--out") -> None:
         _check_writable(path)
     except OSError as error:
         raise _refusal(path, flag, error) from None
+
+
+def check_unowned(path: Path, flag: str) -> None:
+    """Raise InputError where a path belongs to the nearest owner above it."""
+    true = path.resolve()
+    for folder in true.parents:
+        for mark, (owner, owned) in OWNERS.items():
+            if (folder / mark).is_file() and true.relative_to(folder).parts[0] in owned:
+                raise InputError(f"{flag}: {path} belongs to {owner}; give another name")
+            if (folder / mark).is_file():
+                return
 
 
 def print_any_name() -> None:
@@ -121,17 +132,6 @@ def _check_name(path: Path, flag: str) -> None:
         str(path).encode()
     except UnicodeEncodeError:
         raise InputError(f"{flag}: {str(path)!a} must be UTF-8") from None
-
-
-def _check_unowned(path: Path, flag: str) -> None:
-    """Raise InputError where a path belongs to the nearest owner above it."""
-    true = path.resolve()
-    for folder in true.parents:
-        for mark, (owner, owned) in OWNERS.items():
-            if (folder / mark).is_file() and true.relative_to(folder).parts[0] in owned:
-                raise InputError(f"{flag}: {path} belongs to {owner}; give another name")
-            if (folder / mark).is_file():
-                return
 
 
 def _check_writable(folder: Path) -> None:

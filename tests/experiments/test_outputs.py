@@ -72,9 +72,9 @@ def test_an_existing_file_asks_for_force(finished_run, store, refused, place, ca
 
 def test_a_device_is_not_replaced_forced_or_not(finished_run, refused, place):
     """Written over by a renaming, as all files are, it would be a device no more."""
-    os.mkfifo(place / "pipe")
+    os.mkfifo(place / "pipe.json")
     for words in ([], ["--force"]):
-        refused(["export", "run", "--to", "json", "--out", "pipe", *words], "no ordinary file")
+        refused(["export", "run", "--to", "json", "--out", "pipe.json", *words], "no ordinary file")
 
 
 def test_a_planted_link_is_not_followed(place, monkeypatch):
@@ -150,6 +150,13 @@ def test_a_folder_for_tensorboard_that_cannot_be_is_refused(refused, place):
     pytest.importorskip("tensorboard")
     (place / "f").write_text("a file")
     refused(["train", "--steps", "5", "--out", "r", "--tensorboard", "f/x"], "f/x")
+
+
+def test_what_is_owned_is_no_folder_for_tensorboard(finished_run, store, refused):
+    pytest.importorskip("tensorboard")
+    train = ["train", "--steps", "5", "--out", "r", "--tensorboard"]
+    refused([*train, "run/snapshots"], "--tensorboard: run/snapshots belongs to a run")
+    refused([*train, "s/runs"], "--tensorboard: s/runs belongs to a sweep")
 
 
 def test_a_name_that_standard_output_lacks_a_letter_of_is_printed(finished_run, place):

@@ -30,7 +30,7 @@ LONG = TrainConfig(
     task_options={"dimension": 4, "n_train": 500, "n_validation": 50, "n_test": 50},
     n_neurons=40,
     n_iterations=3,
-    steps=3000,
+    steps=1200,
     batch_size=32,
     check_every=10,
     log_every=10,
@@ -40,7 +40,7 @@ LONG = TrainConfig(
 )
 """Some seconds of training, with a checkpoint every twentieth of one."""
 
-LONGER_SWEEP = SWEEP.replace("steps = 4", "steps = 1500").replace("seeds = 2", "seeds = 3")
+LONGER_SWEEP = SWEEP.replace("steps = 4", "steps = 500").replace("seeds = 2", "seeds = 3")
 
 SIGNALS = {
     "KILL": [signal.SIGKILL],
@@ -138,7 +138,7 @@ def _has_report(here: Path, unbroken: Path) -> str | None:
     return f"lacks {sorted(lacks)}" if lacks else None
 
 
-_PRUNE = ["prune", "run", "--criterion", "magnitude", "--keep", "0.5", "--retrain", "500"]
+_PRUNE = ["prune", "run", "--criterion", "magnitude", "--keep", "0.5", "--retrain", "200"]
 _SWEEP = ["--workers", "2", "--quiet"]
 _EXPORT = ["export", "run", "--to", "torch", "--out", "out.py"]
 _REPRODUCE = ["reproduce", "width", "--scale", "quick", "--seeds", "1", "--out", "out"]

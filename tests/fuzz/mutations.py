@@ -86,7 +86,7 @@ def _no_damage(*_: object) -> dict[int, str]:
 
 
 MUTATIONS = {
-    "what a run owns": Mutation(("outputs",), {"urn.outputs._check_unowned": _nothing}),
+    "what a run owns": Mutation(("outputs",), {"urn.outputs.check_unowned": _nothing}),
     "--force": Mutation(("outputs",), {"experiments.commands.export.check_file": _always_forced}),
     "length of a message": Mutation(
         ("names", "words"),
