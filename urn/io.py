@@ -165,12 +165,14 @@ def _new_draft_folder(path: Path) -> Iterator[Path]:
     mark = _mark_of(path)
     _remove_dead(path.parent, mark)
     draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=mark, suffix=".draft"))
-    handle = os.open(draft, os.O_RDONLY)
     try:
-        _try_lock(handle)
-        yield draft
+        handle = os.open(draft, os.O_RDONLY)
+        try:
+            _try_lock(handle)
+            yield draft
+        finally:
+            os.close(handle)
     finally:
-        os.close(handle)
         shutil.rmtree(draft, ignore_errors=True)
 
 

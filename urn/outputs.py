@@ -5,6 +5,7 @@ is there already asks for `--force`; what cannot be written is refused while not
 """
 
 import contextlib
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -71,7 +72,7 @@ def check_file(path: Path, *, force: bool = False, flag: str = "--out") -> None:
             raise InputError(f"{flag}: {path} is a folder")
         if path.exists() and not path.is_file():  # a device is not to be replaced, forced or not
             raise InputError(f"{flag}: {path} is no ordinary file")
-        if path.exists() and not force:
+        if os.path.lexists(path) and not force:  # a link to nowhere is somebody's too
             raise InputError(f"{flag}: {path} exists already; --force overwrites it")
         _check_writable(path.parent)
     except OSError as error:

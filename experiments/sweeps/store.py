@@ -55,6 +55,9 @@ ORPHANED = (
 """Gives back what an owner has begun and not finished."""
 
 
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What sqlite3 raises; the second where the name of a damaged table is not text."""
+
 MOST_WARNINGS = 5
 """Lines about damaged points. By judgement: the first say what happened."""
 
@@ -87,7 +90,7 @@ class Store:
             self.axes: list[str] = read_axes(self.about, self.columns())
             self.damaged = damaged_points(self.db, (*DONE, *OPEN, "running"))
             self.db.execute("PRAGMA synchronous = FULL")
-        except sqlite3.Error as error:
+        except UNREADABLE as error:
             self.db.close()
             raise InputError(f"{path}: not the store of a sweep ({error})") from None
         except InputError as error:
@@ -105,7 +108,7 @@ class Store:
     ) -> None:
         with contextlib.suppress(sqlite3.Error):
             self.db.close()
-        if isinstance(error, sqlite3.Error):  # a full disk, a file that was damaged meanwhile
+        if isinstance(error, UNREADABLE):  # a full disk, a file that was damaged meanwhile
             raise InputError(f"{self.path}: {error}") from None
 
     def warn(self) -> None:

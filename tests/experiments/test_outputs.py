@@ -77,6 +77,11 @@ def test_a_device_is_not_replaced_forced_or_not(finished_run, refused, place):
         refused(["export", "run", "--to", "json", "--out", "pipe.json", *words], "no ordinary file")
 
 
+def test_a_link_to_nowhere_is_there_already(finished_run, refused, place):
+    (place / "out.json").symlink_to(place / "nowhere")
+    refused(["export", "run", "--to", "json", "--out", "out.json"], "exists already")
+
+
 def test_a_planted_link_is_not_followed(place, monkeypatch):
     (place / "victim").write_text("mine")
     for name in (".out.json.draft", "out.json"):

@@ -16,6 +16,10 @@ from unittest.mock import patch
 
 import torch
 
+# A guard is replaced where it is asked for, so those who ask must have been imported before.
+import experiments.commands.export
+import experiments.commands.sweep  # noqa: F401
+import urn.commands  # noqa: F401
 from tests.fuzz.generators import case_of
 from tests.fuzz.sandbox import Sandbox, one_thread
 from urn.errors import InputError
@@ -51,7 +55,8 @@ def _always_forced(path: Path, *, force: bool = False, flag: str = "--out") -> N
 
 
 def _unbounded(text: str, longest: int = 0) -> str:
-    return " ".join(text.split())
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def _as_it_is(character: str) -> str:
@@ -86,7 +91,10 @@ def _no_damage(*_: object) -> dict[int, str]:
 
 
 MUTATIONS = {
-    "what a run owns": Mutation(("outputs",), {"urn.outputs.check_unowned": _nothing}),
+    "what a run owns": Mutation(
+        ("outputs",),
+        {"urn.outputs.check_unowned": _nothing, "urn.commands.check_unowned": _nothing},
+    ),
     "--force": Mutation(("outputs",), {"experiments.commands.export.check_file": _always_forced}),
     "length of a message": Mutation(
         ("names", "words"),

@@ -223,7 +223,7 @@ class Sandbox:
             if path.is_dir() and not path.is_symlink():
                 path.rmdir()
             else:
-                path.unlink()
+                os.remove(path)
 
         for name in sorted(self.whole.keys() - (now.keys() - wrong)):
             if self.whole[name] == "folder":
