@@ -113,6 +113,7 @@ def _begin(arguments: argparse.Namespace, flags: dict[str, str]) -> Run:
     name = arguments.data.stem if arguments.data else config.task
     out = arguments.out or Path("runs") / f"{name}-{config.seed}"
 
+    check_unowned(out, "--out")
     callbacks = _observers(arguments.tensorboard)
     interrupted = Interrupt()
     with progress(str(out), arguments.quiet) as observer, interrupted:

@@ -111,14 +111,21 @@ def check_folder(path: Path, *, new: bool = True, flag: str = "--out") -> None:
 
 
 def check_unowned(path: Path, flag: str) -> None:
-    """Raise InputError where a path belongs to the nearest owner above it."""
-    true = path.resolve()
+    """Raise InputError where a path belongs to the nearest owner above it.
+
+    A path that no file can have belongs to nobody; whoever writes there says what is wrong with it.
+    """
+    try:
+        true = Path(path).resolve()
+    except (OSError, ValueError):
+        return
     for folder in true.parents:
         for mark, (owner, owned) in OWNERS.items():
-            if (folder / mark).is_file() and true.relative_to(folder).parts[0] in owned:
+            if not os.path.isfile(folder / mark):  # False, too, of a name that is too long
+                continue
+            if true.relative_to(folder).parts[0] in owned:
                 raise InputError(f"{flag}: {path} belongs to {owner}; give another name")
-            if (folder / mark).is_file():
-                return
+            return
 
 
 def print_any_name() -> None:

@@ -49,6 +49,7 @@ def test_what_a_sweep_owns_is_no_output(name, store, refused):
     refused(["sweep", "table", "s", "--out", f"s/{name}"], "belongs to a sweep")
     refused(["sweep", "table", "s", "--out", f"s/{name}", "--force"], "belongs to a sweep")
     refused(["sweep", "s", "--to", "csv", "--out", f"s/{name}"], "belongs to a sweep")
+    refused(["train", "--steps", "5", "--out", f"s/{name}"], "belongs to a sweep")
 
 
 def test_a_run_of_a_sweep_may_be_exported_beside_its_weights(store, finished_run, capsys):

@@ -50,6 +50,9 @@ SIGNALS = {
 }
 """An interrupt goes to the whole group of processes, as from a keyboard; the others to one."""
 
+SELDOM = {"reproduce": 4}
+"""Jobs that take minutes: of so many rounds in which each has its turn they have one."""
+
 EARLIEST = 0.15
 """Seconds after the start of a process. Before, Python itself is not ready to be interrupted, and
 what it then prints is its own; see `urn.border`."""
@@ -188,6 +191,8 @@ def main() -> int:
 
         for number in range(arguments.n):
             name = names[number % len(names)]
+            if name in SELDOM and number // len(names) % SELDOM[name]:
+                name = rng.choice([other for other in names if other not in SELDOM] or names)
             how = rng.choice(list(SIGNALS))
             moment = rng.uniform(EARLIEST, unbroken[name])
             place = Path(folder) / f"place{number}"
@@ -287,9 +292,8 @@ def _wrong_end(status: int, err: str, how: str, hit: bool) -> str | None:
     statuses = (0,) if not hit else (130,) if "INT" in how else (130, -SIGNALS[how][0])
     if status not in statuses:
         return f"status {status}: {err[-300:]}"
-    if err and (line := bad_line(err)):
-        return line
-    return None
+    last = "".join(err.splitlines(keepends=True)[-1:])  # after lines of progress
+    return bad_line(last) if status == 130 else None
 
 
 def _session(leader: int, wait: float) -> list[str]:
