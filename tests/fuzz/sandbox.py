@@ -216,20 +216,20 @@ class Sandbox:
     def _restore(self) -> None:
         """Make the place what it was: only what differs is copied again."""
         self.place.mkdir(exist_ok=True)
-        now = listing(self.place)
-        wrong = {name for name, digest in now.items() if self.whole.get(name) != digest}
-        for name in sorted(wrong, reverse=True):  # what lies in a folder before the folder
-            path = self.place / name
-            if path.is_dir() and not path.is_symlink():
-                path.rmdir()
-            else:
-                os.remove(path)
+        with contextlib.chdir(self.place):
+            now = _listing_here()
+            wrong = {name for name, digest in now.items() if self.whole.get(name) != digest}
+            for name in sorted(wrong, reverse=True):  # what lies in a folder before the folder
+                if now[name] == "folder":
+                    os.rmdir(name)
+                else:
+                    os.remove(name)
 
-        for name in sorted(self.whole.keys() - (now.keys() - wrong)):
-            if self.whole[name] == "folder":
-                (self.place / name).mkdir()
-            else:
-                shutil.copy2(self.template / name, self.place / name, follow_symlinks=False)
+            for name in sorted(self.whole.keys() - (now.keys() - wrong)):
+                if self.whole[name] == "folder":
+                    os.mkdir(name)
+                else:
+                    shutil.copy2(self.template / name, name, follow_symlinks=False)
 
 
 def _furnish(folder: Path) -> None:
@@ -331,9 +331,14 @@ def _in_a_process(case: Case) -> Outcome:
 
 def listing(folder: Path) -> dict[str, str]:
     """Every path below a folder, with a digest of what it holds; links are not followed."""
+    with contextlib.chdir(folder):  # from within: a path may be as long as the system takes
+        return _listing_here()
+
+
+def _listing_here() -> dict[str, str]:
     digests = {}
-    for path in folder.rglob("*"):
-        name = str(path.relative_to(folder))
+    for path in Path().rglob("*"):
+        name = str(path)
         if path.is_symlink():
             digests[name] = f"link to {os.readlink(path)}"
         elif path.is_dir():
