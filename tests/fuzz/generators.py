@@ -285,8 +285,8 @@ def foreign_zip(rng: random.Random) -> bytes:
     """A zip file whose members are not arrays, or not where they should be."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for _ in range(rng.randint(0, 3)):
-            name = rng.choice(["X", "y", "X.npy", "y.npy", "../X.npy", "a/b", "é.npy", "x" * 300])
+        names = ["X", "y", "X.npy", "y.npy", "../X.npy", "a/b", "é.npy", "x" * 300]
+        for name in rng.sample(names, rng.randint(0, 3)):
             archive.writestr(name, rng.choice([b"", b"\x93NUMPY", b"text", bytes(200)]))
     return buffer.getvalue()
 
@@ -351,6 +351,10 @@ def store(rng: random.Random, template: Path) -> Case:
     return Case("store", argv, {"sweep/sweep.sqlite": damaged}, may_write=("out.csv", "sweep"))
 
 
+READ_LATER = ["validation_accuracy", "used_connections", "status", "turn", "seed", "architecture"]
+"""Columns whose cells commands compute with."""
+
+
 def damaged_database(rng: random.Random, content: bytes) -> bytes:
     """A store with a table, column, row or cell that is not as it was written."""
     with tempfile.TemporaryDirectory() as folder:
@@ -364,6 +368,8 @@ def damaged_database(rng: random.Random, content: bytes) -> bytes:
         table = rng.choice(tables)
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
         column = rng.choice(columns)
+        if table == "points" and rng.random() < 0.5:
+            column = rng.choice(READ_LATER)
         value = rng.choice(
             [
                 None,
@@ -502,6 +508,7 @@ OWNED = [
         "run/snapshots/x.npz",
         "sweep/runs/x",
         "run/../precious.txt",
+        "table.npz",
         "run/report.html",
         "run/provenance.json",
         "half/structure.json",
@@ -525,7 +532,8 @@ PROTECTED = (
 def outputs(rng: random.Random, template: Path) -> Case:
     """Every command that writes, aimed at what is not its own."""
     out = rng.choice(OWNED)
-    form = rng.choice(["json", "npz", "torch", "graphml", "gexf"])
+    forms = {".json": "json", ".npz": "npz", ".py": "torch"}
+    form = forms.get(Path(out).suffix, rng.choice(["json", "npz", "torch", "graphml", "gexf"]))
     # Not so at an absolute path: what may be overwritten there is this machine's own.
     force = ["--force"] if rng.random() < 0.4 and not out.startswith("/") else []
     argv = rng.choice([

@@ -95,7 +95,13 @@ MUTATIONS = {
         ("outputs",),
         {"urn.outputs.check_unowned": _nothing, "urn.commands.check_unowned": _nothing},
     ),
-    "--force": Mutation(("outputs",), {"experiments.commands.export.check_file": _always_forced}),
+    "--force": Mutation(
+        ("outputs",),
+        {
+            "experiments.commands.export.check_file": _always_forced,
+            "experiments.commands.sweep.check_file": _always_forced,
+        },
+    ),
     "length of a message": Mutation(
         ("names", "words"),
         {"urn.errors.bounded": _unbounded, "urn.border.bounded": _unbounded},
