@@ -1,5 +1,6 @@
 """The border around every command: one line, a status, and never a traceback."""
 
+import importlib.metadata
 import os
 import signal
 import subprocess
@@ -77,6 +78,18 @@ def test_a_log_that_cannot_be_written_is_no_second_fault(capsys, monkeypatch):
     assert err.count("\n") == 1
     assert len(err) < 500
     assert "no log was written" in err
+
+
+def test_a_library_that_is_missing_leaves_a_log_too(capsys, tmp_path, monkeypatch):
+    def version(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("importlib.metadata.version", version)
+    status, err = said_by(capsys, ModuleNotFoundError("No module named 'torch'"))
+    assert (status, err.count("\n")) == (1, 1)
+    (log,) = tmp_path.iterdir()
+    assert "torch missing" in log.read_text()
 
 
 def test_debug_shows_the_traceback(capsys):

@@ -365,7 +365,7 @@ def damaged_database(rng: random.Random, content: bytes) -> bytes:
             name
             for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         ]
-        table = rng.choice(tables)
+        table = rng.choice([*tables, "points", "points"])
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
         column = rng.choice(columns)
         if table == "points" and rng.random() < 0.5:
@@ -642,7 +642,8 @@ def processes(rng: random.Random, template: Path) -> Case:
         ]
     )
     inner = rng.choice([flags, toml, names, words, run_folder, outputs])(rng, template)
-    return Case("processes", inner.argv, inner.files, inner.links, inner.may_write, environment)
+    argv = [word.replace("\x00", "?") for word in inner.argv]  # no process can be given a null
+    return Case("processes", argv, inner.files, inner.links, inner.may_write, environment)
 
 
 def mutated_text(rng: random.Random, text: str) -> bytes:
