@@ -133,6 +133,14 @@ def test_an_import_that_an_interrupt_cut_short_is_an_interrupt(capsys):
     assert said_by(capsys, error) == (130, "urn: interrupted\n")
 
 
+def test_a_command_that_cannot_be_loaded_takes_no_other_along(capsys, refused, monkeypatch):
+    broken = importlib.metadata.EntryPoint("broken", "no.such.module:add", "urn.commands")
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [broken])
+    refused(["broken"], "urn: broken: cannot be loaded (No module named 'no')")
+    assert main(["--help"]) == 0
+    assert "train" in capsys.readouterr().out
+
+
 # ---- messages
 
 

@@ -75,7 +75,12 @@ def _parser(command: str) -> argparse.ArgumentParser:
     loaders |= {entry.name: entry.load for entry in entry_points(group="urn.commands")}
 
     for name in [command] if command in loaders else loaders:
-        add = loaders[name]()
+        try:
+            add = loaders[name]()
+        except ImportError as error:  # a broken extension must not take the other commands along
+            if name == command:
+                raise InputError(f"{name}: cannot be loaded ({error})") from error
+            continue
         text = " ".join((add.__doc__ or name).split()).replace("%", "%%")
         summary = text.split(".")[0].lower()
         added = commands.add_parser(name, help=summary, description=text, allow_abbrev=False)
