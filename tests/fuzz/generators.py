@@ -332,6 +332,8 @@ def sweep_file(rng: random.Random, template: Path) -> Case:
         )
         text = text.replace(f"\n{key} = ", f"\n{key} = {value} #", 1)
     content = mutated_text(rng, text)
+    if b"\nsteps = 4\n" not in content:
+        content += b"\n= 1\n"  # by default there are thousands of steps: honest, but long work
     return Case(
         "sweep_file",
         ["sweep", "run", "fuzzed.toml", "--out", "out", "--quiet", "--workers", "1"],
