@@ -1,5 +1,6 @@
 """The border around every command: one line, a status, and never a traceback."""
 
+import importlib.metadata
 import os
 import signal
 import subprocess
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import cases
+from tests.conftest import SMALL, cases
+from urn import URNClassifier, load_run, resume, train, train_population
 from urn.border import guarded
 from urn.cli import main
 from urn.errors import LONGEST_MESSAGE, InputError, bounded
+from urn.memory import available_memory
 
 TINY = ["--task", "shells", "--n-neurons", "20", "--steps", "20"]
 HUGE = "9" * 400
@@ -77,6 +80,18 @@ def test_a_log_that_cannot_be_written_is_no_second_fault(capsys, monkeypatch):
     assert "no log was written" in err
 
 
+def test_a_library_that_is_missing_leaves_a_log_too(capsys, tmp_path, monkeypatch):
+    def version(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("importlib.metadata.version", version)
+    status, err = said_by(capsys, ModuleNotFoundError("No module named 'torch'"))
+    assert (status, err.count("\n")) == (1, 1)
+    (log,) = tmp_path.iterdir()
+    assert "torch missing" in log.read_text()
+
+
 def test_debug_shows_the_traceback(capsys):
     _, err = said_by(capsys, InputError("steps: must be few"), ["train", "--debug"])
     assert "Traceback (most recent call last)" in err
@@ -116,6 +131,14 @@ def test_an_import_that_an_interrupt_cut_short_is_an_interrupt(capsys):
     error = ImportError("numpy failed")
     error.__cause__ = KeyboardInterrupt()
     assert said_by(capsys, error) == (130, "urn: interrupted\n")
+
+
+def test_a_command_that_cannot_be_loaded_takes_no_other_along(capsys, refused, monkeypatch):
+    broken = importlib.metadata.EntryPoint("broken", "no.such.module:add", "urn.commands")
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [broken])
+    refused(["broken"], "urn: broken: cannot be loaded (No module named 'no')")
+    assert main(["--help"]) == 0
+    assert "train" in capsys.readouterr().out
 
 
 # ---- messages
@@ -164,6 +187,9 @@ def test_flags_that_once_ended_in_a_traceback(refused, given, culprit):
 
 # ---- memory
 
+LIMITS = (250, 850, 1300, 2500)
+"""Mebibytes of address space: from too little for Python's libraries to plenty."""
+
 TOO_LARGE = {
     "easy": (["miconi_easy", "--task-options.length", "1e9"], "length: needs about 80"),
     "hard": (["miconi_hard", "--task-options.n-streams", "1e9"], "n_streams"),
@@ -180,6 +206,46 @@ def test_data_that_do_not_fit_are_refused_before_they_are_made(refused, given, c
     assert "bytes" in message
     assert "available" in message
     assert time.monotonic() - begun < 10
+
+
+def test_one_estimate_refuses_wherever_a_network_is_trained(
+    interrupted_run, refused, place, monkeypatch
+):
+    """On the command line and from Python, alone and in a population, from the start or on."""
+    available = 300 << 20
+    monkeypatch.setattr("urn.memory.available_memory", lambda: available)
+    large = SMALL.replace(n_neurons=2000, snapshots=10)
+    culprit = "n_neurons and snapshots: needs about 48"
+    for training in (train, lambda config: train_population([config])):
+        with pytest.raises(InputError, match=culprit):
+            training(large)
+
+    several = [SMALL.replace(n_neurons=600, seed=seed) for seed in range(16)]
+    with pytest.raises(InputError, match="n_neurons and snapshots: needs about 4"):
+        train_population(several)
+
+    (place / "large.toml").write_text(large.to_toml())
+    refused(["train", "large.toml", "--out", "r"], culprit)
+    base = '[base]\ntask = "shells"\nn_neurons = 2000\n'
+    (place / "q.toml").write_text(f"seeds = 1\n{base}[grid]\nn_iterations = [2]\n")
+    refused(["sweep", "run", "q.toml", "--out", "s", "--workers", "1"], f"point 0: {culprit}")
+
+    available = 1000
+    refused(["train", "--resume", "run"], "n_neurons and snapshots", "1000 bytes")
+    with pytest.raises(InputError, match="n_neurons and snapshots"):
+        resume("run")
+    with pytest.raises(InputError, match="n_neurons and snapshots"):
+        URNClassifier(steps=1).fit([[0.0, 1.0], [1.0, 0.0]] * 20, [0, 1] * 20)
+
+
+def test_files_that_a_container_has_read_are_no_use_of_its_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("urn.memory.CGROUPS", ((tmp_path, "max", "current"),))
+    (tmp_path / "max").write_text("1000000\n")
+    (tmp_path / "current").write_text("999000\n")
+    (tmp_path / "memory.stat").write_text("anon 9000\nactive_file 60000\ninactive_file 930000\n")
+    assert available_memory() == 991_000
+    (tmp_path / "max").write_text("max\n")
+    assert available_memory() > 2**20
 
 
 def test_a_run_that_could_not_be_read_back_is_refused_before_it_is_trained(tmp_path):
@@ -200,6 +266,22 @@ def test_a_run_that_could_not_be_read_back_is_refused_before_it_is_trained(tmp_p
     assert "bytes" in process.stderr
     assert "available" in process.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mebibytes", LIMITS)
+def test_under_a_limit_of_memory_a_run_is_refused_or_comes_to_its_end(tmp_path, mebibytes):
+    """Refused before a folder is there, or complete; it does not die in the middle."""
+    words = "train --task shells --n-neurons 2000 --steps 20 --quiet --out run"
+    command = f'ulimit -v {mebibytes * 1024}; exec "{sys.executable}" -m urn {words}'
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    if done.returncode:
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith("urn: ")
+        assert done.stderr.count("\n") == 1
+        assert "memory" in done.stderr
+        assert list(tmp_path.iterdir()) == []
+    else:
+        assert load_run(tmp_path / "run").status in ("ok", "disconnected")
 
 
 # ---- processes: interrupts, pipes, encodings

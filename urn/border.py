@@ -5,7 +5,8 @@
     2    bad input, or something the system refused
     130  interrupted
 
-Nothing heavy is imported here, so that the border stands before anything can fail.
+Nothing heavy is imported here, so that the border stands before anything can fail. Before it stands
+Python starts, some hundredths of a second: of an interrupt then Python itself says what it likes.
 """
 
 from __future__ import annotations
@@ -204,19 +205,27 @@ def _write_log(error: BaseException, words: list[str]) -> str:
     import platform
     import tempfile
     import traceback
-    from importlib.metadata import version
 
-    versions = {name: version(name) for name in ("torch", "numpy", "numba", "pydantic")}
     lines = [
         f"command: {words!r}",
         f"python {platform.python_version()}, {platform.platform()}",
-        ", ".join(f"{name} {number}" for name, number in versions.items()),
+        ", ".join(f"{name} {_version(name)}" for name in ("torch", "numpy", "numba", "pydantic")),
         "".join(traceback.format_exception(error)),
     ]
     handle, path = tempfile.mkstemp(prefix="urn-crash-", suffix=".log")
     with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write("\n".join(lines))
     return path
+
+
+def _version(name: str) -> str:
+    """The version of a library; what is wrong may be that it is not there."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"
 
 
 def _print_traceback(error: BaseException) -> None:

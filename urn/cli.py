@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from urn.border import Interrupt, commands_interrupt, guarded, set_up_process
+from urn.memory import require_libraries
 
 if TYPE_CHECKING:
     import argparse
@@ -35,6 +36,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     """Parse a command line and run its command."""
+    if "torch" not in sys.modules:
+        require_libraries()
     command = next((word for word in words if word != "--debug"), "")
     arguments = _parser(command).parse_args(words)
     with commands_interrupt():
@@ -72,7 +75,12 @@ def _parser(command: str) -> argparse.ArgumentParser:
     loaders |= {entry.name: entry.load for entry in entry_points(group="urn.commands")}
 
     for name in [command] if command in loaders else loaders:
-        add = loaders[name]()
+        try:
+            add = loaders[name]()
+        except ImportError as error:  # a broken extension must not take the other commands along
+            if name == command:
+                raise InputError(f"{name}: cannot be loaded ({error})") from error
+            continue
         text = " ".join((add.__doc__ or name).split()).replace("%", "%%")
         summary = text.split(".")[0].lower()
         added = commands.add_parser(name, help=summary, description=text, allow_abbrev=False)

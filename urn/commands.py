@@ -6,7 +6,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,20 +14,12 @@ from urn.border import DONE, FAILED, INTERRUPTED, Interrupt
 from urn.data.tasks import TASKS
 from urn.errors import InputError, shown
 from urn.loss.penalties import TERMS
-from urn.memory import require_memory
+from urn.outputs import check_unowned
 from urn.runs.folders import RunFolder
 from urn.runs.train import Run, load_run, resume, train
 from urn.settings.config import GrowthRule, TrainConfig, read_toml
 from urn.training.observers import TensorBoard
 from urn.training.progress import progress
-
-COPIES_TRAINING = 8
-"""Arrays as large as W that are held beside the snapshots: W, its gradient, two moments, the last
-good W and the result while training, and twice more the bytes of a file that is read back."""
-
-BYTES_TRAINING = 3 << 26
-"""What training takes beside arrays as large as W: libraries, compiled kernels, batches. Measured
-with 2,000 neurons on the shells: 100 to 150 MiB."""
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +113,7 @@ def _begin(arguments: argparse.Namespace, flags: dict[str, str]) -> Run:
     name = arguments.data.stem if arguments.data else config.task
     out = arguments.out or Path("runs") / f"{name}-{config.seed}"
 
-    _check_memory(config)
+    check_unowned(out, "--out")
     callbacks = _observers(arguments.tensorboard)
     interrupted = Interrupt()
     with progress(str(out), arguments.quiet) as observer, interrupted:
@@ -134,11 +125,7 @@ def _begin(arguments: argparse.Namespace, flags: dict[str, str]) -> Run:
 def _go_on(arguments: argparse.Namespace) -> Run:
     """Resume a run."""
     folder = arguments.resume
-    store = RunFolder(folder)
-    complete = store.finished()
-
-    if not complete:
-        _check_memory(store.config())
+    complete = RunFolder(folder).finished()
     callbacks = _observers(arguments.tensorboard)
     interrupted = Interrupt()
     with progress(str(folder), arguments.quiet) as observer, interrupted:
@@ -150,15 +137,13 @@ def _go_on(arguments: argparse.Namespace) -> Run:
 
 
 def _observers(folder: Path | None) -> list[TensorBoard]:
-    """TensorBoard's, where a folder for it was given; refused there where it cannot be written."""
-    return [TensorBoard(folder)] if folder else []
-
-
-def _check_memory(config: TrainConfig) -> None:
-    """Raise InputError for a network that cannot be trained, saved and read back."""
-    n_bytes = getattr(torch, config.dtype).itemsize
-    n_numbers = (COPIES_TRAINING + config.snapshots) * config.n_neurons**2
-    require_memory("n_neurons and snapshots", n_numbers * n_bytes + BYTES_TRAINING)
+    """TensorBoard's, where a folder for it was given; refused where that cannot or must not be
+    written."""
+    if folder is None:
+        return []
+    observer = TensorBoard(folder)
+    check_unowned(folder, "--tensorboard")
+    return [observer]
 
 
 def _with_data(fields: dict[str, Any], data: Path | None, target: str | None) -> dict[str, Any]:

@@ -22,6 +22,10 @@ GAP = " ... "
 """What stands for the middle of a text that was too long."""
 
 
+UNLOADED = ("failed to map segment", "cannot allocate memory")
+"""What the system's loader says where a library does not fit into memory."""
+
+
 class InputError(ValueError):
     """Bad input. The command line prints the message alone and ends with status 2.
 
@@ -98,10 +102,13 @@ def one_line(error: ValidationError, source: str = "") -> InputError:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed; torch has no class of its own for that on a CPU."""
+    """Whether an allocation failed; torch and the loader of libraries have no class for that."""
     if isinstance(error, MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "memory" in str(error).lower()
+    text = str(error).lower()
+    if isinstance(error, ImportError):
+        return any(words in text for words in UNLOADED)
+    return isinstance(error, RuntimeError) and ("memory" in text or "start new thread" in text)
 
 
 @contextmanager

@@ -7,23 +7,70 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from urn.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # not a Unix: no lock
+    fcntl = None  # type: ignore[assignment]
 
 Writer = Callable[[Path], object]
 """A function that writes one file (or fills one folder) whose path it is given."""
 
 
-def new_draft(folder: Path) -> Path:
-    """A new empty file in a folder, to be renamed: hidden, under a name that nobody can foresee.
+@contextlib.contextmanager
+def new_draft(path: Path) -> Iterator[Path]:
+    """A new empty file beside `path`, to be renamed: hidden, under a name that nobody can foresee.
 
-    Its making fails rather than follow a link that somebody has put there.
+    Its making fails rather than follow a link that somebody has put there. It goes again unless it
+    was renamed; where a kill comes first, with the next draft for `path`.
     """
-    draft = folder / f".{secrets.token_hex(8)}.draft"
-    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-    return draft
+    mark = _mark_of(path)
+    _remove_dead(path.parent, mark)
+    draft = path.parent / f"{mark}{secrets.token_hex(8)}.draft"
+    handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        _try_lock(handle)
+        yield draft
+    finally:
+        os.close(handle)
+        draft.unlink(missing_ok=True)
+
+
+def _mark_of(path: Path) -> str:
+    """What the names of all drafts for a path begin with; short, however long its own name is."""
+    return f".{zlib.crc32(os.fsencode(path.name)):08x}"
+
+
+def _remove_dead(folder: Path, mark: str) -> None:
+    """Take away drafts of processes that were killed: those that nobody holds a lock of."""
+    for draft in folder.glob(f"{mark}*.draft"):
+        with contextlib.suppress(OSError):
+            handle = os.open(draft, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                if not _try_lock(handle):
+                    continue
+                if draft.is_dir():
+                    shutil.rmtree(draft)
+                else:
+                    draft.unlink()
+            finally:
+                os.close(handle)
+
+
+def _try_lock(handle: int) -> bool:
+    """Hold an open file or folder for this process alone, if no other does and locks there are."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def atomic_write(path: str | Path, content: bytes | str | Writer) -> None:
@@ -42,21 +89,17 @@ def atomic_write(path: str | Path, content: bytes | str | Writer) -> None:
         Naming the file, when it cannot be written. What was there before then still is.
     """
     path = Path(path)
-    draft = None
     try:
         path.parent.mkdir(exist_ok=True)
-        draft = new_draft(path.parent)
-        if callable(content):
-            content(draft)
-        else:
-            draft.write_bytes(content.encode() if isinstance(content, str) else content)
-        _to_disk(draft)
-        draft.replace(path)
+        with new_draft(path) as draft:
+            if callable(content):
+                content(draft)
+            else:
+                draft.write_bytes(content.encode() if isinstance(content, str) else content)
+            _to_disk(draft)
+            draft.replace(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        if draft is not None:
-            draft.unlink(missing_ok=True)  # gone already, unless the write failed
 
 
 def _to_disk(path: Path) -> None:
@@ -102,19 +145,35 @@ def create_folder(path: str | Path, fill: Writer) -> None:
         check_new(path)
         missing = [folder for folder in path.parents if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
         try:
-            fill(draft)
-            draft.chmod(0o755)
-            draft.rename(path)
+            with _new_draft_folder(path) as draft:
+                fill(draft)
+                draft.chmod(0o755)
+                draft.rename(path)
         except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
             with contextlib.suppress(OSError):
                 for folder in missing:
                     folder.rmdir()
             raise
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+@contextlib.contextmanager
+def _new_draft_folder(path: Path) -> Iterator[Path]:
+    """A new empty folder beside `path`, to be renamed; like `new_draft`."""
+    mark = _mark_of(path)
+    _remove_dead(path.parent, mark)
+    draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=mark, suffix=".draft"))
+    try:
+        handle = os.open(draft, os.O_RDONLY)
+        try:
+            _try_lock(handle)
+            yield draft
+        finally:
+            os.close(handle)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def remove_drafts(folder: Path) -> None:

@@ -5,6 +5,7 @@ is there already asks for `--force`; what cannot be written is refused while not
 """
 
 import contextlib
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +19,7 @@ RUN = (
     "history.csv",
     "structure.json",
     "report.html",
+    "provenance.json",
     "snapshots",
     "figures",
 )
@@ -59,15 +61,18 @@ def check_file(path: Path, *, force: bool = False, flag: str = "--out") -> None:
     Raises
     ------
     InputError
-        Where it belongs to a run or a sweep, is a folder, is there already, or cannot be written.
+        Where it belongs to a run or a sweep, is a folder or a device, is there already, or cannot
+        be written.
     """
     path = Path(path)
     _check_name(path, flag)
     try:
-        _check_unowned(path, flag)
+        check_unowned(path, flag)
         if path.is_dir():
             raise InputError(f"{flag}: {path} is a folder")
-        if path.exists() and not force:
+        if path.exists() and not path.is_file():  # a device is not to be replaced, forced or not
+            raise InputError(f"{flag}: {path} is no ordinary file")
+        if os.path.lexists(path) and not force:  # a link to nowhere is somebody's too
             raise InputError(f"{flag}: {path} exists already; --force overwrites it")
         _check_writable(path.parent)
     except OSError as error:
@@ -95,7 +100,7 @@ def check_folder(path: Path, *, new: bool = True, flag: str = "--out") -> None:
     _check_name(path, flag)
     try:
         if new:
-            _check_unowned(path, flag)
+            check_unowned(path, flag)
         if path.exists() and not path.is_dir():
             raise InputError(f"{flag}: {path} is not a folder")
         if new and path.is_dir() and any(path.iterdir()):
@@ -103,6 +108,24 @@ def check_folder(path: Path, *, new: bool = True, flag: str = "--out") -> None:
         _check_writable(path)
     except OSError as error:
         raise _refusal(path, flag, error) from None
+
+
+def check_unowned(path: Path, flag: str) -> None:
+    """Raise InputError where a path belongs to the nearest owner above it.
+
+    A path that no file can have belongs to nobody; whoever writes there says what is wrong with it.
+    """
+    try:
+        true = Path(path).resolve()
+    except (OSError, ValueError):
+        return
+    for folder in true.parents:
+        for mark, (owner, owned) in OWNERS.items():
+            if not os.path.isfile(folder / mark):  # False, too, of a name that is too long
+                continue
+            if true.relative_to(folder).parts[0] in owned:
+                raise InputError(f"{flag}: {path} belongs to {owner}; give another name")
+            return
 
 
 def print_any_name() -> None:
@@ -117,17 +140,6 @@ def _check_name(path: Path, flag: str) -> None:
         str(path).encode()
     except UnicodeEncodeError:
         raise InputError(f"{flag}: {str(path)!a} must be UTF-8") from None
-
-
-def _check_unowned(path: Path, flag: str) -> None:
-    """Raise InputError where a path belongs to the nearest owner above it."""
-    true = path.resolve()
-    for folder in true.parents:
-        for mark, (owner, owned) in OWNERS.items():
-            if (folder / mark).is_file() and true.relative_to(folder).parts[0] in owned:
-                raise InputError(f"{flag}: {path} belongs to {owner}; give another name")
-            if (folder / mark).is_file():
-                return
 
 
 def _check_writable(folder: Path) -> None:

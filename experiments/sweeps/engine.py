@@ -3,7 +3,6 @@
 Each network is kept with its row as its population ends.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -18,13 +17,17 @@ from experiments.sweeps.measure import Row, measure
 from experiments.sweeps.plan import Plan, Point
 from experiments.sweeps.store import Store
 from urn import InputError, Run, TrainConfig, train_population
-from urn.population.build import COPIES
+from urn.memory import available_memory
+from urn.population.build import bytes_to_train
 from urn.training.progress import describe
 from urn.training.trainer import Trainer
 
 POPULATION = 16
 """Networks trained together on a CPU. Measured (`experiments.benchmarks sweeps`): the cost of a
 step beside its kernels is then little for each; more gain nothing."""
+
+POPULATION_ANYWHERE = 1 << 20
+"""More networks than any store has points: a bound where the system does not say what is free."""
 
 SHARE_OF_MEMORY = 0.5
 """Of what is free that a population may take. By judgement: kernels need room to work in."""
@@ -34,9 +37,6 @@ MOST_ATTEMPTS = 3
 
 SECONDS_BETWEEN_BEATS = 20.0
 """By judgement: fifteen heartbeats to `SECONDS_TO_DIE`."""
-
-MEMORY_UNKNOWN = 2**32
-"""Bytes taken to be free where the system does not say. By judgement: a small machine's."""
 
 Result = tuple[Run, Row, dict | None]
 """A trained network, its row and its report."""
@@ -143,25 +143,17 @@ def room(config: TrainConfig, waiting: int, workers: int) -> int:
     if config.device != "cpu":
         free = torch.cuda.mem_get_info(config.device)[0]
         return max(1, min(share, _fitting(config, free)))
-    return max(1, min(POPULATION, max(share, 2), _fitting(config, _free_memory() // workers)))
+    return max(1, min(POPULATION, max(share, 2), _fitting(config, available_memory() / workers)))
 
 
-def _fitting(config: TrainConfig, free: int) -> int:
-    """Networks that fit into a share of `free` bytes.
-
-    Each has W with its gradient and moments, and activity with its gradient.
-    """
-    S = config.n_neurons
-    activity = 4 * (config.n_iterations + 1) * config.batch_size * S
-    size = torch.finfo(getattr(torch, config.dtype)).bits // 8
-    return int(SHARE_OF_MEMORY * free / (size * (COPIES * S**2 + activity)))
-
-
-def _free_memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not a Unix
-        return MEMORY_UNKNOWN
+def _fitting(config: TrainConfig, free: float) -> int:
+    """Networks that fit into a share of `free` bytes, as training counts them, and activity with
+    its gradient."""
+    size = getattr(torch, config.dtype).itemsize
+    activity = 4 * size * (config.n_iterations + 1) * config.batch_size * config.n_neurons
+    first = bytes_to_train(config, 1)
+    each = bytes_to_train(config, 2) - first + activity
+    return int(min(POPULATION_ANYWHERE, (SHARE_OF_MEMORY * free - first - activity) / each + 1))
 
 
 # ---- all of them

@@ -25,17 +25,44 @@ def started(pid: int) -> str:
     return "" if state == "Z" else fields[18]
 
 
-def lives(host: object, pid: object, started_at: object, beat: object) -> bool:
-    """Whether an owner is still at work; one whose row is damaged counts as dead."""
-    if not isinstance(pid, int) or not 0 < pid < MOST_PIDS or not isinstance(beat, int | float):
-        return False
-    if host != socket.gethostname():
-        return time.time() - beat < SECONDS_TO_DIE
+class Watch:
+    """Judges whether owners are still at work, as far as can be whatever their clocks say.
 
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # it is another user's
-    return started(pid) == started_at
+    On this machine the system knows. On another one the time of a heartbeat decides at first sight;
+    from then on it decides whether heartbeats go on coming, by this process's own count of seconds.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[object, float, bool]] = {}
+
+    def lives(
+        self, owner: str, host: object, pid: object, started_at: object, beat: object
+    ) -> bool:
+        """Whether an owner is still at work; one whose row is damaged counts as dead."""
+        if not isinstance(pid, int) or not 0 < pid < MOST_PIDS:
+            return False
+        if not isinstance(beat, int | float):
+            return False
+        if host != socket.gethostname():
+            return self._beats(owner, beat)
+
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except OSError:
+            pass  # it is another user's
+        return started(pid) == started_at
+
+    def _beats(self, owner: str, beat: float) -> bool:
+        """Whether the heart of an owner on another machine beats."""
+        now = time.monotonic()
+        last, since, moved = self._last.get(owner, (beat, now, False))
+        if beat != last:
+            since = now
+            moved = True
+        self._last[owner] = (beat, since, moved)
+
+        # A heartbeat in the future means that a clock was set back: it is young for a while only.
+        silent = now - since >= SECONDS_TO_DIE
+        return not silent and (moved or time.time() - beat < SECONDS_TO_DIE)

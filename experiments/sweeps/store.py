@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from experiments.sweeps.owners import lives, started
+from experiments.sweeps.owners import Watch, started
 from experiments.sweeps.plan import Plan, parse_plan
 from experiments.sweeps.schema import (
     DATABASE,
@@ -55,6 +55,9 @@ ORPHANED = (
 """Gives back what an owner has begun and not finished."""
 
 
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What sqlite3 raises; the second where the name of a damaged table is not text."""
+
 MOST_WARNINGS = 5
 """Lines about damaged points. By judgement: the first say what happened."""
 
@@ -73,6 +76,9 @@ class Store:
     def __init__(self, folder: Path, owner: str = "") -> None:
         self.folder = Path(folder)
         self.owner = owner
+        self._watch = Watch()
+        # Seconds counted on from the time of day now: a clock that is set back cannot set it back.
+        self._clock = time.time() - time.monotonic()
         path = self.folder / DATABASE
         if not path.is_file():
             raise InputError(f"{self.folder}: no sweep here (no {DATABASE})")
@@ -84,7 +90,7 @@ class Store:
             self.axes: list[str] = read_axes(self.about, self.columns())
             self.damaged = damaged_points(self.db, (*DONE, *OPEN, "running"))
             self.db.execute("PRAGMA synchronous = FULL")
-        except sqlite3.Error as error:
+        except UNREADABLE as error:
             self.db.close()
             raise InputError(f"{path}: not the store of a sweep ({error})") from None
         except InputError as error:
@@ -102,7 +108,7 @@ class Store:
     ) -> None:
         with contextlib.suppress(sqlite3.Error):
             self.db.close()
-        if isinstance(error, sqlite3.Error):  # a full disk, a file that was damaged meanwhile
+        if isinstance(error, UNREADABLE):  # a full disk, a file that was damaged meanwhile
             raise InputError(f"{self.path}: {error}") from None
 
     def warn(self) -> None:
@@ -172,12 +178,15 @@ class Store:
         pid = os.getpid()
         self.db.execute(
             "INSERT INTO owners VALUES (?, ?, ?, ?, ?)",
-            (self.owner, socket.gethostname(), pid, started(pid), time.time()),
+            (self.owner, socket.gethostname(), pid, started(pid), self._now()),
         )
 
     def beat(self) -> None:
         """Say that this owner lives."""
-        self.db.execute("UPDATE owners SET beat = ? WHERE id = ?", (time.time(), self.owner))
+        self.db.execute("UPDATE owners SET beat = ? WHERE id = ?", (self._now(), self.owner))
+
+    def _now(self) -> float:
+        return self._clock + time.monotonic()
 
     def claim(self, room: Callable[[int, int], int]) -> list[int]:
         """Take points that may share a population, next in turn.
@@ -240,7 +249,7 @@ class Store:
             "SELECT id, host, pid, started, beat FROM owners WHERE id != ?", (self.owner,)
         ).fetchall()
         for owner, *process in others:
-            if not lives(*process):
+            if not self._watch.lives(owner, *process):
                 self._dismiss(owner)
 
     def _dismiss(self, owner: str) -> None:
@@ -334,7 +343,7 @@ class Store:
     def count(self) -> Counter[str]:
         """How many points have which status; what dead processes hold counts as interrupted."""
         owners = self.db.execute("SELECT id, host, pid, started, beat FROM owners").fetchall()
-        dead = [owner for owner, *process in owners if not lives(*process)]
+        dead = [owner for owner, *process in owners if not self._watch.lives(owner, *process)]
 
         points: Counter[str] = Counter()
         for status, owner, n in self.db.execute(

@@ -3,7 +3,10 @@
 import csv
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +16,10 @@ import torch
 from experiments.commands.workers import data_of
 from experiments.sweeps.engine import Engine, loadable
 from experiments.sweeps.measure import measure
+from experiments.sweeps.owners import SECONDS_TO_DIE, Watch
 from experiments.sweeps.plan import Sweep, make_plan, read_plan
 from experiments.sweeps.schema import DATABASE
-from experiments.sweeps.store import Store
+from experiments.sweeps.store import DONE, Store
 from tests.conftest import SMALL
 from tests.experiments.test_sweeps import engine, sweep, text
 from urn import InputError, load_run, train
@@ -166,6 +170,69 @@ def test_a_sweep_file_may_be_a_pipe_and_its_sweep_be_resumed(cwd, capsys):
     writer.join()
     assert main(["sweep", "resume", "sweeps/q", "--workers", "1"]) == 0
     assert "8 of 8" in capsys.readouterr().out
+
+
+def test_a_sweep_file_may_be_standard_input(place):
+    script = (
+        f'"{sys.executable}" -m urn sweep run /dev/stdin --out s --workers 1 --quiet &&'
+        f'"{sys.executable}" -m urn sweep resume s --workers 1 --quiet'
+    )
+    done = subprocess.run(["sh", "-c", script], input=text(), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("8 of 8 points done") == 2
+
+
+# ---- clocks
+
+
+def test_a_clock_that_is_set_back_sets_no_heartbeat_back(folder, monkeypatch):
+    with Store(folder) as store:
+        store.enrol()
+        monkeypatch.setattr(time, "time", lambda: 0.0)
+        beats = []
+        for _ in range(3):
+            store.beat()
+            beats.append(store.db.execute("SELECT beat FROM owners").fetchone()[0])
+    assert beats == sorted(beats)
+    assert beats[0] > 1e9
+
+
+def test_an_owner_on_another_machine_lives_as_long_as_its_heart_beats(monkeypatch):
+    """First its heartbeat is held against the time of day, then against what was there before."""
+    now = {"time": 1000.0, "monotonic": 0.0}
+    for clock in now:
+        monkeypatch.setattr(time, clock, lambda clock=clock: now[clock])
+    watch = Watch()
+
+    def lives(owner: str, beat: float) -> bool:
+        return watch.lives(owner, "elsewhere", 1, "", beat)
+
+    assert lives("a", 990.0)
+    assert not lives("long dead", 600.0)
+    now["time"] = 0.0  # our clock goes back, and both hearts are in the future
+    assert lives("a", 990.0)
+    assert lives("dead", 990.0)
+    now["monotonic"] += SECONDS_TO_DIE - 1
+    assert lives("a", 1289.0)
+    assert lives("dead", 990.0)
+    now["monotonic"] += 2
+    assert lives("a", 1289.0)
+    assert not lives("dead", 990.0)
+    now["time"] = 1e9  # our clock goes ahead: who was heard of lives
+    assert lives("a", 1289.0)
+    now["monotonic"] += SECONDS_TO_DIE
+    assert not lives("a", 1289.0)
+
+
+def test_a_sweep_whose_clock_goes_back_comes_to_its_end(place, monkeypatch):
+    backwards = iter(range(10**9, 0, -1000))
+    monkeypatch.setattr(time, "time", lambda: float(next(backwards)))
+    monkeypatch.setattr("experiments.sweeps.engine.SECONDS_BETWEEN_BEATS", 0.0)
+    plan = make_plan(sweep())
+    with Store.create(place / "s", plan) as store:
+        engine(store, plan).run()
+        assert sum(store.count()[status] for status in DONE) == len(plan.points)
+        assert store.db.execute("SELECT count(*) FROM owners").fetchone() == (0,)
 
 
 # ---- networks that diverge

@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from tests.experiments.test_sweeps import sweep
 from urn.cli import main
 from urn.errors import InputError
-from urn.io import atomic_write
+from urn.io import atomic_write, create_folder
 from urn.outputs import check_file
 
 
@@ -30,6 +30,7 @@ OWNED = [
     ["--to", "torch", "--out", "run/weights.py"],
     ["--to", "torch", "--out", "run/checkpoint.py"],
     ["--to", "json", "--out", "run/structure.json"],
+    ["--to", "json", "--out", "run/provenance.json", "--force"],
     ["--to", "json", "--out", "run/snapshots/mine.json"],
     ["--to", "torch", "--out", "run/snapshots/../weights.py"],
     ["--to", "torch", "--out", "link/weights.py"],
@@ -48,6 +49,7 @@ def test_what_a_sweep_owns_is_no_output(name, store, refused):
     refused(["sweep", "table", "s", "--out", f"s/{name}"], "belongs to a sweep")
     refused(["sweep", "table", "s", "--out", f"s/{name}", "--force"], "belongs to a sweep")
     refused(["sweep", "s", "--to", "csv", "--out", f"s/{name}"], "belongs to a sweep")
+    refused(["train", "--steps", "5", "--out", f"s/{name}"], "belongs to a sweep")
 
 
 def test_a_run_of_a_sweep_may_be_exported_beside_its_weights(store, finished_run, capsys):
@@ -69,8 +71,20 @@ def test_an_existing_file_asks_for_force(finished_run, store, refused, cwd, caps
     assert main(["sweep", "table", "s"]) == main(["sweep", "table", "s"]) == 0
 
 
-def test_a_planted_link_is_not_followed(cwd, monkeypatch):
-    (cwd / "victim").write_text("mine")
+def test_a_device_is_not_replaced_forced_or_not(finished_run, refused, place):
+    """Written over by a renaming, as all files are, it would be a device no more."""
+    os.mkfifo(place / "pipe.json")
+    for words in ([], ["--force"]):
+        refused(["export", "run", "--to", "json", "--out", "pipe.json", *words], "no ordinary file")
+
+
+def test_a_link_to_nowhere_is_there_already(finished_run, refused, place):
+    (place / "out.json").symlink_to(place / "nowhere")
+    refused(["export", "run", "--to", "json", "--out", "out.json"], "exists already")
+
+
+def test_a_planted_link_is_not_followed(place, monkeypatch):
+    (place / "victim").write_text("mine")
     for name in (".out.json.draft", "out.json"):
         (cwd / name).symlink_to(cwd / "victim")
     atomic_write(cwd / "out.json", "ours")
@@ -79,11 +93,40 @@ def test_a_planted_link_is_not_followed(cwd, monkeypatch):
     assert not (cwd / "out.json").is_symlink()
 
     monkeypatch.setattr("urn.io.secrets.token_hex", lambda n: "known")
-    (cwd / ".known.draft").symlink_to(cwd / "victim")
+    monkeypatch.setattr("urn.io._mark_of", lambda path: ".mark")
+    (place / ".markknown.draft").symlink_to(place / "victim")
     with pytest.raises(InputError, match="cannot be written"):
-        atomic_write(cwd / "out.json", "again")
-    assert (cwd / "victim").read_text() == "mine"
-    assert (cwd / ".known.draft").is_symlink()
+        atomic_write(place / "out.json", "again")
+    assert (place / "victim").read_text() == "mine"
+    assert (place / ".markknown.draft").is_symlink()
+
+
+@pytest.mark.parametrize("maker", ["atomic_write", "create_folder"])
+def test_the_draft_of_a_killed_process_goes_with_the_next_that_writes_there(maker, place):
+    """But not that of a process that is at work, nor a file of the user's of a similar name."""
+    script = (
+        "import time, urn.io;"
+        f"urn.io.{maker}('out', lambda path: print(path, flush=True) or time.sleep(60))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    draft = place / process.stdout.readline().strip()
+    (place / ".out.draft").write_text("mine")
+    write = {"atomic_write": lambda: atomic_write("out", "x"), "create_folder": new_folder}[maker]
+    try:
+        write()
+        assert draft.exists()
+    finally:
+        process.kill()
+        process.communicate()
+
+    assert draft.exists()
+    write()
+    assert {path.name for path in place.iterdir()} == {"out", ".out.draft"}
+
+
+def new_folder():
+    shutil.rmtree("out", ignore_errors=True)
+    create_folder("out", lambda draft: (draft / "x").touch())
 
 
 def no_work(*_, **__):
@@ -115,7 +158,14 @@ def test_a_folder_for_tensorboard_that_cannot_be_is_refused(refused, cwd):
     refused(["train", "--steps", "5", "--out", "r", "--tensorboard", "f/x"], "f/x")
 
 
-def test_a_name_that_standard_output_lacks_a_letter_of_is_printed(finished_run, cwd):
+def test_what_is_owned_is_no_folder_for_tensorboard(finished_run, store, refused):
+    pytest.importorskip("tensorboard")
+    train = ["train", "--steps", "5", "--out", "r", "--tensorboard"]
+    refused([*train, "run/snapshots"], "--tensorboard: run/snapshots belongs to a run")
+    refused([*train, "s/runs"], "--tensorboard: s/runs belongs to a sweep")
+
+
+def test_a_name_that_standard_output_lacks_a_letter_of_is_printed(finished_run, place):
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),

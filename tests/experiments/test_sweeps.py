@@ -206,10 +206,10 @@ def test_two_processes_share_a_store_without_running_a_point_twice(file, cwd):
 
 def test_a_population_is_as_large_as_memory_allows(monkeypatch):
     config = SMALL.replace(n_neurons=1000)
-    monkeypatch.setattr("experiments.sweeps.engine._free_memory", lambda: 10 * 2**30)
+    monkeypatch.setattr("experiments.sweeps.engine.available_memory", lambda: 10 * 2**30)
     assert room(config, 100, 1) == 16
     assert room(config, 6, 2) == 3
-    monkeypatch.setattr("experiments.sweeps.engine._free_memory", lambda: 100 * 2**20)
+    monkeypatch.setattr("experiments.sweeps.engine.available_memory", lambda: 100 * 2**20)
     assert 1 <= room(config, 100, 1) <= 2
     assert room(config, 100, 2) == 1
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.fuzz.sandbox import SMALL, SWEEP, TABLE, Case
+from tests.fuzz.sandbox import ERRORS, SMALL, SWEEP, TABLE, Case, Fault
 from urn.settings.config import TrainConfig
 
 Generator = Callable[[random.Random, Path], Case]
@@ -155,6 +155,14 @@ def toml(rng: random.Random, template: Path) -> Case:
     )
 
 
+NOT_THERE = {"", "NA", "NaN", "nan", "n/a", "#N/A", "NaT", "None", "null", "?"}
+NOT_NUMBERS = {
+    *("1_000", "１２", "0x10", "1e", "inf", "-inf", "1e400", "true", "false", "[]", "x", "a b"),
+    *("1979-05-27", "1979-05-27T07:32:00Z", "07:32:00", "1;2", "=1+1", "-", "~"),
+}
+"""Cells that no reader of ours may take for a number of an input."""
+
+
 def csv(rng: random.Random, template: Path) -> Case:
     """`urn train --data` with a damaged table."""
     text = TABLE
@@ -184,7 +192,7 @@ def csv(rng: random.Random, template: Path) -> Case:
         text = "\n".join(rows)
 
     content = text.encode("utf-8", "surrogateescape")
-    if rng.random() < 0.3:
+    if is_damaged := rng.random() < 0.3:
         content = mutated_bytes(rng, content)
     target = rng.choice(["y", "y", "y", "a", "b", "z", "", "\x1b[0m", "[/red]", "y" * 2000])
     argv = [
@@ -198,7 +206,23 @@ def csv(rng: random.Random, template: Path) -> Case:
         "--n-neurons",
         "60",
     ]
-    return Case("csv", [*argv, "--out", "out", "--quiet"], {"fuzzed.csv": content})
+    return Case(
+        "csv",
+        [*argv, "--out", "out", "--quiet"],
+        {"fuzzed.csv": content},
+        must_refuse=not is_damaged and not _is_sound(text, target),
+    )
+
+
+def _is_sound(text: str, target: str) -> bool:
+    """Whether a table is without a cell that is known to be wrong, read without our reader."""
+    header, *rows = (line.split(",") for line in text.strip("\n").split("\n"))
+    if header != ["a", "b", "y"] or target not in header or any(len(row) != 3 for row in rows):
+        return True  # or not; others judge that
+    at = header.index(target)
+    labels = {row.pop(at).strip() for row in rows}
+    cells = {cell.strip() for row in rows for cell in row}
+    return not labels & NOT_THERE and not cells & (NOT_THERE | NOT_NUMBERS)
 
 
 def npz(rng: random.Random, template: Path) -> Case:
@@ -261,8 +285,8 @@ def foreign_zip(rng: random.Random) -> bytes:
     """A zip file whose members are not arrays, or not where they should be."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for _ in range(rng.randint(0, 3)):
-            name = rng.choice(["X", "y", "X.npy", "y.npy", "../X.npy", "a/b", "é.npy", "x" * 300])
+        names = ["X", "y", "X.npy", "y.npy", "../X.npy", "a/b", "é.npy", "x" * 300]
+        for name in rng.sample(names, rng.randint(0, 3)):
             archive.writestr(name, rng.choice([b"", b"\x93NUMPY", b"text", bytes(200)]))
     return buffer.getvalue()
 
@@ -287,7 +311,7 @@ def idx(rng: random.Random, template: Path) -> Case:
     if rng.random() < 0.2:
         files[f"{name}.gz"], files[name] = content[:40], None
 
-    argv = ["train", "--task", "idx", "--task-options.path", "images", "--steps", "2", "--quiet"]
+    argv = ["train", "--task", "idx", "--task-options.folder", "images", "--steps", "2", "--quiet"]
     return Case("idx", [*argv, *LITTLE, "--out", "out"], files)
 
 
@@ -308,9 +332,11 @@ def sweep_file(rng: random.Random, template: Path) -> Case:
         )
         text = text.replace(f"\n{key} = ", f"\n{key} = {value} #", 1)
     content = mutated_text(rng, text)
+    if b"\nsteps = 4\n" not in content:
+        content += b"\n= 1\n"  # by default there are thousands of steps: honest, but long work
     return Case(
         "sweep_file",
-        ["sweep", "run", "fuzzed.toml", "--out", "out", "--quiet"],
+        ["sweep", "run", "fuzzed.toml", "--out", "out", "--quiet", "--workers", "1"],
         {"fuzzed.toml": content},
     )
 
@@ -322,9 +348,13 @@ def store(rng: random.Random, template: Path) -> Case:
     argv = rng.choice([
         ["sweep", "status", "sweep"],
         ["sweep", "table", "sweep", "--to", "csv", "--out", "out.csv"],
-        ["sweep", "resume", "sweep", "--quiet"],
+        ["sweep", "resume", "sweep", "--quiet", "--workers", "1"],
     ])  # fmt: skip
     return Case("store", argv, {"sweep/sweep.sqlite": damaged}, may_write=("out.csv", "sweep"))
+
+
+READ_LATER = ["validation_accuracy", "used_connections", "status", "turn", "seed", "architecture"]
+"""Columns whose cells commands compute with."""
 
 
 def damaged_database(rng: random.Random, content: bytes) -> bytes:
@@ -337,9 +367,11 @@ def damaged_database(rng: random.Random, content: bytes) -> bytes:
             name
             for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         ]
-        table = rng.choice(tables)
+        table = rng.choice([*tables, "points", "points"])
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
         column = rng.choice(columns)
+        if table == "points" and rng.random() < 0.5:
+            column = rng.choice(READ_LATER)
         value = rng.choice(
             [
                 None,
@@ -478,28 +510,53 @@ OWNED = [
         "run/snapshots/x.npz",
         "sweep/runs/x",
         "run/../precious.txt",
+        "table.npz",
+        "run/report.html",
+        "run/provenance.json",
+        "half/structure.json",
         "./table.csv",
         "sweep/x.csv",
     ),
 ]
 
 
+OF_A_RUN = [
+    *("config.toml", "weights.safetensors", "checkpoint.safetensors", "history.csv"),
+    *("structure.json", "provenance.json", "report.html", "snapshots", "figures"),
+]
+PROTECTED = (
+    *(f"{run}/{name}" for run in ("run", "half") for name in OF_A_RUN),
+    *(f"sweep/{name}" for name in ("sweep.sqlite", "sweep.sqlite-wal", "index.html", "runs")),
+)
+"""What runs and sweeps own, written down here once more: no command may write it as an output."""
+
+
 def outputs(rng: random.Random, template: Path) -> Case:
     """Every command that writes, aimed at what is not its own."""
     out = rng.choice(OWNED)
-    form = rng.choice(["json", "npz", "torch", "graphml", "gexf"])
+    forms = {".json": "json", ".npz": "npz", ".py": "torch"}
+    form = forms.get(Path(out).suffix, rng.choice(["json", "npz", "torch", "graphml", "gexf"]))
+    # Not so at an absolute path: what may be overwritten there is this machine's own.
+    force = ["--force"] if rng.random() < 0.4 and not out.startswith("/") else []
     argv = rng.choice([
-        ["export", "run", "--to", form, "--out", out],
-        ["export", "run", "--to", form, "--out", out],
-        ["sweep", "table", "sweep", "--to", "csv", "--out", out],
-        ["sweep", "run", "sweep.toml", "--quiet", "--out", out],
+        ["export", "run", "--to", form, "--out", out, *force],
+        ["export", "run", "--to", form, "--out", out, *force],
+        ["sweep", "table", "sweep", "--to", "csv", "--out", out, *force],
+        ["sweep", "run", "sweep.toml", "--quiet", "--workers", "1", "--out", out],
         ["train", *SMALL_FLAGS, "--out", out],
         ["train", *SMALL_FLAGS, "--tensorboard", out if out.strip("./") else "out"],
         ["reproduce", "no_such_claim", "--out", out],
     ])  # fmt: skip
     links = {"link": "precious.txt", "dangling": "nowhere/at/all"}
     may_write = ("out", os.path.normpath(out), *_beside(out))
-    return Case("outputs", argv, links=links, may_write=may_write)
+    return Case(
+        "outputs",
+        argv,
+        links=links,
+        may_write=may_write,
+        protected=PROTECTED,
+        forced="--force" in argv,
+    )
 
 
 def _beside(out: str) -> tuple[str, ...]:
@@ -509,6 +566,41 @@ def _beside(out: str) -> tuple[str, ...]:
         str(path.with_suffix(".safetensors")) if path.name else "out",
         *map(str, path.parents[:-1]),
     )
+
+
+def diverging(rng: random.Random, template: Path) -> Case:
+    """`urn train` where numbers overflow between two checks, with a snapshot at every step."""
+    argv = ["train", *SMALL_FLAGS, "--steps", "6", "--snapshots", "6", "--check-every", "4"]
+    argv += ["--n-iterations", rng.choice(["2", "40", "1000"])]
+    argv += ["--learning-rate", rng.choice(["1e-3", "1", "1e4", "1e20", "1e30"])]
+    argv += ["--activation", rng.choice(["relu", "tanh"]), "--seed", str(rng.randrange(100))]
+    if rng.random() < 0.5:
+        argv += ["--strengths.activity", rng.choice(["1e20", "1e30"])]
+    return Case("diverging", argv)
+
+
+def faults(rng: random.Random, template: Path) -> Case:
+    """A command in whose middle the system, or the user, says no; and the one that goes on."""
+    sweep_flags = ["--workers", "1", "--quiet"]
+    prune = ["prune", "run", "--criterion", "magnitude", "--keep", "0.5", "--retrain", "2"]
+    argv, again, begun, equals = rng.choice([
+        (["train", "config.toml", "--out", "out", "--quiet"],
+         ["train", "--resume", "out", "--quiet"], "out", "run"),
+        (["train", "--resume", "half", "--quiet"],
+         ["train", "--resume", "half", "--quiet"], "half", "run"),
+        (["sweep", "run", "sweep.toml", "--out", "out", *sweep_flags],
+         ["sweep", "resume", "out", *sweep_flags], "out", ""),
+        (["export", "run", "--to", "torch", "--out", "out.py"],
+         ["export", "run", "--to", "torch", "--out", "out.py", "--force"], "run", ""),
+        (["sweep", "table", "sweep", "--out", "out.csv"],
+         ["sweep", "table", "sweep", "--out", "out.csv", "--force"], "sweep", ""),
+        (["inspect", "run", "--nulls", "200"], ["inspect", "run", "--nulls", "200"], "run", ""),
+        ([*prune, "--out", "out"], [*prune, "--out", "out"], "out", ""),
+    ])  # fmt: skip
+    call = rng.choice(["open", "fsync", "replace", "rename", "mkdir"])
+    fault = Fault(call, rng.randint(1, 8), rng.choice(list(ERRORS)), again, begun, equals)
+    may_write = ("out", "out.py", "out.safetensors", "out.csv", "half", "run/structure.json")
+    return Case("faults", argv, may_write=may_write, fault=fault)
 
 
 def names(rng: random.Random, template: Path) -> Case:
@@ -552,7 +644,8 @@ def processes(rng: random.Random, template: Path) -> Case:
         ]
     )
     inner = rng.choice([flags, toml, names, words, run_folder, outputs])(rng, template)
-    return Case("processes", inner.argv, inner.files, inner.links, inner.may_write, environment)
+    argv = [word.replace("\x00", "?") for word in inner.argv]  # no process can be given a null
+    return Case("processes", argv, inner.files, inner.links, inner.may_write, environment)
 
 
 def mutated_text(rng: random.Random, text: str) -> bytes:
@@ -622,6 +715,8 @@ GENERATORS: dict[str, tuple[Generator, int]] = {
     "run_folder": (run_folder, 6),
     "outputs": (outputs, 6),
     "names": (names, 4),
+    "diverging": (diverging, 2),
+    "faults": (faults, 4),
 }
 """Of cases that run in this process, and how often each is drawn."""
 

@@ -1,25 +1,28 @@
 """Where cases run, and the oracle: what must hold after any command line whatever."""
 
 import contextlib
+import errno
 import hashlib
 import io
+import itertools
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from experiments.sweeps import engine
 from experiments.sweeps.plan import read_plan
 from experiments.sweeps.store import Store
-from urn import TrainConfig, train
+from urn import TrainConfig, load_run, train
 from urn.cli import main
 
 SECONDS = 60
@@ -59,6 +62,43 @@ TABLE = "\n".join(["a,b,y", *(f"{k % 7},{k / 3:.3f},{'ny'[k % 2]}" for k in rang
 
 
 @dataclass(frozen=True)
+class Fault:
+    """A call of the system that fails once.
+
+    Attributes
+    ----------
+    call : str
+        The name of a function of `os`.
+    nth : int
+        Which call of it, from 1.
+    error : str
+        A key of ERRORS.
+    again : list of str
+        The command line that goes on where something was begun; the same one where nothing was.
+    begun : str
+        The path that says whether something was begun.
+    equals : str
+        The run folder that has the same numbers as `begun` in the end; none where it is empty.
+    """
+
+    call: str
+    nth: int
+    error: str
+    again: list[str]
+    begun: str = "out"
+    equals: str = ""
+
+
+ERRORS: dict[str, Callable[[], BaseException]] = {
+    "full disk": lambda: OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+    "broken disk": lambda: OSError(errno.EIO, os.strerror(errno.EIO)),
+    "no memory": MemoryError,
+    "interrupt": KeyboardInterrupt,
+}
+"""What the system may answer at any time, and the user at the keyboard."""
+
+
+@dataclass(frozen=True)
 class Case:
     """One command line and what lies around it.
 
@@ -78,6 +118,14 @@ class Case:
         With one, the command is a process of its own with these variables.
     stdin : bytes
         What such a process reads.
+    protected : tuple of str
+        Paths below which nothing may change or be created, whatever is asked for.
+    forced : bool
+        Whether files that were there may be overwritten, where `may_write` names them.
+    must_refuse : bool
+        Whether the input is known to be wrong, so that status 0 would be a lie.
+    fault : Fault or None
+        What fails in the middle of the command.
     """
 
     kind: str
@@ -87,6 +135,10 @@ class Case:
     may_write: tuple[str, ...] = ("out",)
     environment: dict[str, str] | None = None
     stdin: bytes = b""
+    protected: tuple[str, ...] = ()
+    forced: bool = False
+    must_refuse: bool = False
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +159,7 @@ class Sandbox:
         self.cwd = folder / "cwd"
         self.template.mkdir(parents=True)
         _furnish(self.template)
+        self.whole = listing(self.template)
         self._restore()
 
     def broken(self, case: Case) -> str | None:
@@ -120,22 +173,63 @@ class Sandbox:
 
             before = listing(self.cwd)
             outcome = self._run(case)
-            return complaint(case, outcome, before, listing(self.cwd))
+            after = listing(self.place)
+            broken = complaint(case, outcome, before, after) or self._unreadable()
+            if broken is None and case.fault is not None:
+                broken = self._not_resumed(case, case.fault)
+            return broken
         finally:
             self._restore()
 
     def _run(self, case: Case) -> Outcome:
-        with contextlib.chdir(self.cwd):
-            return _in_a_process(case) if case.environment is not None else _here(case.argv)
+        with contextlib.chdir(self.place):
+            if case.environment is not None:
+                return _in_a_process(case)
+            with _failing(case.fault):
+                return _here(case.argv)
+
+    def _unreadable(self) -> str | None:
+        """Why a run that was written cannot be loaded, or None."""
+        folder = self.place / "out"
+        if not (folder / "weights.safetensors").is_file():
+            return None
+        try:
+            run = load_run(folder)
+        except Exception as error:
+            return f"wrote a run that cannot be loaded: {error}"
+        finite = bool(run.weights.isfinite().all() and run.biases.isfinite().all())
+        return None if finite else "wrote a run that is not finite"
+
+    def _not_resumed(self, case: Case, fault: Fault) -> str | None:
+        """Go on after a fault: it must come to the end that an unbroken command comes to."""
+        begun = self.place / fault.begun
+        with contextlib.chdir(self.place):
+            outcome = _here(fault.again if begun.exists() else case.argv)
+
+        is_done = outcome.status == 2 and "already exists" in outcome.err
+        if outcome.status != 0 and not is_done:
+            return f"does not go on: status {outcome.status}, {outcome.err[-300:]}"
+        if fault.equals and numbers(begun) != numbers(self.place / fault.equals):
+            return "other numbers than those of an unbroken run"
+        return None
 
     def _restore(self) -> None:
-        if self.cwd.exists() and listing(self.cwd) == listing(self.template):
-            return
-        if self.cwd.exists():
-            for folder, _, _ in os.walk(self.cwd):
-                os.chmod(folder, 0o755)
-            shutil.rmtree(self.cwd)
-        shutil.copytree(self.template, self.cwd, symlinks=True)
+        """Make the place what it was: only what differs is copied again."""
+        self.place.mkdir(exist_ok=True)
+        with contextlib.chdir(self.place):
+            now = _listing_here()
+            wrong = {name for name, digest in now.items() if self.whole.get(name) != digest}
+            for name in sorted(wrong, reverse=True):  # what lies in a folder before the folder
+                if now[name] == "folder":
+                    os.rmdir(name)
+                else:
+                    os.remove(name)
+
+            for name in sorted(self.whole.keys() - (now.keys() - wrong)):
+                if self.whole[name] == "folder":
+                    os.mkdir(name)
+                else:
+                    shutil.copy2(self.template / name, name, follow_symlinks=False)
 
 
 def _furnish(folder: Path) -> None:
@@ -166,6 +260,28 @@ def _put(path: Path, content: bytes | None) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _failing(fault: Fault | None) -> Iterator[None]:
+    """Let a call of the system fail once."""
+    if fault is None:
+        yield
+        return
+
+    real = getattr(os, fault.call)
+    calls = itertools.count(1)
+
+    def failing(*arguments: object, **options: object) -> object:
+        if next(calls) == fault.nth:
+            raise ERRORS[fault.error]()
+        return real(*arguments, **options)
+
+    setattr(os, fault.call, failing)
+    try:
+        yield
+    finally:
+        setattr(os, fault.call, real)
 
 
 @contextlib.contextmanager
@@ -215,9 +331,14 @@ def _in_a_process(case: Case) -> Outcome:
 
 def listing(folder: Path) -> dict[str, str]:
     """Every path below a folder, with a digest of what it holds; links are not followed."""
+    with contextlib.chdir(folder):  # from within: a path may be as long as the system takes
+        return _listing_here()
+
+
+def _listing_here() -> dict[str, str]:
     digests = {}
-    for path in folder.rglob("*"):
-        name = str(path.relative_to(folder))
+    for path in Path().rglob("*"):
+        name = str(path)
         if path.is_symlink():
             digests[name] = f"link to {os.readlink(path)}"
         elif path.is_dir():
@@ -240,20 +361,47 @@ def complaint(
         return f"not foreseen: {err.strip()[:300]}"
 
     changed = {name for name in before | after if before.get(name) != after.get(name)}
+    if case.fault:
+        return _after_fault(case, outcome, changed)
+    if case.must_refuse and status != 2:
+        return f"took what is wrong, status {status}"
     if status == 2:
         if changed:
             return f"refused, yet changed {sorted(changed)[:5]}: {err[:200]}"
         if (line := bad_line(err)) or outcome.out:
             return line or f"refused, yet printed {outcome.out[:200]!r}"
 
-    stray = [name for name in changed if not _below(name, case.may_write)]
-    if case.kind == "outputs":  # nothing that was there may change, whatever --out says
-        stray = [name for name in changed if name in before or not _below(name, case.may_write)]
+    stray = {name for name in changed if not _below(name, case.may_write)}
+    stray |= {name for name in changed if _below(name, case.protected)}
+    if case.kind == "outputs" and not case.forced:  # what was there may not change
+        stray |= changed & set(before)
     if stray:
         return f"status {status}, and changed {sorted(stray)[:5]}"
     if children := _children():
         return f"left processes {children}"
     return None
+
+
+def _after_fault(case: Case, outcome: Outcome, changed: set[str]) -> str | None:
+    """Which promise is broken by a command that failed in its middle, or None."""
+    if outcome.status and (line := bad_line(outcome.err)):
+        return line
+    if drafts := [name for name in changed if name.rsplit("/", 1)[-1].startswith(".")]:
+        return f"left drafts {sorted(drafts)[:3]}"
+    stray = [name for name in changed if not _below(name, case.may_write)]
+    return f"changed {sorted(stray)[:5]}" if stray else None
+
+
+def numbers(run: Path) -> dict[str, bytes]:
+    """What a run folder holds of numbers: history, snapshots and the network as bytes."""
+    held = {str(path.relative_to(run)): path for path in run.rglob("*") if path.is_file()}
+    return {
+        name: b"".join(tensor.numpy().tobytes() for _, tensor in sorted(load_file(path).items()))
+        if name.endswith(".safetensors")
+        else path.read_bytes()
+        for name, path in held.items()
+        if name != "provenance.json"
+    }
 
 
 def bad_line(err: str) -> str | None:

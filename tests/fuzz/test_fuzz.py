@@ -3,9 +3,10 @@
 import pytest
 
 from tests.fuzz.generators import GENERATORS, case_of
+from tests.fuzz.mutations import MUTATIONS, holds_with, missed_by
 from tests.fuzz.sandbox import Case, Sandbox, bad_line
 
-pytestmark = pytest.mark.fuzz  # `make fuzz`; not yet part of `make test`
+pytestmark = pytest.mark.fuzz
 
 SEED = 18
 BATCHES = 30
@@ -62,6 +63,16 @@ def test_every_generator_has_its_share(sandbox):
 def test_the_oracle_knows_a_good_line(line, fault):
     judged = bad_line(line)
     assert judged is None if fault is None else judged.startswith(fault)
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_guard_that_is_taken_away_is_missed(sandbox, name):
+    """Or the fuzzer shows nothing. The same cases hold while the guard stands."""
+    missed = missed_by(sandbox, MUTATIONS[name], SEED)
+    assert missed is not None
+    number, _ = missed
+    assert holds_with(sandbox, MUTATIONS[name], SEED, number) is None
 
 
 def test_the_oracle_sees_what_a_command_did_to_files(sandbox):

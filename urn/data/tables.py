@@ -241,7 +241,8 @@ def _check_target(y: np.ndarray, source: Source) -> None:
             i = int(wrong.argmax())
             raise InputError(f"{source.target_cell(i)}: {y[i]} is not a finite float32")
     elif y.dtype.kind in "US" and y.ndim == 1:
-        for i, label in enumerate(y.astype(str).tolist()):
+        names = y if y.dtype.kind == "U" else np.char.decode(y, "utf-8", "replace")
+        for i, label in enumerate(names.tolist()):
             if label.strip() in MISSING:
                 raise InputError(f"{source.target_cell(i)}: {shown(label)} is missing")
 

@@ -17,7 +17,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -71,11 +71,17 @@ class RunFolder:
         self._locked: os.stat_result | None = None  # the folder that `lock` holds
 
     @classmethod
-    def create(cls, path: Path, config: TrainConfig, trainer: Trainer | None = None) -> "RunFolder":
+    def create(
+        cls,
+        path: Path,
+        config: TrainConfig,
+        trainer: Trainer | None = None,
+        fill_more: Callable[["RunFolder"], object] | None = None,
+    ) -> "RunFolder":
         """A new run folder, complete with its configuration or not there at all.
 
         With a trainer, whose weights do not follow from the configuration, it holds a checkpoint
-        from the first.
+        from the first; and what `fill_more` writes into the draft of the folder.
         """
 
         def fill(draft: Path) -> None:
@@ -87,6 +93,11 @@ class RunFolder:
             longest.unlink()
             if trainer:
                 (draft / CHECKPOINT).write_bytes(save(trainer.state_dict()))
+            if fill_more:
+                try:
+                    fill_more(cls(draft))
+                except InputError as error:  # names a file in the draft, which nobody knows
+                    raise InputError(str(error).replace(str(draft), str(path))) from None
 
         create_folder(path, fill)
         return cls(path)

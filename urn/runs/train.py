@@ -152,13 +152,14 @@ def save_run(run: Run, folder: str | Path) -> Run:
     InputError
         When something is there already, or it cannot be written.
     """
-    store = RunFolder.create(Path(folder), run.config)
-    with store.lock():
+
+    def fill(store: RunFolder) -> None:
         for snapshot in run.snapshots:
             store.save_snapshot(snapshot)
         add_record(store.path)
         store.save_run(run)
-    return store.run()
+
+    return RunFolder.create(Path(folder), run.config, fill_more=fill).run()
 
 
 def _run(

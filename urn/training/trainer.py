@@ -19,7 +19,7 @@ from urn.errors import InputError, memory_for
 from urn.network.blas import as_many_threads
 from urn.network.module import Activity
 from urn.population import dead, growth
-from urn.population.build import Trained, build, device_of, start_from
+from urn.population.build import Trained, build, check_room, device_of, start_from
 from urn.population.population import ACTIVITY_AXES
 from urn.population.snapshot import Snapshot
 from urn.settings.config import TrainConfig
@@ -66,6 +66,7 @@ class Trainer:
         self.on_snapshot = on_snapshot
         self.members = [Member(config, k) for k, config in enumerate(configs)]
         device = device_of(self.config.device)
+        check_room(self.config, len(configs), device)  # before minutes go into the data
         with memory_for("task_options"):
             self.data = data or task_options(self.config.task, self.config.task_options).load()
 
