@@ -209,7 +209,7 @@ def test_data_that_do_not_fit_are_refused_before_they_are_made(refused, given, c
 
 
 def test_one_estimate_refuses_wherever_a_network_is_trained(
-    interrupted_run, refused, place, monkeypatch
+    interrupted_run, refused, cwd, monkeypatch
 ):
     """On the command line and from Python, alone and in a population, from the start or on."""
     available = 300 << 20
@@ -224,10 +224,10 @@ def test_one_estimate_refuses_wherever_a_network_is_trained(
     with pytest.raises(InputError, match="n_neurons and snapshots: needs about 4"):
         train_population(several)
 
-    (place / "large.toml").write_text(large.to_toml())
+    (cwd / "large.toml").write_text(large.to_toml())
     refused(["train", "large.toml", "--out", "r"], culprit)
     base = '[base]\ntask = "shells"\nn_neurons = 2000\n'
-    (place / "q.toml").write_text(f"seeds = 1\n{base}[grid]\nn_iterations = [2]\n")
+    (cwd / "q.toml").write_text(f"seeds = 1\n{base}[grid]\nn_iterations = [2]\n")
     refused(["sweep", "run", "q.toml", "--out", "s", "--workers", "1"], f"point 0: {culprit}")
 
     available = 1000

@@ -58,7 +58,7 @@ def commands(page: str) -> list[str]:
 
 
 def test_a_connectome_is_judged_as_the_page_says(
-    place: Path, capsys: pytest.CaptureFixture[str]
+    cwd: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its files as printed, its program, and every command."""
     page = "how-to/judge-a-connectome.md"
@@ -66,7 +66,7 @@ def test_a_connectome_is_judged_as_the_page_says(
     for name in ("csv", "toml"):
         block = re.search(rf"```{name}\n(.*?)```", text, flags=re.DOTALL)
         assert block is not None
-        (place / f"worm.{name}").write_text(block[1])
+        (cwd / f"worm.{name}").write_text(block[1])
     exec(compile(programs(page), page, "exec"), {})
 
     lines = commands(page)
@@ -74,7 +74,7 @@ def test_a_connectome_is_judged_as_the_page_says(
     for line in lines:
         assert main(shlex.split(line)) == 0, capsys.readouterr().err
     assert "fully_connected" in capsys.readouterr().out
-    assert "<title>" in (place / "worm.html").read_text()
+    assert "<title>" in (cwd / "worm.html").read_text()
 
 
 def programs(page: str) -> str:

@@ -300,13 +300,13 @@ def test_arrays(refused, cwd, given, culprit):
     refused([*FILE, "a.npz"], "a.npz", culprit)
 
 
-def test_names_of_classes_may_be_any_bytes(place):
-    np.savez(place / "a.npz", X=X, y=np.array([b"a", b"\xff"] * 20))
+def test_names_of_classes_may_be_any_bytes(cwd):
+    np.savez(cwd / "a.npz", X=X, y=np.array([b"a", b"\xff"] * 20))
     assert main([*FILE, "a.npz", "--quiet"]) == 0
 
 
-def test_fractions_as_classes(refused, place):
-    np.savez(place / "a.npz", X=X, y=Y + 0.5)
+def test_fractions_as_classes(refused, cwd):
+    np.savez(cwd / "a.npz", X=X, y=Y + 0.5)
     refused(
         [*FILE, "a.npz", "--task-options.kind", "classification"],
         "a.npz",

@@ -172,7 +172,7 @@ def test_a_sweep_file_may_be_a_pipe_and_its_sweep_be_resumed(cwd, capsys):
     assert "8 of 8" in capsys.readouterr().out
 
 
-def test_a_sweep_file_may_be_standard_input(place):
+def test_a_sweep_file_may_be_standard_input(cwd):
     script = (
         f'"{sys.executable}" -m urn sweep run /dev/stdin --out s --workers 1 --quiet &&'
         f'"{sys.executable}" -m urn sweep resume s --workers 1 --quiet'
@@ -224,12 +224,12 @@ def test_an_owner_on_another_machine_lives_as_long_as_its_heart_beats(monkeypatc
     assert not lives("a", 1289.0)
 
 
-def test_a_sweep_whose_clock_goes_back_comes_to_its_end(place, monkeypatch):
+def test_a_sweep_whose_clock_goes_back_comes_to_its_end(cwd, monkeypatch):
     backwards = iter(range(10**9, 0, -1000))
     monkeypatch.setattr(time, "time", lambda: float(next(backwards)))
     monkeypatch.setattr("experiments.sweeps.engine.SECONDS_BETWEEN_BEATS", 0.0)
     plan = make_plan(sweep())
-    with Store.create(place / "s", plan) as store:
+    with Store.create(cwd / "s", plan) as store:
         engine(store, plan).run()
         assert sum(store.count()[status] for status in DONE) == len(plan.points)
         assert store.db.execute("SELECT count(*) FROM owners").fetchone() == (0,)

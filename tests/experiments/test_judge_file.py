@@ -67,9 +67,9 @@ WRITERS = {
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_every_file_of_a_network_has_one_report(
-    name: str, weights: np.ndarray, place: Path, capsys: pytest.CaptureFixture[str]
+    name: str, weights: np.ndarray, cwd: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = place / name
+    path = cwd / name
     WRITERS[name](path, weights)
     modes = MODES
     if name == "edges.csv":
@@ -89,7 +89,7 @@ def test_every_file_of_a_network_has_one_report(
 
 
 def test_an_archive_may_say_it_all(
-    weights: np.ndarray, place: Path, capsys: pytest.CaptureFixture[str]
+    weights: np.ndarray, cwd: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rng = np.random.default_rng(1)
     arrays = {"biases": np.zeros(17), "positions": rng.normal(size=(17, 2))}
@@ -101,28 +101,28 @@ def test_an_archive_may_say_it_all(
 
 
 def test_flags_go_before_the_table_beside_a_file(
-    weights: np.ndarray, place: Path, capsys: pytest.CaptureFixture[str]
+    weights: np.ndarray, cwd: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.savez("net.npz", weights=weights)
-    (place / "net.toml").write_text(MODES)
+    (cwd / "net.toml").write_text(MODES)
     words = ["judge", "net.npz", "--n-iterations", "2", "--json", "--nulls", "200"]
     assert main(words) == 0
     assert json.loads(capsys.readouterr().out)["status"] == "disconnected"
 
 
 def test_rows_may_be_sources(
-    weights: np.ndarray, place: Path, capsys: pytest.CaptureFixture[str]
+    weights: np.ndarray, cwd: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.savetxt("net.csv", weights.T, delimiter=",")
-    (place / "net.toml").write_text(f'{MODES}\nrows = "sources"')
+    (cwd / "net.toml").write_text(f'{MODES}\nrows = "sources"')
     assert main(["judge", "net.csv", "--json", "--nulls", "200"]) == 0
     assert json.loads(capsys.readouterr().out)["widths"] == [6, 5]
 
 
 def test_files_that_a_table_names_lie_beside_it(
-    weights: np.ndarray, place: Path, capsys: pytest.CaptureFixture[str]
+    weights: np.ndarray, cwd: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = place / "folder"
+    folder = cwd / "folder"
     folder.mkdir()
     np.savez(folder / "net.npz", weights=weights)
     rng = np.random.default_rng(0)
@@ -135,21 +135,21 @@ def test_files_that_a_table_names_lie_beside_it(
 
 
 def test_a_page_is_written_but_not_written_over(
-    weights: np.ndarray, place: Path, capsys: pytest.CaptureFixture[str]
+    weights: np.ndarray, cwd: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.savez("net.npz", weights=weights, **SIZES)
     words = ["judge", "net.npz", "--html", "page.html", "--nulls", "200"]
     assert main(words) == 0
-    first = (place / "page.html").read_text()
+    first = (cwd / "page.html").read_text()
     assert "MLP 4-6-5-2" in first
     assert main(words) == 2
     assert "--html" in capsys.readouterr().err
     assert main([*words, "--force"]) == 0
-    assert (place / "page.html").read_text() == first
+    assert (cwd / "page.html").read_text() == first
 
 
 def test_a_graph_without_directions_and_with_places(
-    place: Path, capsys: pytest.CaptureFixture[str]
+    cwd: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     graph = nx.path_graph(6)
     for node in graph:
@@ -196,12 +196,12 @@ BAD = {
 
 @pytest.mark.parametrize("message", BAD)
 def test_bad_input_is_one_line_that_names_the_file(
-    message: str, place: Path, capsys: pytest.CaptureFixture[str]
+    message: str, cwd: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name, text, modes = BAD[message]
     if text is not None:
-        (place / name).write_text(text)
-    (place / name).with_suffix(".toml").write_text(modes)
+        (cwd / name).write_text(text)
+    (cwd / name).with_suffix(".toml").write_text(modes)
     assert main(["judge", name]) == 2
     error = capsys.readouterr().err
     assert message in error
@@ -224,17 +224,17 @@ def test_bad_input_is_one_line_that_names_the_file(
     ],
 )
 def test_arrays_that_do_not_fit_are_named(
-    arrays: dict, message: str, place: Path, capsys: pytest.CaptureFixture[str]
+    arrays: dict, message: str, cwd: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.savez("net.npz", **arrays)
-    (place / "net.toml").write_text("" if "n_inputs" in arrays else MODES)
+    (cwd / "net.toml").write_text("" if "n_inputs" in arrays else MODES)
     assert main(["judge", "net.npz", "--n-outputs", "2", "--n-iterations", "3"]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert "net.npz" in error
 
 
-def test_nothing_is_unpickled(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_unpickled(cwd: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.savez("net.npz", weights=np.array([{"a": 1}], dtype=object))
     assert main(["judge", "net.npz"]) == 2
     assert "net.npz" in capsys.readouterr().err
@@ -244,7 +244,7 @@ def test_nothing_is_unpickled(place: Path, capsys: pytest.CaptureFixture[str]) -
     "words", [["--nulls", "10000000"], ["--nulls", "5"], ["--seed", "-1"], ["--n-inputs", "0"]]
 )
 def test_bad_flags_are_named(
-    words: list[str], weights: np.ndarray, place: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str], weights: np.ndarray, cwd: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.savez("net.npz", weights=weights, **SIZES)
     assert main(["judge", "net.npz", *words]) == 2

@@ -71,20 +71,20 @@ def test_an_existing_file_asks_for_force(finished_run, store, refused, cwd, caps
     assert main(["sweep", "table", "s"]) == main(["sweep", "table", "s"]) == 0
 
 
-def test_a_device_is_not_replaced_forced_or_not(finished_run, refused, place):
+def test_a_device_is_not_replaced_forced_or_not(finished_run, refused, cwd):
     """Written over by a renaming, as all files are, it would be a device no more."""
-    os.mkfifo(place / "pipe.json")
+    os.mkfifo(cwd / "pipe.json")
     for words in ([], ["--force"]):
         refused(["export", "run", "--to", "json", "--out", "pipe.json", *words], "no ordinary file")
 
 
-def test_a_link_to_nowhere_is_there_already(finished_run, refused, place):
-    (place / "out.json").symlink_to(place / "nowhere")
+def test_a_link_to_nowhere_is_there_already(finished_run, refused, cwd):
+    (cwd / "out.json").symlink_to(cwd / "nowhere")
     refused(["export", "run", "--to", "json", "--out", "out.json"], "exists already")
 
 
-def test_a_planted_link_is_not_followed(place, monkeypatch):
-    (place / "victim").write_text("mine")
+def test_a_planted_link_is_not_followed(cwd, monkeypatch):
+    (cwd / "victim").write_text("mine")
     for name in (".out.json.draft", "out.json"):
         (cwd / name).symlink_to(cwd / "victim")
     atomic_write(cwd / "out.json", "ours")
@@ -94,23 +94,23 @@ def test_a_planted_link_is_not_followed(place, monkeypatch):
 
     monkeypatch.setattr("urn.io.secrets.token_hex", lambda n: "known")
     monkeypatch.setattr("urn.io._mark_of", lambda path: ".mark")
-    (place / ".markknown.draft").symlink_to(place / "victim")
+    (cwd / ".markknown.draft").symlink_to(cwd / "victim")
     with pytest.raises(InputError, match="cannot be written"):
-        atomic_write(place / "out.json", "again")
-    assert (place / "victim").read_text() == "mine"
-    assert (place / ".markknown.draft").is_symlink()
+        atomic_write(cwd / "out.json", "again")
+    assert (cwd / "victim").read_text() == "mine"
+    assert (cwd / ".markknown.draft").is_symlink()
 
 
 @pytest.mark.parametrize("maker", ["atomic_write", "create_folder"])
-def test_the_draft_of_a_killed_process_goes_with_the_next_that_writes_there(maker, place):
+def test_the_draft_of_a_killed_process_goes_with_the_next_that_writes_there(maker, cwd):
     """But not that of a process that is at work, nor a file of the user's of a similar name."""
     script = (
         "import time, urn.io;"
         f"urn.io.{maker}('out', lambda path: print(path, flush=True) or time.sleep(60))"
     )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    draft = place / process.stdout.readline().strip()
-    (place / ".out.draft").write_text("mine")
+    draft = cwd / process.stdout.readline().strip()
+    (cwd / ".out.draft").write_text("mine")
     write = {"atomic_write": lambda: atomic_write("out", "x"), "create_folder": new_folder}[maker]
     try:
         write()
@@ -121,7 +121,7 @@ def test_the_draft_of_a_killed_process_goes_with_the_next_that_writes_there(make
 
     assert draft.exists()
     write()
-    assert {path.name for path in place.iterdir()} == {"out", ".out.draft"}
+    assert {path.name for path in cwd.iterdir()} == {"out", ".out.draft"}
 
 
 def new_folder():
@@ -165,7 +165,7 @@ def test_what_is_owned_is_no_folder_for_tensorboard(finished_run, store, refused
     refused([*train, "s/runs"], "--tensorboard: s/runs belongs to a sweep")
 
 
-def test_a_name_that_standard_output_lacks_a_letter_of_is_printed(finished_run, place):
+def test_a_name_that_standard_output_lacks_a_letter_of_is_printed(finished_run, cwd):
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),

@@ -197,11 +197,11 @@ def main() -> int:
                 name = rng.choice([other for other in names if other not in SELDOM] or names)
             how = rng.choice(list(SIGNALS))
             moment = rng.uniform(EARLIEST, unbroken[name])
-            place = Path(folder) / f"place{number}"
-            shutil.copytree(template, place)
+            cwd = Path(folder) / f"cwd{number}"
+            shutil.copytree(template, cwd)
 
-            complaint, hit = _killed(place, JOBS[name], how, moment)
-            complaint = complaint or _gone_on(place, JOBS[name], Path(folder) / name)
+            complaint, hit = _killed(cwd, JOBS[name], how, moment)
+            complaint = complaint or _gone_on(cwd, JOBS[name], Path(folder) / name)
             counts[f"{name}, {how}{'' if hit else ', too late'}"] += 1
             if complaint:
                 faults += 1
@@ -224,20 +224,20 @@ def _furnish(template: Path) -> None:
     train(LONG, template / "half", stop=lambda: next(asked, None) is None)
 
 
-def _unbroken(template: Path, place: Path, name: str) -> float:
+def _unbroken(template: Path, cwd: Path, name: str) -> float:
     """Run a command to its end; returns how long that takes."""
-    shutil.copytree(template, place)
+    shutil.copytree(template, cwd)
     begun = time.monotonic()
-    done = _urn(place, JOBS[name].argv)
+    done = _urn(cwd, JOBS[name].argv)
     if done.returncode:
         raise RuntimeError(f"{name} does not work at all: {done.stderr}")
     return time.monotonic() - begun
 
 
-def _urn(place: Path, argv: list[str]) -> subprocess.CompletedProcess[str]:
+def _urn(cwd: Path, argv: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "urn", *argv],
-        cwd=place,
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=600,
@@ -245,9 +245,9 @@ def _urn(place: Path, argv: list[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _killed(place: Path, job: Job, how: str, moment: float) -> tuple[str | None, bool]:
+def _killed(cwd: Path, job: Job, how: str, moment: float) -> tuple[str | None, bool]:
     """Start a command and kill it; which promise that breaks, and whether it was in time."""
-    before = listing(place)
+    before = listing(cwd)
     process = subprocess.Popen(
         [sys.executable, "-m", "urn", *job.argv],
         cwd=cwd,
@@ -269,7 +269,7 @@ def _killed(place: Path, job: Job, how: str, moment: float) -> tuple[str | None,
     if alive := _session(process.pid, wait=20):
         return f"orphans: {alive}", hit
 
-    after = listing(place)
+    after = listing(cwd)
     kept = [name for name in before if name.split("/")[0] not in job.changes]
     if lost := [name for name in kept if after.get(name) != before[name]]:
         return f"lost or changed: {lost}", hit
@@ -315,15 +315,15 @@ def _session(leader: int, wait: float) -> list[str]:
         time.sleep(0.2)
 
 
-def _gone_on(place: Path, job: Job, unbroken: Path) -> str | None:
+def _gone_on(cwd: Path, job: Job, unbroken: Path) -> str | None:
     """Go on with the command; it must come to its end, and leave no drafts."""
-    done = _urn(place, job.again if (place / job.begun).exists() else job.argv)
+    done = _urn(cwd, job.again if (cwd / job.begun).exists() else job.argv)
     refused = done.returncode == 2 and "already exists" in done.stderr
     if done.returncode and not refused:
         return f"does not go on: status {done.returncode}, {done.stderr[-300:]}"
 
-    drafts = [name for name in listing(place) if name.rsplit("/", 1)[-1].startswith(".")]
-    return f"drafts left: {drafts}" if drafts else job.fault(place, unbroken)
+    drafts = [name for name in listing(cwd) if name.rsplit("/", 1)[-1].startswith(".")]
+    return f"drafts left: {drafts}" if drafts else job.fault(cwd, unbroken)
 
 
 if __name__ == "__main__":

@@ -173,7 +173,7 @@ class Sandbox:
 
             before = listing(self.cwd)
             outcome = self._run(case)
-            after = listing(self.place)
+            after = listing(self.cwd)
             broken = complaint(case, outcome, before, after) or self._unreadable()
             if broken is None and case.fault is not None:
                 broken = self._not_resumed(case, case.fault)
@@ -182,7 +182,7 @@ class Sandbox:
             self._restore()
 
     def _run(self, case: Case) -> Outcome:
-        with contextlib.chdir(self.place):
+        with contextlib.chdir(self.cwd):
             if case.environment is not None:
                 return _in_a_process(case)
             with _failing(case.fault):
@@ -190,7 +190,7 @@ class Sandbox:
 
     def _unreadable(self) -> str | None:
         """Why a run that was written cannot be loaded, or None."""
-        folder = self.place / "out"
+        folder = self.cwd / "out"
         if not (folder / "weights.safetensors").is_file():
             return None
         try:
@@ -202,21 +202,21 @@ class Sandbox:
 
     def _not_resumed(self, case: Case, fault: Fault) -> str | None:
         """Go on after a fault: it must come to the end that an unbroken command comes to."""
-        begun = self.place / fault.begun
-        with contextlib.chdir(self.place):
+        begun = self.cwd / fault.begun
+        with contextlib.chdir(self.cwd):
             outcome = _here(fault.again if begun.exists() else case.argv)
 
         is_done = outcome.status == 2 and "already exists" in outcome.err
         if outcome.status != 0 and not is_done:
             return f"does not go on: status {outcome.status}, {outcome.err[-300:]}"
-        if fault.equals and numbers(begun) != numbers(self.place / fault.equals):
+        if fault.equals and numbers(begun) != numbers(self.cwd / fault.equals):
             return "other numbers than those of an unbroken run"
         return None
 
     def _restore(self) -> None:
-        """Make the place what it was: only what differs is copied again."""
-        self.place.mkdir(exist_ok=True)
-        with contextlib.chdir(self.place):
+        """Make the cwd what it was: only what differs is copied again."""
+        self.cwd.mkdir(exist_ok=True)
+        with contextlib.chdir(self.cwd):
             now = _listing_here()
             wrong = {name for name, digest in now.items() if self.whole.get(name) != digest}
             for name in sorted(wrong, reverse=True):  # what lies in a folder before the folder
