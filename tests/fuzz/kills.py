@@ -295,7 +295,8 @@ def _wrong_end(status: int, err: str, how: str, hit: bool) -> str | None:
     if status not in statuses:
         return f"status {status}: {err[-300:]}"
     last = "".join(err.splitlines(keepends=True)[-1:])  # after lines of progress
-    return bad_line(last) if status == 130 else None
+    # Training that stops between two steps says on stdout how to go on, and nothing here.
+    return bad_line(last) if status == 130 and last else None
 
 
 def _session(leader: int, wait: float) -> list[str]:
