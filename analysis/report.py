@@ -121,10 +121,11 @@ class StructureReport:
             return " ".join(words)
         if not self.depth:
             return "linear"
-        if "fully_connected" in present:
-            return "MLP"
+        # What uses its neurons again is no perceptron, however dense.
         reused = self.verdicts["recurrent"]
-        return "unstructured" if reused.bars and reused.bars[0].holds() else "feed-forward"
+        if reused.bars and reused.bars[0].holds():
+            return "unstructured"
+        return "MLP" if "fully_connected" in present else "feed-forward"
 
     def _sizes(self) -> list[str]:
         """Widths, inputs and outputs included, with the field sizes of local layers before them."""

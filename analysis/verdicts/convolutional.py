@@ -9,7 +9,7 @@ being a quarter of the sites, since among many kernels a few look alike by chanc
 Effect: share of a kernel's power that this sharing explains, averaged over kernels, 1 - (residual /
 residual by chance); 1 for exact weight sharing. Null model: fields with the same envelope. Each
 weight is its kernel's size times the envelope of the layer at that distance, times a rest, which
-holds its sign; the rests are exchanged between all weights of the layer. So wiring that only fades
+holds its sign; the rests are exchanged within each kernel. So wiring that only fades
 with distance, the same everywhere, explains nothing. Nor does an average or a blur: it is all
 envelope, and such sharing cannot be seen here.
 
@@ -225,13 +225,21 @@ def _judge_layer(layer: int, kernels: Kernels, n_draws: int, rng: np.random.Gene
 
 def _exchanged(kernels: Kernels, rng: np.random.Generator, n_draws: int) -> NDArray[np.float32]:
     """(n_draws, n, D) kernels with the same envelope over distance, and rests exchanged."""
-    row, tap = np.nonzero(kernels.values)
-    size = _envelope(kernels)[row, tap]
-    rest = (kernels.values[row, tap] / size).astype(np.float32)
-    order = rng.permuted(np.broadcast_to(np.arange(len(rest)), (n_draws, len(rest))), axis=1)
+    envelope = _envelope(kernels).astype(np.float32)
+    support = kernels.values != 0
+    size = support.sum(axis=1, keepdims=True)
+    # Of each row: the taps of its own support first, then others to fill up.
+    home = np.argsort(~support, axis=1, kind="stable")[:, : size.max(initial=0)]
+    keys = rng.random((n_draws, *home.shape), dtype=np.float32)
+    # Taps that only fill up get the largest keys, so that they stay behind.
+    keys[:, np.arange(home.shape[1]) >= size] = 2.0
+
+    rest = np.where(support, kernels.values, 0.0).astype(np.float32) / envelope
+    own = np.take_along_axis(rest, home, axis=1)
     drawn = np.zeros((n_draws, *kernels.values.shape), dtype=np.float32)
-    drawn[:, row, tap] = rest[order] * size.astype(np.float32)
-    return drawn
+    rows = np.arange(len(own))[:, None]
+    drawn[:, rows, home] = own[rows, np.argsort(keys, axis=2)]
+    return drawn * envelope
 
 
 def _envelope(kernels: Kernels) -> Floats:
@@ -247,7 +255,7 @@ def _envelope(kernels: Kernels) -> Floats:
     _, ring = np.unique((distance / SAME_DISTANCE).round(), return_inverse=True)
     power = np.bincount(ring, (relative**2).sum(axis=0))
     of_ring = np.sqrt(power / np.maximum(np.bincount(ring, present.sum(axis=0)), 1))
-    return np.maximum(of_kernel[:, None] * of_ring[ring][None, :], np.finfo(float).tiny)
+    return np.maximum(of_kernel[:, None] * of_ring[ring][None, :], np.finfo(np.float32).tiny)
 
 
 def _distances(values: NDArray, valid: Bools) -> NDArray:

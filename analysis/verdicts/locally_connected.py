@@ -182,10 +182,16 @@ def _spread(fields: Fields, places: Floats, n_draws: int, rng: np.random.Generat
     )
     return Tested(
         observed,
-        float(max(observed / by_place.mean(), of_rows / by_field.mean())),
+        max(_over(observed, by_place), _over(of_rows, by_field)),
         empirical_p(observed, by_place, tail="lower"),
         empirical_p(of_rows, by_field, tail="lower"),
     )
+
+
+def _over(observed: float, draws: Floats) -> float:
+    """Observed over its mean by chance; 1 where that is 0, as of fields with a single source."""
+    by_chance = float(draws.mean())
+    return observed / by_chance if by_chance > 0 else 1.0
 
 
 def _redrawn(rows: Floats, n_draws: int, rng: np.random.Generator) -> Floats:

@@ -84,7 +84,10 @@ class Store:
             raise InputError(f"{self.folder}: no sweep here (no {DATABASE})")
 
         self.path = path
-        self.db = connect(path)
+        try:
+            self.db = connect(path)
+        except sqlite3.Error as error:
+            raise InputError(f"{path}: cannot be opened ({error})") from None
         try:
             self.about = read_about(self.db)
             self.axes: list[str] = read_axes(self.about, self.columns())
@@ -130,7 +133,10 @@ class Store:
             (draft / RUNS).mkdir()
 
         check_new(Path(folder))
-        create_folder(folder, fill)
+        try:
+            create_folder(folder, fill)
+        except sqlite3.Error as error:  # SQLite takes shorter paths than the system
+            raise InputError(f"{folder}: cannot be written ({error})") from None
         return cls(folder)
 
     def plan(self) -> Plan:

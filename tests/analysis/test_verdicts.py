@@ -50,8 +50,10 @@ def test_every_planted_network_is_hidden_among_useless_neurons() -> None:
 def test_block_densities_of_a_perceptron() -> None:
     network = mlp(150, np.random.default_rng(0), n_hidden=2)
     verdict = judge(network).verdicts["fully_connected"]
-    assert verdict.effect == 1.0
-    assert [block["density"] for block in verdict.evidence["blocks"]] == [1, 1, 1]
+    # A planted weight may be so small that it carries next to no signal.
+    assert verdict.effect == pytest.approx(1.0, abs=0.02)
+    densities = [block["density"] for block in verdict.evidence["blocks"]]
+    assert densities == pytest.approx([1, 1, 1], abs=0.02)
     assert [block["n_targets"] for block in verdict.evidence["blocks"]] == [
         *network.widths,
         network.arguments["n_outputs"],

@@ -13,7 +13,7 @@ import pytest
 from experiments.sweeps.plan import make_plan
 from experiments.sweeps.store import Store
 from tests.conftest import ROOT
-from tests.experiments.test_sweeps import sweep
+from tests.experiments.test_sweeps import sweep, text
 from urn.cli import main
 from urn.errors import InputError
 from urn.io import atomic_write, create_folder
@@ -150,6 +150,12 @@ def test_what_cannot_be_written_is_found_before_any_work(finished_run, refused, 
     refused(["reproduce", "width", "--out", "f/x"], "f/x cannot be written")
     (finished_run / "figures").write_text("a file")
     refused(["inspect", "run", "--figures"], "--figures: run/figures is not a folder")
+
+
+def test_a_path_that_is_too_long_for_a_database_is_refused(refused, place):
+    (place / "q.toml").write_text(text())
+    for n in (6, 20, 39):
+        refused(["sweep", "run", "q.toml", "--out", "/".join(["x" * 99] * n)], "cannot be written")
 
 
 def test_a_folder_for_tensorboard_that_cannot_be_is_refused(refused, cwd):
