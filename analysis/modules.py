@@ -185,6 +185,7 @@ def _modularity(signal: Signal) -> LinearOperator:
     heard = sparse.coo_array((power, (signal.target, pair)), shape=shape).tocsr()
     joint = sparse.coo_array((power, (signal.source, signal.target)), shape=(n, n)).tocsr()
 
+    # Nodes that hear and send much count no more than others.
     degree = np.asarray(sent.sum(axis=1) + heard.sum(axis=1)).ravel()
     root = np.divide(1.0, np.sqrt(degree), out=np.zeros(n), where=degree > 0)
     scale = sparse.diags_array(root)

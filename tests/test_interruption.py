@@ -5,12 +5,14 @@ Bit for bit, once it is resumed.
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from experiments.commands.workers import Workers
 from tests.conftest import ROOT, SMALL, after, listing
 from urn import Dataset, InputError, TrainConfig, load_run, resume, train, train_population
 from urn.cli import main
@@ -306,6 +309,23 @@ def test_a_second_signal_does_not_wait(cwd, capsys, monkeypatch):
     monkeypatch.setattr("urn.commands.train", hang)
     assert main(["train"]) == 130
     assert capsys.readouterr().err == "urn: interrupted\n"
+
+
+def no_work(job, report, stop):
+    """What a worker does in the test below; it is imported there."""
+
+
+def test_a_worker_is_deaf_to_interrupts_from_its_first_moment():
+    """One from a keyboard goes to all processes; a worker that loads its libraries is one too."""
+    with Workers(1, no_work, lambda *_: None) as crew:
+        crew.submit(0, SimpleNamespace(configs=(SMALL,)))
+        (pid,) = crew.pool._processes
+        status = Path(f"/proc/{pid}/status").read_text()
+        blocked = int(re.search(r"SigBlk:\s*(\w+)", status).group(1), 16)
+        assert blocked & 1 << (signal.SIGINT - 1)
+        while crew.running:
+            crew.ended()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 # ---- other state to restore: streams carry theirs, a lattice its group

@@ -156,6 +156,7 @@ def _thrown(
     # A neuron of several layers, or chains of relays side by side, may wire a pair twice.
     n_thrown = min(n_edges, int(pairs.sum() + skip_pairs.sum()))
 
+    # A draw is how many edges fall on each block and on the skips into each layer.
     wired = rng.multivariate_hypergeometric([*pairs, *skip_pairs], n_thrown, size=n_draws)
     n_judged = max(len(table) - 1, 1)
     inside = wired[:, :n_judged]

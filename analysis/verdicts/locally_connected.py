@@ -201,6 +201,7 @@ def _redrawn(rows: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
 
 def _dense_spread(rows: Floats, places: Floats) -> Floats:
     """(D,) mean spread of fields (D, T, N) with any weight."""
+    # Sums of 1, p and p^2 over each field give its mean and variance.
     centred = places - places.mean(axis=0)
     stacked = np.column_stack([np.ones(len(places)), centred, (centred**2).sum(axis=1)])
     sums = rows @ stacked
@@ -216,6 +217,7 @@ def _patches(fields: Fields, places: Floats, n_draws: int, rng: np.random.Genera
     """Mean Moran's I of which sources a field has, against both null models; large is local."""
     has = (_some_fields(fields) > 0).astype(float)
     near = neighbours(places, 2 * places.shape[1])
+    # Which sources a field has counts, not how strong they are.
     observed = _clumped(has, near)
     # Where fields clearly do not consist of patches, a few draws are enough.
     if observed < (1 - QUARTER) * MIN_MORAN:

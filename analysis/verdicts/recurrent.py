@@ -191,6 +191,7 @@ def _lesion(case: Case, again: Bools) -> float:
     main = np.where(nodes, case.layers.node_flow, -1.0).argmax(axis=0)
     nodes[main[again], np.flatnonzero(again)] = False
 
+    # The fill is what the same neurons do on other samples: off no distribution.
     whole = forward(case.net, case.inputs)
     other = whole.activity[:, case.rng.permutation(len(case.inputs))]
     cut = forward(case.net, case.inputs, keep=~nodes, fill=other).outputs

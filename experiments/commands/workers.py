@@ -10,8 +10,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from functools import cache
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
@@ -104,7 +105,9 @@ class Workers:
 
     def submit(self, number: int, job: Job) -> None:
         """Give a job to a process."""
-        self.running[self.pool.submit(_work, number, self.work, job)] = job
+        with _interrupts_held():
+            future = self.pool.submit(_work, number, self.work, job)
+        self.running[future] = job
 
     def ended(self) -> list[tuple]:
         """(job, result) of those that ended in the last moments; passes progress on.
@@ -115,6 +118,23 @@ class Workers:
         while not self.queue.empty():
             self.observer(*self.queue.get())
         return [(self.running.pop(future), future.result()) for future in ended]
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold interrupts back for a moment; processes that are started in it never get any.
+
+    From a keyboard an interrupt goes to all. A worker that met it while its libraries are loaded,
+    before `_begin`, would say so with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # not a Unix
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(queue: SimpleQueue, stop: Event, parent: int, threads: int) -> None:
