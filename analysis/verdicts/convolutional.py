@@ -39,6 +39,9 @@ MATCH = 0.05
 REPEATS = 0.25
 """Share of the sites at which a shared kernel must repeat. By judgement: a few of many kernels look
 alike by chance, where a tap dominates."""
+MAX_SITES = 16
+"""Sites of a lattice for each source on it, at most. By judgement: of a lattice that is emptier no
+two kernels can be compared."""
 COVERED = 0.75
 """Share of a kernel's power that must lie where the other has sources. By judgement: less than
 that compares borders."""
@@ -126,12 +129,14 @@ def convolutional(case: Case) -> Verdict:
         "layers": [],
     }
     given = placed(case)
-    layers = [] if given is None else list(fields_of(case, given))
-    if given is None or not layers:
-        evidence["note"] = "no layer with positioned sources"
+    positions = None if given is None else unrolled(given)
+    layers = []
+    if positions is not None:
+        layers = [fields for fields in fields_of(case, positions) if _on_lattice(fields, positions)]
+    if positions is None or not layers:
+        evidence["note"] = "no layer with sources on a lattice"
         return Verdict("convolutional", False, 0.0, None, evidence)
 
-    positions = unrolled(given)
     channel = np.zeros(case.graph.n_neurons, dtype=int)
     # Fewer draws could not reach ALPHA in that many layers, under two readings.
     n_draws = max(case.n_draws, math.ceil(4 * len(layers) / ALPHA))
@@ -152,6 +157,17 @@ def convolutional(case: Case) -> Verdict:
     best, bars = max(judged, key=lambda pair: (pair[0]["present"], pair[0]["explained"]))
     evidence |= {"dilation": best["dilation"], "stride": best["stride"]}
     return decide("convolutional", best["explained"], best["p_value"], evidence, bars)
+
+
+def _on_lattice(fields: Fields, positions: Floats) -> bool:
+    """Whether the sources fill a lattice well enough for a kernel to be read off.
+
+    Places at random have a tiny spacing, and a lattice of it nearly as many empty sites as one
+    likes.
+    """
+    sources = positions[fields.sources]
+    extent = np.ptp(sources, axis=0) / _spacing(sources) + 1
+    return bool(extent.prod() <= MAX_SITES * len(fields.sources))
 
 
 def _better_reading(

@@ -36,7 +36,7 @@ GOOD = {"n_inputs": 2, "n_outputs": 1, "n_iterations": 2}
         ({"n_inputs": 5}, "n_inputs"),
         ({"positions": np.zeros((4, 2))}, "positions"),
         ({"positions": np.zeros(5)}, "positions"),
-        ({"weights": np.eye(5), "positions": np.full((5, 2), np.nan)}, "positions"),
+        ({"weights": np.eye(5), "positions": np.tile([0.0, np.nan], (5, 1))}, "positions"),
         ({"positions": "here"}, "positions"),
         ({"inputs": np.zeros((3, 3))}, "inputs"),
         ({"inputs": np.full((3, 2), np.nan)}, "inputs"),
@@ -137,6 +137,7 @@ def test_the_dictionary_is_plain_json_and_complete() -> None:
         "convolutional",
         "residual",
         "recurrent",
+        "modular",
     }
     assert written["threshold"]["rule"] == "universal"
     assert len(written["verdicts"]["residual"]["sweep"]) == 5

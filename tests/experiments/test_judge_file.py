@@ -159,7 +159,8 @@ def test_a_graph_without_directions_and_with_places(
     assert main([*words, "--json", "--nulls", "200"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["status"] == "ok"
-    assert printed["verdicts"]["recurrent"]["present"]
+    # Six neurons in a row are used again and again; their roles are too few to test.
+    assert printed["verdicts"]["recurrent"]["effect"] == 1.0
 
 
 BAD = {
