@@ -171,10 +171,14 @@ class Sandbox:
             for name, content in case.files.items():
                 _put(self.cwd / name, content)
 
+            # The tests beside us may have children of their own, such as a browser.
+            there = _children()
             before = listing(self.cwd)
             outcome = self._run(case)
             after = listing(self.cwd)
             broken = complaint(case, outcome, before, after) or self._unreadable()
+            if broken is None and (left := _children() - there):
+                broken = f"left processes {sorted(left)}"
             if broken is None and case.fault is not None:
                 broken = self._not_resumed(case, case.fault)
             return broken
@@ -377,8 +381,6 @@ def complaint(
         stray |= changed & set(before)
     if stray:
         return f"status {status}, and changed {sorted(stray)[:5]}"
-    if children := _children():
-        return f"left processes {children}"
     return None
 
 
@@ -419,20 +421,20 @@ def _below(name: str, folders: tuple[str, ...]) -> bool:
     return any(name == folder or name.startswith(f"{folder}/") for folder in folders)
 
 
-def _children() -> list[int]:
+def _children() -> set[int]:
     """Processes started by this one that have not ended; those of a pool that is kept are none of
     ours."""
     path = Path(f"/proc/self/task/{os.getpid()}/children")
     if not path.exists():
-        return []
-    alive = []
+        return set()
+    alive = set()
     for word in path.read_text().split():
         try:
             name = Path(f"/proc/{word}/cmdline").read_bytes()
         except OSError:
             continue
         if b"resource_tracker" not in name and b"forkserver" not in name and name:
-            alive.append(int(word))
+            alive.add(int(word))
     return alive
 
 
