@@ -93,12 +93,15 @@ def read_json(content: bytes) -> Portable:
 
 
 def write_npz(network: Portable) -> bytes:
-    """Arrays and settings under their names, as `numpy.load` reads them."""
+    """Arrays and settings under their names, as `numpy.load` reads them.
+
+    What is not there is not written: no array that is None, and `positions_learned` where it is so.
+    """
     values = vars(network) | vars(network.network)
     arrays: dict[str, Any] = {
         name: np.asarray(value)
         for name, value in values.items()
-        if name != "network" and value is not None
+        if name != "network" and value is not None and value is not False
     }
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)
