@@ -125,7 +125,7 @@ def parts(signal: Signal) -> Ints:
     inside = signal.inside
     sent = np.bincount(signal.source, signal.power, minlength=len(signal.neuron))
     heard = np.bincount(signal.target, signal.power, minlength=len(signal.neuron))
-    # A connection counts where it is a real share of what one of its ends tells or hears.
+    # A connection counts where it is a real share of what one of its ends sends or hears.
     weight = np.maximum(
         signal.power / sent[signal.source].clip(min=np.finfo(float).tiny),
         signal.power / heard[signal.target].clip(min=np.finfo(float).tiny),
@@ -134,10 +134,9 @@ def parts(signal: Signal) -> Ints:
 
     # The nodes of a neuron in several layers belong together.
     label = _joined_by_neuron(label, signal)
-    inside_count = np.zeros(len(signal.neuron), dtype=bool)
-    inside_count[signal.source[inside]] = True
-    inside_count[signal.target[inside]] = True
-    alone = signal.hidden & ~inside_count
+    alone = signal.hidden.copy()
+    alone[signal.source[inside]] = False
+    alone[signal.target[inside]] = False
     if alone.any():
         label[alone] = _ends(signal, alone)
     label[~signal.hidden] = -1
@@ -155,20 +154,19 @@ def _joined_by_neuron(label: Ints, signal: Signal) -> Ints:
 
 
 def _ends(signal: Signal, alone: Bools) -> Ints:
-    """Labels of hidden nodes without hidden neighbours, by the inputs and outputs they share.
+    """Labels, above all others, of hidden nodes without hidden neighbours.
 
-    Inputs and outputs that two modules share join them, unless all of either are shared.
+    They fall apart by the inputs that they hear, or else by the outputs that they feed: where
+    either are all shared, they are one part.
     """
     n = len(signal.neuron)
-    labels = np.full(n, n)
-    chosen = alone[signal.source] | alone[signal.target]
-    for side in (signal.source, signal.target):
-        outer = ~alone[side] & chosen
-        part = connected_components(_matrix(signal, outer), directed=False)[1]
-        distinct = np.unique(part[alone])
-        if len(distinct) > 1:
-            labels[alone] = n + part[alone]
-    return labels[alone]
+    labels = np.full(int(alone.sum()), n)
+    # Connections to outputs first; those from inputs have the last word.
+    for hidden_end in (signal.source, signal.target):
+        part = connected_components(_matrix(signal, alone[hidden_end]), directed=False)[1]
+        if len(np.unique(part[alone])) > 1:
+            labels = n + part[alone]
+    return labels
 
 
 def _modularity(signal: Signal) -> LinearOperator:

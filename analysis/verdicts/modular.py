@@ -6,9 +6,9 @@ inputs and only feed outputs are a branch of depth 1 beside deeper ones; among t
 the inputs that they hear and the outputs that they feed.
 
 Modules are sought as parts that hang together by signal, and where all does as groups that
-exchange less signal than by chance (analysis/modules.py). A lattice, a
-ring or a chain can be cut at any place with few edges lost, without being modules: so groups must
-hold together inside, which shows as a gap after the eigenvalues that tell groups apart.
+exchange less signal than by chance (analysis/modules.py). A lattice, a ring or a chain can be cut
+at any place with few edges lost, without being modules: so groups must hold together inside, which
+shows as a gap after the eigenvalues that tell groups apart.
 
 Effect: coherence, the share of the signal between modules' layers that stays in its module, less
 chance, over 1 less chance. Null model: the targets of all connections exchanged within each pair of
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.arrays import Floats, Ints
+from analysis.arrays import Bools, Ints
 from analysis.modules import Signal, exchanged, groups, leading, parts, signal_between
 from analysis.nulls import empirical_p
 from analysis.verdicts.verdict import FEW_DRAWS, QUARTER, Bar, Case, Verdict, decide, p_bar
@@ -37,11 +37,6 @@ MIN_GAP = 0.25
 random modules, near 0 for lattices. By judgement, on planted networks."""
 SAME = 1e-9
 """Shares that differ by less are equal: rounding."""
-NULL_CONNECTIONS = 2**14
-"""Connections up to which the null model is drawn as often as asked for; with more, MIN_DRAWS. By
-judgement: time grows with both."""
-MIN_DRAWS = 200
-"""Draws in large networks: enough for a p of ALPHA."""
 
 
 def modular(case: Case) -> Verdict:
@@ -57,26 +52,28 @@ def modular(case: Case) -> Verdict:
         return Verdict("modular", False, 0.0, None, evidence)
 
     # What hangs together comes first; only where all of it does, groups are looked for.
-    label = parts(signal)
+    label = _real(signal, parts(signal))
     gap = 1.0
     by = "parts"
-    if _n_modules(label, signal) < 2:
-        label, gap = groups(signal)
+    if label.max() < 1:
+        of_groups, gap = groups(signal)
+        label = _real(signal, of_groups)
         by = "groups"
-    label = _largest(label, signal)
+    n_modules = int(label.max()) + 1
     coherence, tested = _coherence(signal, label)
-    n_modules = _n_modules(label, signal)
+
     bars = [
         Bar("modules", float(n_modules), 2.0),
         Bar("coherence", coherence, MIN_COHERENCE),
         Bar("gap", gap, MIN_GAP),
     ]
     # Where a bar is missed anyway, a few draws are enough: p cannot be small.
-    n_draws = case.n_draws if len(signal.power) <= NULL_CONNECTIONS else MIN_DRAWS
+    n_draws = case.affordable(len(signal.power))
     if not all(bar.holds(1 - QUARTER) for bar in bars):
         n_draws = FEW_DRAWS
     draws = np.array([leading(exchanged(signal, case.rng)) for _ in range(n_draws)])
     p_value = empirical_p(leading(signal), draws)
+
     # Branches of other depths differ by their layers, which the null model keeps.
     if tested:
         bars.append(p_bar(p_value))
@@ -90,37 +87,29 @@ def modular(case: Case) -> Verdict:
     return decide("modular", coherence if n_modules > 1 else 0.0, p_value, evidence, bars)
 
 
-def _n_modules(label: Ints, signal: Signal) -> int:
-    """Labels with a real share of the signal and of the neurons."""
-    return len(_real(label, signal))
+def _real(signal: Signal, label: Ints) -> Ints:
+    """The labels with real modules as 0, 1, ..., most signal first, and -1 for all else.
 
-
-def _real(label: Ints, signal: Signal) -> list[int]:
-    """Labels of the modules, the one with most signal first."""
-    through = signal.through / np.maximum(_of_layers(signal), np.finfo(float).tiny)
+    Real ones have MIN_SHARE of the signal and MIN_NEURONS neurons.
+    """
     shares = {}
     for name in np.unique(label[label >= 0]).tolist():
         inside = label == name
-        # The largest share that it has of any layer's signal.
-        layers = np.unique(signal.layer[inside])
-        largest = max(through[inside & (signal.layer == k)].sum() for k in layers)
-        if largest >= MIN_SHARE and len(set(signal.neuron[inside])) >= MIN_NEURONS:
-            shares[name] = largest
-    return sorted(shares, key=lambda name: -shares[name])
+        share = _share(signal, inside)
+        if share >= MIN_SHARE and len(np.unique(signal.neuron[inside])) >= MIN_NEURONS:
+            shares[name] = share
 
-
-def _of_layers(signal: Signal) -> Floats:
-    """(n,) signal through the whole network, to compare each node with."""
-    inputs = signal.through[signal.layer == 0].sum()
-    return np.full(len(signal.through), inputs if inputs > 0 else 1.0)
-
-
-def _largest(label: Ints, signal: Signal) -> Ints:
-    """The labels of the modules as 0, 1, ..., and -1 for all else."""
     out = np.full(len(label), -1)
-    for number, name in enumerate(_real(label, signal)):
+    for number, name in enumerate(sorted(shares, key=lambda name: -shares[name])):
         out[label == name] = number
     return out
+
+
+def _share(signal: Signal, inside: Bools) -> float:
+    """Share of the signal through a module: the largest that it has of any layer's."""
+    by_layer = np.bincount(signal.layer[inside], signal.through[inside])
+    everything = signal.through[signal.layer == 0].sum()
+    return float(by_layer.max() / everything) if everything > 0 else 0.0
 
 
 def _coherence(signal: Signal, label: Ints) -> tuple[float, bool]:
@@ -184,22 +173,21 @@ def _with_ends(signal: Signal, label: Ints) -> Ints:
 def _described(signal: Signal, label: Ints) -> list[dict[str, Any]]:
     """Each module: its neurons, its layers' widths, its share of the signal, the ends it uses."""
     modules = []
-    total = _of_layers(signal)[0]
+    is_input = signal.layer == 0
     for number in range(int(label.max()) + 1):
         inside = label == number
-        layers = np.unique(signal.layer[inside])
-        widths = [int((inside & (signal.layer == k)).sum()) for k in layers]
-        heard = np.isin(signal.target, np.flatnonzero(inside)) & (signal.layer[signal.source] == 0)
-        feeds = np.isin(signal.source, np.flatnonzero(inside)) & ~signal.hidden[signal.target]
+        widths = np.bincount(signal.layer[inside])
+        # Connections from an input into the module, and from the module to an output.
+        heard = inside[signal.target] & is_input[signal.source]
+        fed = inside[signal.source] & ~signal.hidden[signal.target]
+
         modules.append(
             {
                 "neurons": np.unique(signal.neuron[inside]).tolist(),
-                "widths": widths,
-                "share": float(
-                    max(signal.through[inside & (signal.layer == k)].sum() for k in layers) / total
-                ),
-                "n_inputs": len(np.unique(signal.neuron[signal.source[heard]])),
-                "n_outputs": len(np.unique(signal.neuron[signal.target[feeds]])),
+                "widths": widths[widths > 0].tolist(),
+                "share": _share(signal, inside),
+                "n_inputs": len(np.unique(signal.source[heard])),
+                "n_outputs": len(np.unique(signal.target[fed])),
             }
         )
     return modules

@@ -16,9 +16,9 @@ Null model: the same weights shared out anew. A matrix that wires every neuron w
 alike uses all of them again at every iteration, and that is no structure: its neurons have no
 roles. Roles show in one of two ways, and the smaller p is doubled. *Ends*: inputs hear and outputs
 send little (squared weights), under half of what as many wired neurons at random do. *Dispersion*:
-some neurons hear or send much more than others, by a quarter more in variance than where all
-weights are thrown at random pairs of neurons. On data, holding the re-used neurons at other
-samples' values must change the answer.
+some inputs, hidden neurons or outputs hear or send much more than others of their kind, by a
+quarter more in variance than where each weight lies anywhere between the same two kinds. On data,
+holding the re-used neurons at other samples' values must change the answer.
 """
 
 from dataclasses import dataclass
@@ -41,11 +41,6 @@ MIN_DISPERSION = 1.25
 """Variance of what neurons hear and send, relative to chance. By judgement: a quarter more."""
 CLEAR = 10.0
 """Largest distance from a bar that is told. By judgement."""
-MANY = 2**14
-"""Weights up to which the null model is drawn as often as asked for; of more, MIN_DRAWS times. By
-judgement: time grows with both."""
-MIN_DRAWS = 200
-"""Draws in large networks: enough for a p of ALPHA."""
 MIN_LESION = 0.05
 """Share of the outputs' variance that hangs on re-use. By judgement, as the other shares of
 variance."""
@@ -62,7 +57,7 @@ def recurrent(case: Case) -> Verdict:
     computes = count > 0
     again = count > 1
     effect = float(flow[again].sum() / flow[computes].sum()) if flow[computes].any() else 0.0
-    roles = _roles(case.net, case.n_draws, case.rng)
+    roles = _roles(case)
     leaky, kept = _leak(graph, again)
 
     evidence = {
@@ -110,16 +105,18 @@ class Roles:
         return min(max(by_ends, self.dispersion / MIN_DISPERSION), CLEAR)
 
 
-def _roles(net: FlatNetwork, n_draws: int, rng: np.random.Generator) -> Roles:
+def _roles(case: Case) -> Roles:
     """The roles of the neurons that have a weight."""
-    power = np.asarray(net.weights) ** 2
+    power = np.asarray(case.net.weights) ** 2
     wired = np.flatnonzero(power.any(axis=0) | power.any(axis=1))
     power = power[np.ix_(wired, wired)]
-    if np.count_nonzero(power) > MANY:
-        n_draws = min(n_draws, MIN_DRAWS)
+    n_draws = case.affordable(int(np.count_nonzero(power)))
 
-    ends, p_ends = _ends(net, wired, power, n_draws, rng)
-    dispersion, p_dispersion = _dispersion(power, n_draws, rng)
+    ends, p_ends = _ends(case.net, wired, power, n_draws, case.rng)
+    # 0 for inputs, 1 for hidden neurons, 2 for outputs.
+    last = case.net.n_neurons - case.net.n_outputs
+    group = np.searchsorted([case.net.n_inputs, last], wired, side="right")
+    dispersion, p_dispersion = _dispersion(power, group, n_draws, case.rng)
     return Roles(ends, dispersion, min(1.0, 2 * min(p_ends, p_dispersion)))
 
 
@@ -144,18 +141,37 @@ def _ends(
     return ratio, empirical_p(observed, draws, tail="lower")
 
 
-def _dispersion(power: Floats, n_draws: int, rng: np.random.Generator) -> tuple[float, float]:
-    """Variance of what neurons hear and send, over chance, and its p."""
+def _dispersion(
+    power: Floats, group: Ints, n_draws: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Variance of what neurons of a group hear and send, over chance, and its p.
+
+    `group` (n,) tells inputs, hidden neurons and outputs apart, whose weights may begin with other
+    sizes. By chance a weight lies anywhere between the same two groups.
+    """
     n = len(power)
-    values = power[power > 0]
+    rows, columns = np.nonzero(power)
+    values = power[rows, columns]
+    members = [np.flatnonzero(group == g) for g in range(3)]
+    size = np.array([len(of_group) for of_group in members])
+    padded = np.zeros((3, max(size.max(), 1)), dtype=int)
+    for g, of_group in enumerate(members):
+        padded[g, : size[g]] = of_group
 
     def spread(rows: Ints, columns: Ints) -> float:
         heard = np.bincount(rows, values, minlength=n)
         sent = np.bincount(columns, values, minlength=n)
-        return float(heard.var() + sent.var())
+        return float(
+            sum(((x[i] - x[i].mean()) ** 2).sum() for x in (heard, sent) for i in members if len(i))
+        )
 
-    observed = spread(*np.nonzero(power))
-    draws = np.array([spread(*rng.integers(n, size=(2, len(values)))) for _ in range(n_draws)])
+    def anywhere(neurons: Ints) -> Ints:
+        """Other neurons of the same groups, at random."""
+        own = group[neurons]
+        return padded[own, (rng.random(len(own)) * size[own]).astype(int)]
+
+    draws = np.array([spread(anywhere(rows), anywhere(columns)) for _ in range(n_draws)])
+    observed = spread(rows, columns)
     by_chance = float(draws.mean())
     return observed / by_chance if by_chance > 0 else 0.0, empirical_p(observed, draws)
 
@@ -191,7 +207,7 @@ def _lesion(case: Case, again: Bools) -> float:
     main = np.where(nodes, case.layers.node_flow, -1.0).argmax(axis=0)
     nodes[main[again], np.flatnonzero(again)] = False
 
-    # The fill is what the same neurons do on other samples: off no distribution.
+    # Values of other samples are values that the neurons have; a mean may be none.
     whole = forward(case.net, case.inputs)
     other = whole.activity[:, case.rng.permutation(len(case.inputs))]
     cut = forward(case.net, case.inputs, keep=~nodes, fill=other).outputs

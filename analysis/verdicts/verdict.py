@@ -19,6 +19,11 @@ ALPHA = 0.01
 FEW_DRAWS = 20
 """Draws from a null model where the verdict is clear without it: enough for what an effect is by
 chance, and p cannot be small."""
+MANY = 2**14
+"""Weights up to which a null model is drawn as often as asked for; of more, MIN_DRAWS times. By
+judgement: time grows with both."""
+MIN_DRAWS = 200
+"""Draws in large networks: enough for a p of ALPHA."""
 QUARTER = 0.25
 """How far a bar is moved to see whether a verdict hangs on where it stands. By judgement."""
 
@@ -196,6 +201,10 @@ class Case:
     n_draws: int
     earlier: Mapping[str, Verdict] = field(default_factory=dict)
     inputs: Floats | None = None
+
+    def affordable(self, n_weights: int) -> int:
+        """Draws of a null model whose time grows with a number of weights."""
+        return self.n_draws if n_weights <= MANY else min(self.n_draws, MIN_DRAWS)
 
     @property
     def positions(self) -> Floats | None:

@@ -145,7 +145,8 @@ def test_recurrent() -> None:
 
         power = np.zeros((40, 40))
         np.add.at(power, tuple(rng.integers(40, size=(2, 60))), rng.random(60))
-        thrown.append(_dispersion(power, N_DRAWS, rng)[1])
+        group = np.repeat([0, 1, 2], [8, 26, 6])
+        thrown.append(_dispersion(power, group, N_DRAWS, rng)[1])
     assert uniform(by_ends) > 0.01
     assert uniform(thrown) > 0.01
 
