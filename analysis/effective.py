@@ -2,10 +2,9 @@
 
 Five steps: unroll, prune, fold constants, leave out what carries next to no signal, contract
 relays. What stays are the nodes (neuron, iteration) on a path from an input to an output that is
-exactly I steps long, and whose value can depend on the input. Nothing is judged here. Signal is
-measured by power, as a share of all that passes an iteration (`_node_shares`), so that it does not
-matter whether signals grow or fade from one iteration to the next. See threshold.py for weights
-that are only nearly zero, and edges.py for the numbers of nodes.
+exactly I steps long, and whose value can depend on the input. Nothing is judged here. See signal.py
+for what carries signal, threshold.py for weights that are only nearly zero, and edges.py for the
+numbers of nodes.
 """
 
 from dataclasses import dataclass, replace
@@ -17,17 +16,11 @@ from analysis.arrays import Bools, Floats, Ints, Matrix
 from analysis.edges import Edges, contract, iterations_of, neurons_of, node_numbers
 from analysis.forward import PHI, forward
 from analysis.network import FlatNetwork
-from analysis.paths import accumulate
+from analysis.signal import FAINT, on_paths, without_echoes, without_faint
 
 RELAY_SHARE = 0.99
 """With data, a relay gets this share of its pre-activation's variance over one edge. By judgement:
 what is left out is then smaller than what any verdict asks for."""
-ECHO = 0.05
-"""With data, a node with less of its neuron's signal is left out. By judgement, as the other shares
-of variance: a twentieth is next to nothing."""
-FAINT = 1e-4
-"""An edge with less of the signal than this part of a typical edge of its iteration is left out. By
-judgement: a hundredth of a typical weight."""
 MAX_FAN = 2
 """Nodes of an iteration to which relays hand the same value; more of them are a layer that reads a
 single neuron. By judgement: a value that waits needs one relay, or two with opposite signs."""
@@ -158,9 +151,9 @@ def effective_graph(
     unrolled = unroll(net, wiring, reached)
     spread = None if inputs is None else facts.spread
     if spread is not None and len(unrolled):
-        unrolled = _without_echoes(unrolled, written, spread)
+        unrolled = without_echoes(unrolled, written, spread)
     if faint > 0 and len(unrolled):
-        unrolled = _without_faint(unrolled, written, spread, faint)
+        unrolled = without_faint(unrolled, written, spread, faint)
 
     unrolled, relay = _find_relays(net, unrolled, facts, spread)
 
@@ -334,81 +327,6 @@ def unroll(net: FlatNetwork, wiring: Matrix, reached: Bools) -> Edges:
     return Edges(source, target, np.concatenate(weights[::-1]), source, n_neurons)
 
 
-def _signal(unrolled: Edges, written: Bools, spread: Floats | None) -> tuple[Floats, Floats]:
-    """Signal that each node holds, and what of a signal at each node reaches the outputs.
-
-    The first is the variance over the data where it is known (`spread`), else what independent
-    inputs of variance 1 bring; the second the squared weights on the paths to the outputs. Both
-    (I + 1, S), and each iteration on a scale of its own.
-    """
-    behind, _ = accumulate(
-        unrolled, unrolled.weight**2, _last_nodes(unrolled, written), backwards=True
-    )
-    if spread is not None:
-        return spread**2, behind
-    return accumulate(unrolled, unrolled.weight**2, written)[0], behind
-
-
-def _node_shares(unrolled: Edges, written: Bools, spread: Floats) -> Floats:
-    """(I + 1, S) share of the signal that passes an iteration through each of its nodes."""
-    held, behind = _signal(unrolled, written, spread)
-    power = held * behind
-    total = power.sum(axis=1, keepdims=True)
-    return np.divide(power, total, out=np.zeros(power.shape), where=total > 0)
-
-
-def _edge_shares(unrolled: Edges, written: Bools, spread: Floats | None) -> Floats:
-    """(M,) share of the signal that arrives at an iteration over each of its edges."""
-    held, behind = _signal(unrolled, written, spread)
-    power = held.ravel()[unrolled.source] * unrolled.weight**2 * behind.ravel()[unrolled.target]
-    iteration = unrolled.target_iteration
-    total = np.bincount(iteration, power, minlength=len(written))[iteration]
-    return np.divide(power, total, out=np.zeros(len(power)), where=total > 0)
-
-
-def _without_echoes(unrolled: Edges, written: Bools, spread: Floats) -> Edges:
-    """The unrolled edges without hidden nodes that are faint echoes of their neuron.
-
-    They carry under ECHO of what their neuron carries over all iterations. A trained layered
-    network fires faintly at iterations other than its own; counted as nodes, these echoes would
-    make every neuron re-used.
-    """
-    share = _node_shares(unrolled, written, spread)
-    share[-1] = 0.0
-    share[written] = 0.0
-
-    # The shares of an iteration add up to 1, so with under 1 / (2 I) not all of them are echoes.
-    least = min(ECHO, 0.5 / len(written))
-    echo = share < least * share.sum(axis=0)
-    # Inputs and outputs are no echoes, however faint.
-    echo[written] = False
-    echo[-1] = False
-    is_echo = echo.ravel()
-    kept = unrolled.where(~is_echo[unrolled.source] & ~is_echo[unrolled.target])
-    return kept.where(_on_paths(kept, written))
-
-
-def _without_faint(unrolled: Edges, written: Bools, spread: Floats | None, faint: float) -> Edges:
-    """The unrolled edges without those that carry next to no signal, nor what hangs on them alone.
-
-    A typical edge is that over which the typical signal arrives: of M equal edges and any number of
-    faint ones it has the share 1 / M, which is the sum of squared shares.
-    """
-    share = _edge_shares(unrolled, written, spread)
-    iteration = unrolled.target_iteration
-    typical = np.bincount(iteration, share**2, minlength=len(written))
-    kept = unrolled.where(share >= faint * typical[iteration])
-    return kept.where(_on_paths(kept, written))
-
-
-def _last_nodes(unrolled: Edges, written: Bools) -> Bools:
-    """(I + 1, S) bool: nodes of the last iteration that an edge reaches."""
-    last = np.zeros(written.shape, dtype=bool)
-    is_last = unrolled.target_iteration == len(written) - 1
-    last[-1, unrolled.target_neuron[is_last]] = True
-    return last
-
-
 def _sole_sources(unrolled: Edges, spread: Floats | None) -> Bools:
     """(M,) bool: edges that bring a node all it gets, or with data nearly all of its variance."""
     held = 1.0 if spread is None else spread.ravel()[unrolled.source] ** 2
@@ -440,22 +358,4 @@ def _find_relays(
     relay = np.zeros(written.shape, dtype=bool)
     relay.reshape(-1)[unrolled.target[main]] = True
     unrolled = unrolled.where(main | ~relay.ravel()[unrolled.target])
-    return unrolled.where(_on_paths(unrolled, written)), relay
-
-
-def _on_paths(unrolled: Edges, written: Bools) -> Bools:
-    """(M,) bool: edges on a path from an input to the last iteration, within the given edges."""
-    # Forwards from the inputs, then backwards from the last iteration.
-    steps = unrolled.steps(len(written) - 1)
-    fed = written.ravel().copy()
-    kept = np.zeros(len(unrolled), dtype=bool)
-    for step in steps:
-        kept[step] = fed[unrolled.source[step]]
-        fed[unrolled.target[step[kept[step]]]] = True
-
-    useful = np.zeros(written.size, dtype=bool)
-    useful[-written.shape[1] :] = True
-    for step in reversed(steps):
-        kept[step] &= useful[unrolled.target[step]]
-        useful[unrolled.source[step[kept[step]]]] = True
-    return kept
+    return unrolled.where(on_paths(unrolled, written)), relay

@@ -8,12 +8,10 @@ numbers, and one that is linear is given every basis vector.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -22,82 +20,56 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from analysis.arrays import Floats
+from analysis.flatten.arguments import (
+    BATCH,
+    as_value,
+    asked,
+    attribute,
+    batch_axis,
+    called,
+    cell_of,
+    centres,
+    constants_traced,
+    convolution_options,
+    first_line,
+    options_of,
+    precise,
+    single,
+    summed,
+    values_in,
+)
 from analysis.flatten.convolution import lattice, mean_positions, pooling_windows, window_centres
+from analysis.flatten.operations import (
+    ADD,
+    CONSTANT_LIKE,
+    CONVOLUTIONS,
+    DIVIDE,
+    IDLE,
+    IDLE_MODULES,
+    LINEAR,
+    LINEAR_MODULES,
+    MAX_POOL,
+    MAXIMUM,
+    MOVING,
+    MOVING_MODULES,
+    PRODUCTS,
+    RELU,
+    SCALE,
+    SUBTRACT,
+    SUPPORTED,
+    TANH,
+)
 from analysis.flatten.values import (
     MOST_NEURONS,
     Units,
     Value,
-    constant,
     of_units,
     stacked,
     without_zeros,
 )
 
-BATCH = 2
-"""Samples that a traced module is told it has: with one, `squeeze` would take the batch away."""
 CHUNK = 512
 """Basis vectors that are put through a linear operation at once. By judgement: some megabytes."""
-
-SUPPORTED = (
-    "Linear, Conv1d, Conv2d, AvgPool, AdaptiveAvgPool, MaxPool, BatchNorm and Dropout in eval "
-    "mode, Flatten, ReLU, Tanh (if all are), addition, concatenation, RNN and RNNCell"
-)
-"""What messages say is supported."""
-
-LINEAR_MODULES = (
-    *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.AvgPool1d, nn.AvgPool2d),
-    *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.BatchNorm1d, nn.BatchNorm2d),
-    *(nn.ZeroPad1d, nn.ZeroPad2d),
-)
-"""Modules that are linear in eval mode."""
-MOVING_MODULES = (nn.Flatten, nn.Unflatten)
-"""Modules that only give a tensor another shape."""
-IDLE_MODULES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
-"""Modules that do nothing in eval mode."""
-
-LINEAR = (
-    *(F.linear, F.conv1d, torch.conv1d, F.conv2d, torch.conv2d, F.avg_pool1d, F.avg_pool2d),
-    *(F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.batch_norm, torch.matmul, operator.matmul),
-    *(torch.mean, torch.sum, F.pad),
-    *("mean", "sum", "matmul"),
-)
-"""Functions and names of methods that are linear in their first argument."""
-CONVOLUTIONS = (F.conv1d, torch.conv1d, F.conv2d, torch.conv2d)
-"""Convolutions among them."""
-PRODUCTS = (F.linear, torch.matmul, operator.matmul, "matmul")
-"""Products with a matrix among them."""
-MOVING = (
-    *(torch.flatten, torch.reshape, torch.permute, torch.transpose, torch.unsqueeze),
-    *(torch.squeeze, torch.cat, torch.concat, torch.stack, torch.chunk, torch.split),
-    *(torch.unbind, torch.movedim, torch.unflatten, torch.flip, torch.narrow, torch.select),
-    operator.getitem,
-    *("flatten", "reshape", "view", "permute", "transpose", "unsqueeze", "squeeze", "chunk"),
-    *("split", "unbind", "movedim", "unflatten", "flip", "narrow", "select", "expand"),
-    *("contiguous", "clone", "detach"),
-)
-"""Functions and names of methods that only move elements about."""
-IDLE = (F.dropout, F.dropout1d, F.dropout2d, "double", "float", "to")
-"""What leaves its first argument as it is, in eval mode."""
-RELU = (F.relu, torch.relu, torch.relu_, F.relu_, "relu", "relu_")
-"""Rectifiers."""
-TANH = (torch.tanh, F.tanh, "tanh", "tanh_")
-"""Hyperbolic tangents."""
-ADD = (operator.add, operator.iadd, torch.add, "add", "add_")
-"""Sums of two tensors."""
-SUBTRACT = (operator.sub, operator.isub, torch.sub, torch.subtract, "sub", "sub_")
-"""Differences of two tensors."""
-SCALE = (operator.mul, operator.imul, torch.mul, torch.multiply, "mul", "mul_")
-"""Products, of which one factor has to be a constant."""
-DIVIDE = (operator.truediv, operator.itruediv, torch.div, torch.divide, "div", "div_")
-"""Quotients by a constant."""
-MAX_POOL = (F.max_pool1d, torch.max_pool1d, F.max_pool2d, torch.max_pool2d)
-"""Largest values of windows. `F.max_pool1d` is a wrapper that torch.fx sees as it is."""
-CONSTANTS = ("zeros", "ones", "full")
-"""Functions of torch that make a constant of some shape."""
-CONSTANT_LIKE = {"new_zeros": 0.0, "new_ones": 1.0}
-"""Methods of a tensor that do, and the number that they fill it with."""
-MAXIMUM = (torch.maximum, "maximum")
-"""The larger of two tensors."""
 
 
 class Reader:
@@ -161,7 +133,7 @@ class Reader:
 
         for node in graph.nodes:
             if node.op == "output":
-                return _single(values[node.args[0]] if node.args[0] in values else node.args[0])
+                return single(values[node.args[0]] if node.args[0] in values else node.args[0])
             if node.op == "placeholder":
                 values[node] = self._placeholder(node, has_input)
                 has_input = True
@@ -170,15 +142,15 @@ class Reader:
                 values[node] = self._value(node, values)
             except Exception as error:  # whatever torch says to arguments that it cannot take
                 where = str(node.target) if node.op == "call_module" else node.name
-                raise ValueError(f"{where}: {_first_line(error)}") from error
+                raise ValueError(f"{where}: {first_line(error)}") from error
         raise ValueError("module has no output")
 
     def _value(self, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
         """What a node of the graph computes."""
         if node.op == "get_attr":
-            return _attribute(self._module, node.target)
-        args = fx.node.map_arg(node.args, lambda n: _precise(values[n]))
-        kwargs = dict(fx.node.map_arg(node.kwargs, lambda n: _precise(values[n])))
+            return attribute(self._module, node.target)
+        args = fx.node.map_arg(node.args, lambda n: precise(values[n]))
+        kwargs = dict(fx.node.map_arg(node.kwargs, lambda n: precise(values[n])))
         for first in ("input", "tensors"):
             if first in kwargs:
                 args = (kwargs.pop(first), *args)
@@ -199,11 +171,11 @@ class Reader:
 
     def _traced(self) -> fx.Graph:
         try:
-            with _constants_traced():
+            with constants_traced():
                 return fx.Tracer().trace(self._module)
         except Exception as error:  # whatever the forward method of the module raises
             name = type(self._module).__name__
-            reason = _first_line(error)
+            reason = first_line(error)
             raise ValueError(f"module {name} cannot be traced by torch.fx: {reason}") from error
 
     def _placeholder(self, node: fx.Node, is_second: bool) -> Any:
@@ -217,7 +189,7 @@ class Reader:
 
     def _called(self, module: nn.Module, name: str, args: Any, kwargs: Any) -> Any:
         """A submodule that torch.fx leaves whole, applied."""
-        if not list(_values_in(args)):
+        if not list(values_in(args)):
             return module(*args, **kwargs)
         if isinstance(module, nn.RNN):
             return self._rnn(module, name, *args, **kwargs)
@@ -236,7 +208,7 @@ class Reader:
         if isinstance(module, nn.MaxPool1d | nn.MaxPool2d):
             if module.return_indices:
                 raise ValueError("MaxPool with return_indices has no flat form")
-            return self._max_pool(value, module, _options(module), name)
+            return self._max_pool(value, module, options_of(module), name)
         if isinstance(module, LINEAR_MODULES):
             return self._linear_module(module, value, name)
         raise ValueError(f"{type(module).__name__} has no flat form; supported are {SUPPORTED}")
@@ -248,7 +220,7 @@ class Reader:
                 "samples; supported is one that tracks them, in eval mode"
             )
         if isinstance(module, nn.Conv1d | nn.Conv2d):
-            return self._convolved(module, value, _options(module), name)
+            return self._convolved(module, value, options_of(module), name)
         result = replace(self._linear(module, value), label=name)
         return replace(result, positions=None) if isinstance(module, nn.Linear) else result
 
@@ -274,7 +246,7 @@ class Reader:
         if cell.bias:
             total = replace(total, constant=total.constant + cell.bias_hh.detach().numpy())
         if isinstance(hidden, Tensor):
-            hidden = _as_value(hidden)
+            hidden = as_value(hidden)
         if hidden is not None:
             total = total.plus(self._linear(lambda t: F.linear(t, cell.weight_hh), hidden))
         return self._nonlinear(replace(total, label=name), cell.nonlinearity, name)
@@ -298,7 +270,7 @@ class Reader:
             )
         last = []
         for layer in range(rnn.num_layers):
-            cell = _cell(rnn, layer)
+            cell = cell_of(rnn, layer)
             state: Value | Tensor | None = None if hidden is None else hidden[layer]
             states = []
             for step in steps:
@@ -315,23 +287,23 @@ class Reader:
     def _computed(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
         """A function or method, applied; without values among its arguments by torch itself."""
         target = node.target
-        if not list(_values_in((args, kwargs))):
+        if not list(values_in((args, kwargs))):
             if isinstance(target, str):
                 return getattr(args[0], target)(*args[1:], **kwargs)
             return target(*args, **kwargs)
 
         if isinstance(args[0], Value) and target in ("size", "dim", getattr):
-            return _asked(args[0], target, args[1:])
+            return asked(args[0], target, args[1:])
         if target is operator.getitem and not isinstance(args[0], Value):
             return args[0][args[1]]
         if target in CONSTANT_LIKE:
             return torch.zeros(*args[1:], dtype=torch.float64) + CONSTANT_LIKE[target]
         if target is torch.zeros_like:
-            return torch.zeros(_asked(args[0], "size", ()), dtype=torch.float64)
+            return torch.zeros(asked(args[0], "size", ()), dtype=torch.float64)
         if target in MOVING:
             return self._moved(target, args, kwargs)
         if target in ADD or target in SUBTRACT:
-            return _sum(args, kwargs, -1.0 if target in SUBTRACT else 1.0, node.name)
+            return summed(args, kwargs, -1.0 if target in SUBTRACT else 1.0, node.name)
         if target in IDLE:
             return args[0]
 
@@ -357,16 +329,16 @@ class Reader:
 
     def _linear_function(self, name: str, target: Any, args: Any, kwargs: Any) -> Value:
         value = args[0]
-        if not isinstance(value, Value) or list(_values_in((args[1:], kwargs))):
+        if not isinstance(value, Value) or list(values_in((args[1:], kwargs))):
             raise ValueError("a product of two computed tensors has no flat form")
         if target is F.batch_norm and (kwargs.get("training") or (len(args) > 5 and args[5])):
             raise ValueError("batch_norm in training has no flat form; supported is eval")
 
         def operation(x: Tensor) -> Tensor:
-            return _call(target, x, args[1:], kwargs)
+            return called(target, x, args[1:], kwargs)
 
         if target in CONVOLUTIONS:
-            return self._convolved(operation, value, _convolution_options(args[1:], kwargs), name)
+            return self._convolved(operation, value, convolution_options(args[1:], kwargs), name)
         result = replace(self._linear(operation, value), label=name)
         # A product with a matrix mixes all elements: its results lie nowhere.
         return replace(result, positions=None) if target in PRODUCTS else result
@@ -422,9 +394,9 @@ class Reader:
 
     def _larger(self, a: Any, b: Any, name: str) -> Value:
         """max(a, b) = relu(a - b) + b."""
-        difference = replace(_sum((a, b), {}, -1.0, name), label=name)
+        difference = replace(summed((a, b), {}, -1.0, name), label=name)
         return replace(
-            _sum((self._nonlinear(difference, "relu", name), b), {}, 1.0, name), label=name
+            summed((self._nonlinear(difference, "relu", name), b), {}, 1.0, name), label=name
         )
 
     def _max_pool(
@@ -496,15 +468,15 @@ class Reader:
                 rows.append(sparse.csr_array(answer.reshape(n, -1).numpy()))
         matrix = without_zeros(sparse.vstack(rows).T)
         mapped = value.mapped(matrix, offset, shape)
-        return replace(mapped, positions=_centres(matrix, value.positions))
+        return replace(mapped, positions=centres(matrix, value.positions))
 
     def _moved(self, operation: Any, args: Any, kwargs: Any) -> Any:
         """An operation that moves elements about, asked by their numbers where they go."""
-        axis = next(_values_in((args, kwargs))).axis
+        axis = next(values_in((args, kwargs))).axis
         is_joining = isinstance(args[0], list | tuple)
         # Constants that are joined with values become values without neurons.
         known = args[0] if is_joining else [args[0]]
-        values = [v if isinstance(v, Value) else _as_value(v, axis) for v in known]
+        values = [v if isinstance(v, Value) else as_value(v, axis) for v in known]
         everything = stacked(values)
 
         numbered, start = [], 0
@@ -515,10 +487,10 @@ class Reader:
             both = numbers[None] + everything.size * shifts
             numbered.append(both.movedim(0, value.axis))
         first = tuple(numbered) if is_joining else numbered[0]
-        result = _call(operation, first, args[1:], kwargs)
+        result = called(operation, first, args[1:], kwargs)
 
         def back(numbers: Tensor) -> Value:
-            where = _batch_axis(numbers, everything.size)
+            where = batch_axis(numbers, everything.size)
             index = numbers.select(where, 0)
             return everything.rows(index.reshape(-1).numpy(), tuple(index.shape), where)
 
@@ -541,182 +513,3 @@ class Reader:
         self.inputs.positions = np.empty_like(sites)
         self.inputs.positions[form.indices] = sites
         return replace(value, positions=sites)
-
-
-# ---- torch's arguments
-
-
-@contextmanager
-def _constants_traced() -> Iterator[None]:
-    """Let torch.fx see constants whose shape depends on the input's, which it otherwise refuses."""
-
-    def traced(function: Callable[..., Tensor]) -> Callable[..., Any]:
-        def create(*args: Any, **kwargs: Any) -> Any:
-            proxies = [a for a in (*args, *kwargs.values()) if isinstance(a, fx.Proxy)]
-            proxies += [a for group in args if isinstance(group, tuple | list) for a in group]
-            for proxy in proxies:
-                if isinstance(proxy, fx.Proxy):
-                    tracer = proxy.tracer
-                    return tracer.create_proxy("call_function", function, args, kwargs)
-            return function(*args, **kwargs)
-
-        return create
-
-    with ExitStack() as stack:
-        for name in CONSTANTS:
-            stack.enter_context(patch.object(torch, name, traced(getattr(torch, name))))
-        yield
-
-
-def _values_in(arguments: Any) -> Iterator[Value]:
-    """All values in nested lists, tuples and dictionaries."""
-    if isinstance(arguments, Value):
-        yield arguments
-    elif isinstance(arguments, list | tuple):
-        for item in arguments:
-            yield from _values_in(item)
-    elif isinstance(arguments, dict):
-        yield from _values_in(list(arguments.values()))
-
-
-def _call(operation: Any, first: Any, rest: Any, kwargs: Any) -> Any:
-    """A module, a function or the name of a method, called on tensors."""
-    if isinstance(operation, nn.Module):
-        return operation(first)
-    if isinstance(operation, str):
-        return getattr(first, operation)(*rest, **kwargs)
-    return operation(first, *rest, **kwargs)
-
-
-def _asked(value: Value, target: Any, rest: Any) -> Any:
-    """The size, shape or another plain fact of a value, as a tensor would say it."""
-    shape = list(value.shape)
-    shape.insert(value.axis, BATCH)
-    if target == "size":
-        return torch.Size(shape) if not rest else shape[rest[0]]
-    if target == "dim" or rest[0] == "ndim":
-        return len(shape)
-    facts = {"shape": torch.Size(shape), "dtype": torch.float64, "device": torch.device("cpu")}
-    if rest[0] not in facts:
-        raise ValueError(f"the attribute {rest[0]} of a computed tensor has no flat form")
-    return facts[rest[0]]
-
-
-def _attribute(module: nn.Module, path: Any) -> Any:
-    """A parameter or buffer by its dotted name, in float64."""
-    for name in str(path).split("."):
-        module = getattr(module, name)
-    if isinstance(module, Tensor):
-        return module.detach()
-    return module
-
-
-def _first_line(error: Exception) -> str:
-    """What an error says, in one line."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else repr(error)
-
-
-def _precise(value: Any) -> Any:
-    """A tensor of real numbers in float64, anything else as it is."""
-    is_real = isinstance(value, Tensor) and value.is_floating_point()
-    return value.double() if is_real else value
-
-
-def _single(result: Any) -> Value:
-    """The one tensor that a module returns."""
-    if isinstance(result, list | tuple) and len(result) == 1:
-        return _single(result[0])
-    if not isinstance(result, Value):
-        raise ValueError("module must return one tensor that is computed from its input")
-    if result.axis != 0:
-        raise ValueError("module must return a tensor whose first axis is the batch")
-    return result
-
-
-def _as_value(given: Any, axis: int = 0) -> Value:
-    """A constant tensor with a batch as a value: the same in every sample."""
-    tensor = torch.as_tensor(given).detach().double()
-    if tensor.ndim <= axis:
-        raise ValueError("a constant without a batch is joined with a computed tensor")
-    return constant(tensor.select(axis, 0).numpy(), axis)
-
-
-def _sum(args: Any, kwargs: Any, sign: float, name: str) -> Value:
-    """The sum (or difference) of a value with another or with a constant, broadcast."""
-    if kwargs.get("alpha", 1) != 1:
-        raise ValueError("add with alpha has no flat form")
-    a, b = (*args, kwargs["other"]) if "other" in kwargs else args
-    if isinstance(a, Value) and isinstance(b, Value):
-        a, b = _broadcast(a, b)
-        # Named after what was computed last, not after neurons that are added as they are.
-        labels = [v.label for v in (b, a) if v.label not in {u.label for u in v.forms}]
-        return replace(a.plus(b.times(sign)), label=next(filter(None, labels), name))
-
-    value, other = (a, b) if isinstance(a, Value) else (b, a)
-    shape = list(value.shape)
-    shape.insert(value.axis, BATCH)
-    tensor = torch.as_tensor(other).detach().double()
-    if torch.broadcast_shapes(tensor.shape, tuple(shape)) != tuple(shape):
-        raise ValueError(f"a constant of shape {tuple(tensor.shape)} does not fit")
-    added = tensor.broadcast_to(shape).select(value.axis, 0).reshape(-1).numpy()
-
-    # constant - value, or value -+ constant.
-    if value is b:
-        return replace(value.times(sign), constant=sign * value.constant + added)
-    return replace(value, constant=value.constant + sign * added)
-
-
-def _broadcast(a: Value, b: Value) -> tuple[Value, Value]:
-    """Two values brought to one shape."""
-    if a.shape == b.shape:
-        return a, b
-    shape = torch.broadcast_shapes(a.shape, b.shape)
-
-    def wide(value: Value) -> Value:
-        numbers = np.broadcast_to(np.arange(value.size).reshape(value.shape), shape)
-        return value.rows(numbers.reshape(-1), tuple(shape))
-
-    return wide(a), wide(b)
-
-
-def _options(module: Any) -> dict[str, Any]:
-    """Kernel, stride, padding and dilation of a convolution or pooling."""
-    names = ("kernel_size", "stride", "padding", "dilation")
-    return {name: getattr(module, name) for name in names if hasattr(module, name)}
-
-
-def _convolution_options(rest: Any, kwargs: Any) -> dict[str, Any]:
-    """The same of a functional convolution: arguments after the input."""
-    names = ("weight", "bias", "stride", "padding", "dilation", "groups")
-    options = {"stride": 1} | dict(zip(names, rest, strict=False)) | dict(kwargs)
-    return options | {"kernel_size": tuple(options["weight"].shape[2:])}
-
-
-def _cell(rnn: nn.RNN, layer: int) -> nn.RNNCell:
-    """A layer of an RNN as the cell that is applied at every step."""
-    n_features = getattr(rnn, f"weight_ih_l{layer}").shape[1]
-    cell = nn.RNNCell(n_features, rnn.hidden_size, rnn.bias, rnn.nonlinearity, dtype=torch.float64)
-    for name, parameter in cell.named_parameters():
-        parameter.data = getattr(rnn, f"{name}_l{layer}").data
-    return cell
-
-
-def _batch_axis(numbers: Tensor, total: int) -> int:
-    """The axis along which the numbers of the second sample follow those of the first."""
-    for axis, n in enumerate(numbers.shape):
-        if n != BATCH:
-            continue
-        first = numbers.select(axis, 0)
-        if int(first.max()) < total and torch.equal(numbers.select(axis, 1), first + total):
-            return axis
-    raise ValueError("an operation that mixes samples has no flat form")
-
-
-def _centres(matrix: Any, positions: Floats | None) -> Floats | None:
-    """The mean position of what each row of a matrix reads; NaN for rows that read nothing."""
-    if positions is None:
-        return None
-    reads = sparse.csr_array((np.ones(matrix.nnz), matrix.indices, matrix.indptr), matrix.shape)
-    with np.errstate(invalid="ignore"):
-        return (reads @ positions) / reads.sum(axis=1)[:, None]
