@@ -61,7 +61,7 @@ class Tested:
     ----------
     observed : float
     ratio : float
-        Over the lesser of the two means by chance.
+        Over the lesser of the two means by chance; 1 where a ratio says nothing (Moran's I).
     p_positions, p_fields : float
         Under permuted positions, and with connections handed to other neurons.
     """
@@ -228,7 +228,7 @@ def _patches(fields: Fields, places: Floats, n_draws: int, rng: np.random.Genera
     by_field = np.array([_clumped(_redrawn(has, 1, rng)[0], near) for _ in range(n_draws)])
     return Tested(
         observed,
-        observed,
+        1.0,
         empirical_p(observed, by_place),
         empirical_p(observed, by_field),
     )

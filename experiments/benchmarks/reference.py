@@ -19,13 +19,11 @@ from rich.table import Table
 
 from analysis import StructureReport, analyse
 from experiments.planted import VERDICTS
-from experiments.reference_networks import HALVES, KINDS, Reference, references
+from experiments.reference_kinds import HALVES, KINDS
+from experiments.reference_networks import Reference, references
 
 FOLDER = Path("results/reference")
 """Where trained networks are kept; judging again trains nothing."""
-
-JUDGED = VERDICTS
-"""Verdicts with a truth."""
 
 PASSES = 0.98
 """Share of verdicts that must be right (the claim)."""
@@ -62,7 +60,7 @@ def judge(network: Reference, n_draws: int = 1000, *, with_data: bool = True) ->
     report = analyse(**network.parts, inputs=inputs, n_null=n_draws)
     seconds = time.perf_counter() - start
 
-    scored = [name for name in JUDGED if name in report.verdicts and name not in network.undefined]
+    scored = [name for name in VERDICTS if name not in network.undefined]
     misses = []
     for name in scored:
         present = report.verdicts[name].present
@@ -90,7 +88,7 @@ def _says(report: StructureReport, word: str) -> bool:
         return bool(report.verdicts["recurrent"].evidence["leaky"])
     if name == "concatenates":
         return report.verdicts["residual"].evidence["kind"] == name
-    return True
+    raise ValueError(f"no evidence says {word!r}")
 
 
 def run(

@@ -14,7 +14,8 @@ from analysis.forward import forward
 from analysis.page import Level, Snapshot, report_page
 from analysis.threshold import cut
 from experiments.commands.judging import verdict_table
-from experiments.network_files import FileNetwork, Settings, read_network
+from experiments.network_files import FileNetwork, read_network
+from experiments.network_readers import Settings
 from urn import InputError
 from urn.io import atomic_write, to_json
 from urn.outputs import check_file

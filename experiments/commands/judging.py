@@ -88,19 +88,20 @@ def learned(accuracy: float | None, data: Dataset) -> bool:
 def judged(verdict: Verdict) -> bool:
     """Whether there was anything to judge.
 
-    Local layers take positions, and shared kernels take local layers.
+    Local layers take positions, and shared kernels take sources on a lattice.
     """
     return verdict.p_value is not None or verdict.name not in ("locally_connected", "convolutional")
 
 
 def verdict_table(report: StructureReport) -> Table:
     """A row for each verdict."""
-    table = Table("verdict", "present", "effect", "p", "effect is")
+    table = Table("verdict", "present", "margin", "effect", "p", "effect is")
     for name, verdict in report.verdicts.items():
         present = "yes" if verdict.present else "no"
         effect = f"{verdict.effect:.3f}" if judged(verdict) else "not judged"
         p = "" if verdict.p_value is None else f"{verdict.p_value:.3g}"
-        table.add_row(name, present, effect, p, verdict.evidence["effect_is"])
+        margin = "" if verdict.margin is None else f"{verdict.margin:+.0%}"
+        table.add_row(name, present, margin, effect, p, verdict.evidence["effect_is"])
     return table
 
 

@@ -14,15 +14,9 @@ from analysis import from_module
 from analysis.forward import forward
 from experiments import reference_networks
 from experiments.benchmarks.reference import judge
+from experiments.reference_kinds import DEVELOPMENT, KINDS, SET_ASIDE, Sizes
 from experiments.reference_modules import Masked, windows
-from experiments.reference_networks import (
-    DEVELOPMENT,
-    KINDS,
-    SET_ASIDE,
-    Sizes,
-    layer_widths,
-    reference,
-)
+from experiments.reference_networks import layer_widths, reference
 
 SIZES = {"digits": Sizes(64, 10, 8, 2), "mnist1d": Sizes(40, 10, 40, 1)}
 
