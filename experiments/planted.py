@@ -66,10 +66,8 @@ def mlp(
         f"mlp {n_hidden} {input_mode} {density}",
         n_hidden + 1,
         ["fully_connected"],
-        used=np.concatenate(layers[1:-1]),
+        hidden=layers[1:-1],
         late_from=layers[-2] if input_mode == "pulse" else None,
-        depth=n_hidden,
-        widths=tuple(len(h) for h in layers[1:-1]),
         input_mode=input_mode,
     )
 
@@ -116,16 +114,13 @@ def local(
     if dense:
         family += "_fc"
     true = ["locally_connected"] + ["convolutional"] * shared + ["fully_connected"] * bool(dense)
-    n_layers = n_hidden + bool(dense)
     return build.finish(
         family,
         f"{family} {dim}d {n_hidden} x{channels}",
-        n_layers + 1,
+        len(layers) - 1,
         true,
-        used=np.concatenate(layers[1:-1]),
+        hidden=layers[1:-1],
         late_from=layers[-2],
-        depth=n_layers,
-        widths=tuple(len(h) for h in layers[1:-1]),
     )
 
 
@@ -412,10 +407,8 @@ def sparse_first(n_neurons: int, rng: Rng) -> Planted:
         "sparse first",
         3,
         ["fully_connected"],
-        used=np.concatenate([first, second]),
+        hidden=[first, second],
         late_from=second,
-        depth=2,
-        widths=(len(first), len(second)),
     )
 
 

@@ -65,17 +65,15 @@ def _side_by_side(
 ) -> Planted:
     """Modules of equal depth as a network."""
     # Layers are those of the whole network: equal layers of all modules together.
-    widths = tuple(sum(len(module[k]) for module in modules) for k in range(depth))
+    hidden = [np.concatenate([module[k] for module in modules]) for k in range(depth)]
 
     return build.finish(
         family,
         name,
         depth + 1,
         ["modular"],
-        used=np.concatenate([layer for module in modules for layer in module]),
-        late_from=np.concatenate([module[-1] for module in modules]),
-        depth=depth,
-        widths=widths,
+        hidden=hidden,
+        late_from=hidden[-1],
         free=frozenset({"fully_connected"}),
     )
 
@@ -93,17 +91,14 @@ def branches(n_neurons: int, rng: Rng) -> Planted:
         build.copy(waiting, relay)
         waiting = relay
     build.join(waiting, build.outputs)
-    widths = (len(deep[0]) + len(first), len(deep[1]), len(deep[2]))
 
     return build.finish(
         "branches",
         "branches 1 and 3",
         4,
         ["modular"],
-        used=np.concatenate([*deep, first]),
+        hidden=[np.concatenate([deep[0], first]), *deep[1:]],
         late_from=deep[-1],
-        depth=3,
-        widths=widths,
         free=frozenset({"fully_connected"}),
     )
 
@@ -127,10 +122,8 @@ def same_window(n_neurons: int, rng: Rng) -> Planted:
         "same window",
         3,
         ["fully_connected"],
-        used=np.concatenate([first, second]),
+        hidden=[first, second],
         late_from=second,
-        depth=2,
-        widths=(len(first), len(second)),
     )
 
 
@@ -152,10 +145,8 @@ def distance_decay(n_neurons: int, rng: Rng) -> Planted:
         "distance decay",
         2,
         ["locally_connected"],
-        used=hidden,
+        hidden=[hidden],
         late_from=hidden,
-        depth=1,
-        widths=(side,),
     )
 
 
@@ -184,10 +175,8 @@ def dilated(n_neurons: int, rng: Rng, *, dilation: int) -> Planted:
         f"dilation {dilation}",
         2,
         ["locally_connected", "convolutional"],
-        used=np.concatenate(used),
+        hidden=[np.concatenate(used)],
         late_from=used[0],
-        depth=1,
-        widths=(sum(map(len, used)),),
     )
 
 
@@ -210,10 +199,8 @@ def patches(n_neurons: int, rng: Rng) -> Planted:
         "mirrored patches",
         2,
         ["locally_connected"],
-        used=hidden,
+        hidden=[hidden],
         late_from=hidden,
-        depth=1,
-        widths=(len(hidden),),
     )
 
 
@@ -263,9 +250,7 @@ def concatenating(n_neurons: int, rng: Rng, *, n_layers: int) -> Planted:
         f"concatenating {n_layers}",
         n_layers + 2,
         ["residual"],
-        used=np.concatenate(layers),
-        depth=n_layers + 1,
-        widths=tuple(map(len, layers)),
+        hidden=layers,
         facts={"kind": "concatenates"},
     )
 
@@ -292,10 +277,8 @@ def few_skips(n_neurons: int, rng: Rng) -> Planted:
         "mlp with 20 skips",
         4,
         ["fully_connected"],
-        used=np.concatenate(layers[1:-1]),
+        hidden=layers[1:-1],
         late_from=layers[-2],
-        depth=3,
-        widths=(20, 20, 20),
         free=frozenset({"residual"}),
     )
 
@@ -311,10 +294,8 @@ def autoencoder(n_neurons: int, rng: Rng, *, neck: int) -> Planted:
         f"autoencoder {neck}",
         4,
         ["fully_connected"],
-        used=np.concatenate(layers[1:-1]),
+        hidden=layers[1:-1],
         late_from=layers[-2],
-        depth=3,
-        widths=(9, neck, 9),
         free=frozenset({"fully_connected"}) if neck == 1 else frozenset(),
     )
 
@@ -330,10 +311,8 @@ def middling(n_neurons: int, rng: Rng, *, density: float) -> Planted:
         f"density {density}",
         3,
         ["fully_connected"],
-        used=np.concatenate(layers[1:-1]),
+        hidden=layers[1:-1],
         late_from=layers[-2],
-        depth=2,
-        widths=(20, 20),
         free=frozenset({"fully_connected"}),
         facts={"nearly": "fully_connected"},
     )
@@ -357,10 +336,8 @@ def inputs_placed(n_neurons: int, rng: Rng) -> Planted:
         "local, inputs placed only",
         2,
         ["locally_connected"],
-        used=hidden,
+        hidden=[hidden],
         late_from=hidden,
-        depth=1,
-        widths=(len(hidden),),
     )
 
 

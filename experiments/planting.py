@@ -3,7 +3,7 @@
 Also neurons that take no part. The planted networks and their truth are in planted.py.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +32,8 @@ class Planted:
         The verdicts that are to be found; all others are false.
     depth, widths
         Of the layers; None where they are left to chance.
+    hidden : tuple of int arrays
+        The neurons of each hidden layer, where all that take part lie in one each; else empty.
     status : str
         "ok" or "disconnected".
     noisy : bool
@@ -50,6 +52,7 @@ class Planted:
     true: frozenset[str]
     depth: int | None = None
     widths: tuple[int, ...] | None = None
+    hidden: tuple[np.ndarray, ...] = ()
     status: str = "ok"
     noisy: bool = False
     free: frozenset[str] = frozenset()
@@ -173,7 +176,8 @@ class Builder:
         n_iterations: int,
         true: Iterable[str] = (),
         *,
-        used: np.ndarray,
+        hidden: Sequence[np.ndarray] = (),
+        used: np.ndarray | None = None,
         late_from: np.ndarray | None = None,
         **details: Any,
     ) -> Planted:
@@ -184,13 +188,19 @@ class Builder:
         family, name, true
             Of the network.
         n_iterations : int
-        used : int array
-            The hidden neurons that take part.
+        hidden : sequence of int arrays
+            The neurons of each hidden layer, from which depth and widths follow.
+        used : int array, optional
+            The hidden neurons that take part; by default those of the layers.
         late_from : int array, optional
             Neurons that may feed distractors which come too late to matter.
         details
             "linear" of `distract`, "input_mode", "activation", and further fields of Planted.
         """
+        if hidden:
+            details |= {"hidden": tuple(hidden), "depth": len(hidden)}
+            details["widths"] = tuple(map(len, hidden))
+            used = np.concatenate(hidden)
         self.distract(np.asarray(used), late_from, details.pop("linear", None))
         arguments = {
             "n_inputs": self.n_inputs,

@@ -9,6 +9,8 @@ BENCHMARKS = {
     "planted": "verdicts on networks of known structure",
     "alarms": "verdicts on networks drawn at random",
     "reference": "verdicts on networks that plain PyTorch trained",
+    "blocks": "layers of planted networks, beside block models",
+    "faint": "verdicts on planted networks with weak weights added",
     "census": "triad census against networkx",
     "growth": "networks that grow against a NumPy program: speed, sizes and losses",
     "analysis": "time and memory of analyse()",

@@ -1,0 +1,178 @@
+"""Claim: faint weights change no verdict. Weak weights are put on entries of W that were zero, and a
+curve for each verdict shows how strong and how many they may be.
+
+`python -m experiments.benchmarks faint [--n 5] [--seed 0] [--out FILE.csv] [--figure FILE.png]`
+
+A point is right where all verdicts, the depth and the widths are what they were without. Weights
+are normal, their standard deviation relative to the largest planted weight. Where many of them are
+not faint together, the network is another one: so the table gives the share of the squared weights
+into used neurons that they hold, and the claim is about those with less than a hundredth.
+"""
+
+import argparse
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from analysis import StructureReport, analyse
+from analysis.plots.style import new_figure, plain_axes
+from experiments.planted_harder import EVERY
+from experiments.planting import Planted
+
+FAMILIES = {
+    "fully_connected": "mlp 3",
+    "locally_connected": "local 1d",
+    "convolutional": "conv 1d",
+    "residual": "residual 3",
+    "recurrent": "rnn pulse",
+    "modular": "two towers",
+}
+"""A family of planted networks for each verdict."""
+SIZES = tuple(float(size) for size in np.logspace(-6, -1, 11))
+"""Standard deviations of the faint weights, relative to the largest planted one (the issue's)."""
+SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)
+"""Of the entries that are zero."""
+FAINT = 0.01
+"""Share of the squared weights up to which added ones are faint together. By judgement: what is
+left out of a typical signal's variance is a hundredth."""
+PASSES = 0.99
+"""Share of the networks with faint weights whose report must be what it was (the claim)."""
+
+
+class Point(NamedTuple):
+    """What faint weights of one size on one share of the entries did to a network."""
+
+    verdict: str
+    size: float
+    share: float
+    network: int
+    held: float
+    """Share of the squared weights into used neurons that the added ones hold."""
+    same_verdict: bool
+    same_report: bool
+
+
+def points(n_each: int, seed: int) -> Iterator[Point]:
+    """Every network of every verdict, with faint weights of every size on every share."""
+    for index, (verdict, family) in enumerate(FAMILIES.items()):
+        least, plant = EVERY[family]
+        for k in range(n_each):
+            rng = np.random.default_rng([seed, index, k])
+            network = plant(least, rng)
+            whole = _judged(network, network.weights)
+            for share in SHARES:
+                for size in SIZES:
+                    yield _point(verdict, k, network, whole, share, size, rng)
+
+
+def _judged(network: Planted, weights: np.ndarray) -> StructureReport:
+    return analyse(weights, network.biases, n_null=200, sweep=False, **network.arguments)
+
+
+def _point(
+    verdict: str,
+    number: int,
+    network: Planted,
+    whole: StructureReport,
+    share: float,
+    size: float,
+    rng: np.random.Generator,
+) -> Point:
+    """Add faint weights to a network, judge it, and compare with the report of the network."""
+    weights = network.weights
+    chosen = (rng.random(weights.shape) < share) & (weights == 0)
+    faint = np.where(chosen, size * np.abs(weights).max() * rng.normal(size=weights.shape), 0.0)
+    report = _judged(network, weights + faint)
+
+    used = np.array(sorted(whole.layer_of))
+    among = np.ix_(used, used)
+    added, planted = (faint[among] ** 2).sum(), (weights[among] ** 2).sum()
+
+    was, now = (
+        {name: found.present for name, found in of.verdicts.items()} for of in (whole, report)
+    )
+    same = was == now and (report.depth, report.widths) == (whole.depth, whole.widths)
+    held = float(added / (added + planted))
+    return Point(verdict, size, share, number, held, was[verdict] == now[verdict], same)
+
+
+def figure(found: Sequence[Point]) -> Figure:
+    """A panel for each verdict: networks whose report stays, over size, a curve for each share."""
+    result = new_figure(9, 5)
+    panels = result.subplots(2, 3, sharex=True, sharey=True)
+    colours = colormaps["viridis"](np.linspace(0, 0.85, len(SHARES)))
+    for panel, verdict in zip(panels.flat, FAMILIES, strict=True):
+        for share, colour in zip(SHARES, colours, strict=True):
+            here = [point for point in found if (point.verdict, point.share) == (verdict, share)]
+            kept = [np.mean([p.same_report for p in here if p.size == size]) for size in SIZES]
+            panel.plot(SIZES, kept, "o-", color=colour, markersize=3, label=f"{share:.0%}")
+            panel.axvline(_faint_up_to(here), color=colour, linestyle=":", linewidth=1)
+        panel.set_xscale("log")
+        panel.set_title(verdict.replace("_", " "))
+        plain_axes(panel)
+    for panel in panels[:, 0]:
+        panel.set_ylabel("reports that stay")
+    for panel in panels[-1]:
+        panel.set_xlabel("size of added weights / largest")
+    panels[0, 0].legend(title="of the entries", frameon=False)
+    return result
+
+
+def _faint_up_to(found: Sequence[Point]) -> float:
+    """Size up to which the added weights of these networks are faint together, in the median."""
+    # What they hold, relative to the rest, grows with the square of their size.
+    relative = np.array([point.held / (1 - point.held) for point in found])
+    size = np.array([point.size for point in found])
+    at = np.sqrt(FAINT / (1 - FAINT)) * size / np.sqrt(np.maximum(relative, np.finfo(float).tiny))
+    return float(np.median(at))
+
+
+def _table(found: Sequence[Point]) -> Table:
+    """A row for each verdict: right ones where added weights are faint together, and beyond."""
+    table = Table(title="What stays when weak weights are added")
+    table.add_column("verdict")
+    for name in ("faint: verdict", "faint: report", "more: verdict", "more: report"):
+        table.add_column(name, justify="right")
+    for verdict in (*FAMILIES, "all"):
+        here = [point for point in found if verdict in ("all", point.verdict)]
+        cells = []
+        for part in (
+            [point for point in here if point.held < FAINT],
+            [point for point in here if point.held >= FAINT],
+        ):
+            cells += [f"{sum(p.same_verdict for p in part)} of {len(part)}"]
+            cells += [f"{sum(p.same_report for p in part)} of {len(part)}"]
+        table.add_row(verdict, *cells)
+    return table
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Print the table; exit status 1 where the claim fails."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.benchmarks faint", description=__doc__
+    )
+    parser.add_argument("--n", type=int, default=5, help="networks of each verdict (5)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="write every point to this .csv")
+    parser.add_argument("--figure", type=Path, help="draw the curves to this file")
+    options = parser.parse_args(arguments)
+
+    total = options.n * len(FAMILIES) * len(SHARES) * len(SIZES)
+    found = list(track(points(options.n, options.seed), "adding weights", total=total))
+    Console().print(_table(found))
+    if options.out is not None:
+        with options.out.open("w", newline="") as stream:
+            csv.writer(stream).writerows([Point._fields, *found])
+    if options.figure is not None:
+        figure(found).savefig(options.figure)
+
+    faint = [point.same_report for point in found if point.held < FAINT]
+    return 0 if np.mean(faint) >= PASSES else 1
