@@ -96,7 +96,7 @@ def structure(report: StructureReport) -> Row:
         "path_depth_spread": float(np.sqrt(shares @ around**2)),
     }
 
-    # A store has columns for the verdicts of EFFECTS; the others are in the whole report.
+    # Verdicts from outside the package have no columns; they are in the whole report.
     for name in EFFECTS:
         verdict = report.verdicts[name]
         p = None if verdict.p_value is None else float(verdict.p_value)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from experiments.sweeps.columns import COLUMNS
+from experiments.sweeps.columns import COLUMNS, LATER
 from experiments.sweeps.plan import Plan, Point, look_up
 from urn import InputError
 
@@ -95,7 +95,7 @@ def read_about(db: sqlite3.Connection) -> dict[str, str]:
         if not isinstance(about.get(key), str):
             raise InputError(f"damaged: about has no {key}")
 
-    kinds = columns_of(db)
+    kinds = columns_of(db) | LATER
     missing = [name for name in (*FIXED, *COLUMNS) if name not in kinds]
     if missing:
         raise InputError(f"damaged: points has no column {missing[0]}")
@@ -121,6 +121,21 @@ def columns_of(db: sqlite3.Connection) -> dict[str, str]:
     """All columns of the points, with what they hold: INTEGER, REAL or TEXT."""
     table = db.execute("PRAGMA table_info(points)")
     return {name: (kind.split() or ["TEXT"])[0].upper() for _, name, kind, *_ in table}
+
+
+def lacking(db: sqlite3.Connection) -> dict[str, str]:
+    """The columns of LATER that a store does not have, with what they hold."""
+    kinds = columns_of(db)
+    return {name: kind for name, kind in LATER.items() if name not in kinds}
+
+
+def add_later_columns(db: sqlite3.Connection) -> None:
+    """Add the columns of LATER that a store does not have, empty in the rows that are there.
+
+    Within a transaction of the caller, so that no other process adds them meanwhile.
+    """
+    for name, kind in lacking(db).items():
+        db.execute(f"ALTER TABLE points ADD COLUMN {quoted(name)} {kind}")
 
 
 def damaged_points(db: sqlite3.Connection, statuses: Iterable[str]) -> dict[int, str]:
