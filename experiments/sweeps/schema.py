@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from experiments.sweeps.columns import COLUMNS, LATER
+from experiments.sweeps.columns import COLUMNS, EFFECTS, LATER
 from experiments.sweeps.plan import Plan, Point, look_up
 from urn import InputError
 
@@ -43,6 +43,9 @@ ALLOWED = {
     "TEXT": ("null", "text"),
 }
 """Types of a cell, by what its column holds; SQLite itself takes anything anywhere."""
+
+P_VALUES = tuple(f"{name}_p" for name in EFFECTS)
+"""Columns of p-values, which are from 0 to 1."""
 
 LARGEST = sys.float_info.max
 """Beyond it a number is infinite."""
@@ -146,6 +149,8 @@ def damaged_points(db: sqlite3.Connection, statuses: Iterable[str]) -> dict[int,
         test = f"typeof({column}) NOT IN {ALLOWED.get(kind, ALLOWED['TEXT'])}"
         if kind == "REAL":
             test += f" OR abs({column}) > {LARGEST!r}"
+        if name in P_VALUES:
+            test += f" OR {column} NOT BETWEEN 0 AND 1"
         for number, value in db.execute(f"SELECT number, {column} FROM points WHERE {test}"):
             faults.setdefault(number, f"{name} is {value!r:.60}")
 
