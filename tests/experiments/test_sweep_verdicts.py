@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from analysis.verdicts import VERDICTS
+from experiments.commands.inspect import Inspection
 from experiments.sweeps.columns import EFFECTS, LATER
 from experiments.sweeps.corrected import counts, fallen
 from experiments.sweeps.page import write_page
@@ -17,6 +18,7 @@ from experiments.sweeps.schema import DATABASE, columns_of
 from experiments.sweeps.store import Store
 from tests.experiments.test_sweep_page import Seen
 from tests.experiments.test_sweeps import engine, sweep, text
+from urn import load_run
 from urn.cli import main
 
 OLD = (
@@ -59,6 +61,19 @@ def test_a_trained_network_has_its_verdict_of_modules_in_the_store(cwd):
         assert present in (0, 1)
         assert p is None or 0 < p <= 1
         assert coherence <= 1
+
+
+def test_a_row_says_what_the_report_of_its_network_says(cwd):
+    """The same draws, from the same generators."""
+    plan = make_plan(sweep(1, base={"steps": 60}), "")
+    with Store.create(cwd / "s", plan) as store:
+        engine(store, plan).run()
+        rows = store.rows(["number", "status", *(f"{name}_p" for name in EFFECTS)])
+        compared = [row for row in rows if row[1] == "ok"]
+        assert compared
+        for number, _, *p in compared:
+            report = Inspection(load_run(store.run_folder(number))).report
+            assert p == [report.verdicts[name].p_value for name in EFFECTS]
 
 
 # ---- older stores
