@@ -3,11 +3,13 @@
 Every null model takes the generator `rng` and the number of draws `n_draws` by name. Empirical
 p-values count the observed value among the draws, p = (1 + number of draws at least as extreme) /
 (1 + number of draws) (Phipson & Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9, 39), so they are never
-zero and are valid at any number of draws.
+zero and are valid at any number of draws. Where many networks are judged at once, `q_values`
+corrects their p-values for how many there are.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import false_discovery_control
 
 from analysis.arrays import Floats, Ints
 
@@ -52,6 +54,40 @@ def empirical_p(
     if rng is None:
         return (1 + above + ties) / (1 + len(values))
     return (above + rng.uniform() * (1 + ties)) / (1 + len(values))
+
+
+def q_values(p_values: ArrayLike) -> Floats:
+    """P-values of one question, asked of many networks, corrected for how many there are.
+
+    Of the tests with q at most a, a share of at most a is expected to be false (Benjamini &
+    Hochberg 1995, J. R. Stat. Soc. B 57, 289). That holds for independent tests, and for tests
+    that depend positively, as those of networks with like strengths or equal seeds do (Benjamini &
+    Yekutieli 2001, Ann. Stat. 29, 1165).
+
+    Parameters
+    ----------
+    p_values : (n,) array
+        From 0 to 1; NaN where nothing was tested.
+
+    Returns
+    -------
+    (n,) array
+        q, never below p; NaN where nothing was tested, which does not count among the tests.
+
+    Raises
+    ------
+    ValueError
+        For a p below 0 or above 1.
+    """
+    p = np.asarray(p_values, dtype=float)
+    tested = ~np.isnan(p)
+    if (p < 0).any() or (p > 1).any():
+        raise ValueError("p_values must be from 0 to 1")
+
+    q = np.full(p.shape, np.nan)
+    if tested.any():
+        q[tested] = false_discovery_control(p[tested], method="bh")
+    return q
 
 
 def z_score(observed: float, draws: ArrayLike) -> float:

@@ -22,6 +22,10 @@ Writer = Callable[[Path], object]
 """A function that writes one file (or fills one folder) whose path it is given."""
 
 
+DRAFT_LENGTH = 31
+"""Characters in the name of a draft of a file: `.`, eight, sixteen and `.draft`."""
+
+
 @contextlib.contextmanager
 def new_draft(path: Path) -> Iterator[Path]:
     """A new empty file beside `path`, to be renamed: hidden, under a name that nobody can foresee.

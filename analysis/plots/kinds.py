@@ -4,16 +4,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from analysis.plots.style import BLUE, FONT, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
+from analysis.plots.style import BLUE, FONT, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION
 
 # Colours of kinds of networks, by frequency. By judgement: as many as a reader can tell apart.
 KINDS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, "#8C6D31")
 
 # Outcomes that are no kind of network, with their greys. By judgement: greys recede.
 FAILED = {"disconnected": "#B8B8B8", "nothing learned": "#A3937C", "diverged": "#6A6A6A"}
+
+
+# Cells that are marked: dark lines, which show on every colour of KINDS and on its pale forms.
+HATCH: dict[str, Any] = {"fill": False, "hatch": "///", "edgecolor": INK, "linewidth": 0}
 
 
 def colours(labels: Sequence[str]) -> dict[str, str]:
@@ -27,7 +33,7 @@ def colours(labels: Sequence[str]) -> dict[str, str]:
     return chosen | {label: colour for label, colour in FAILED.items() if label in set(labels)}
 
 
-def marks(palette: Mapping[str, str], kinds: Sequence[str]) -> list[Line2D]:
+def marks(palette: Mapping[str, str], kinds: Sequence[str]) -> list[Artist]:
     """A square in its colour for every kind there is, with how often it comes."""
     count = Counter(kinds)
     square: dict[str, Any] = {"marker": "s", "markersize": 7, "linewidth": 0}
@@ -38,7 +44,15 @@ def marks(palette: Mapping[str, str], kinds: Sequence[str]) -> list[Line2D]:
     ]
 
 
-def legend(figure: Figure, handles: Sequence[Line2D], note: str | None = None) -> None:
+def marked_handle(label: str, is_cell: bool) -> Artist:
+    """What a marked cell or dot looks like, for the legend."""
+    if is_cell:
+        return Patch(**HATCH, label=label)
+    ring: dict[str, Any] = {"marker": "o", "markersize": 7, "linewidth": 0}
+    return Line2D([], [], **ring, markerfacecolor="none", markeredgecolor=INK, label=label)
+
+
+def legend(figure: Figure, handles: Sequence[Artist], note: str | None = None) -> None:
     """The kinds of networks at the right of the figure, under `note`."""
     figure.legend(
         handles=handles,

@@ -1,7 +1,8 @@
 """Maps of many networks over two strengths. Draws given numbers.
 
 A network is an entry of every array. Two strengths that form a grid give a map of cells, equally
-wide, named by their values; samples give a scatter plot.
+wide, named by their values; samples give a scatter plot. Networks that are marked show as hatched
+cells, or as dots with a dark ring.
 """
 
 from collections import Counter
@@ -13,10 +14,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from analysis.arrays import Bools, Floats, Ints
-from analysis.plots.kinds import colours, legend, marks
+from analysis.plots.kinds import HATCH, colours, legend, marked_handle, marks
 from analysis.plots.many import colour_scale, columns, dot_size, name_axes, norm_of, spread_out
 from analysis.plots.style import FONT, GREY, INK, MAGNITUDE, new_figure, short, titled
 
@@ -46,6 +48,8 @@ class Phase:
         Of the kind, paler the smaller the share, from 0 to 1.
     tied : bool
         Whether another kind is as frequent.
+    n_marked : int
+        How many of the networks of this kind are marked.
     """
 
     column: int
@@ -55,6 +59,7 @@ class Phase:
     share: float
     colour: Floats
     tied: bool = False
+    n_marked: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,13 @@ def phases(
     y: ArrayLike,
     labels: ArrayLike,
     palette: Mapping[str, str] | None = None,
+    marked: ArrayLike | None = None,
 ) -> tuple[np.ndarray, np.ndarray, list[Phase], bool]:
     """What emerges at every point of a map; `phase_map` draws it.
 
     Parameters
     ----------
-    x, y, labels, palette
+    x, y, labels, palette, marked
         As in `phase_map`.
 
     Returns
@@ -94,7 +100,8 @@ def phases(
     grid : bool
         Whether the points fill a grid.
     """
-    x, y, kinds = columns(x, y, labels)
+    marked = np.zeros(np.shape(x), dtype=bool) if marked is None else marked
+    x, y, kinds, is_marked = columns(x, y, labels, marked)
     palette = palette or colours(kinds.tolist())
     points, members = _points(x, y)
 
@@ -106,7 +113,8 @@ def phases(
         share = count[kind] / count.total()
         colour = 1 - share * (1 - np.array(to_rgb(palette.get(kind, GREY))))
         tied = sum(n == most for n in count.values()) > 1
-        out.append(Phase(int(column), int(row), networks, kind, share, colour, tied))
+        n_marked = int(is_marked[networks[kinds[networks] == kind]].sum())
+        out.append(Phase(int(column), int(row), networks, kind, share, colour, tied, n_marked))
     return points.xs, points.ys, out, points.fill_grid
 
 
@@ -119,10 +127,13 @@ def phase_map(
     y_label: str,
     palette: Mapping[str, str] | None = None,
     title: str | None = None,
+    marked: ArrayLike | None = None,
+    mark_label: str = "marked",
 ) -> Figure:
     """Which kind of network emerges at which strengths.
 
-    The most frequent kind of a point gives the colour, its share of the seeds the saturation.
+    The most frequent kind of a point gives the colour, its share of the seeds the saturation. A
+    point is marked where any of the networks of that kind is.
 
     Parameters
     ----------
@@ -137,6 +148,10 @@ def phase_map(
         {kind: colour}, of `colours` unless given.
     title : str or None
         Shown above.
+    marked : (n,) boolean array, optional
+        Networks to mark; none by default.
+    mark_label : str
+        What marks mean, in the legend.
 
     Raises
     ------
@@ -145,14 +160,17 @@ def phase_map(
     """
     x, y, kinds = columns(x, y, labels)
     palette = dict(palette or colours(kinds.tolist()))
-    xs, ys, at_points, _ = phases(x, y, kinds.tolist(), palette)
+    xs, ys, at_points, _ = phases(x, y, kinds.tolist(), palette, marked)
     column = np.array([point.column for point in at_points])
     row = np.array([point.row for point in at_points])
+    points = _Points(xs, ys, column, row)
 
     figure = new_figure(6.4, 4.4)
     axes = figure.add_subplot()
     rgb = np.array([point.colour for point in at_points])
-    _draw_points(axes, _Points(xs, ys, column, row), rgb)
+    _draw_points(axes, points, rgb)
+    has_mark = np.array([point.n_marked > 0 for point in at_points])
+    _draw_marks(axes, points, has_mark)
     name_axes(axes, x_label, y_label)
 
     note = "points"
@@ -160,6 +178,8 @@ def phase_map(
         ties = ";\nties: first by name" if any(point.tied for point in at_points) else ""
         note = f"points where it dominates;\npaler: fewer of the seeds{ties}"
     handles = marks(palette, [point.kind for point in at_points])
+    if has_mark.any():
+        handles.append(marked_handle(f"{mark_label} ({has_mark.sum():,})", points.fill_grid))
     legend(figure, handles, note)
     return titled(figure, title)
 
@@ -259,10 +279,28 @@ def _draw_points(axes: Axes, points: _Points, rgb: Floats, known: Bools | None =
         _draw_cells(axes, picture, points.xs, points.ys)
         return
 
-    dots: dict[str, Any] = {"s": max(14, dot_size(len(rgb))), "edgecolors": GREY, "linewidths": 0.3}
+    dots: dict[str, Any] = {"s": _size(points), "edgecolors": GREY, "linewidths": 0.3}
     axes.scatter(points.xs[column], points.ys[row], c=rgb, **dots)
     spread_out(axes, "x", points.xs)
     spread_out(axes, "y", points.ys)
+
+
+def _size(points: _Points) -> float:
+    """Square points of a dot."""
+    return max(14, dot_size(len(points.column)))
+
+
+def _draw_marks(axes: Axes, points: _Points, marked: Bools) -> None:
+    """Hatch the cells of the marked `(p,)` points, or draw rings around their dots."""
+    column = points.column[marked]
+    row = points.row[marked]
+    if not points.fill_grid:
+        rings: dict[str, Any] = {"s": 2 * _size(points), "facecolors": "none", "edgecolors": INK}
+        axes.scatter(points.xs[column], points.ys[row], linewidths=1.1, **rings)
+        return
+
+    for corner in zip(column - 0.5, row - 0.5, strict=True):
+        axes.add_patch(Rectangle(corner, 1, 1, **HATCH))
 
 
 def _draw_cells(axes: Axes, picture: Floats, xs: np.ndarray, ys: np.ndarray) -> None:

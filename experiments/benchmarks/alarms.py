@@ -120,6 +120,7 @@ def untrained(rng: Rng) -> RandomNetwork:
         seed=int(rng.integers(2**31)),
     )
     data = task_options(config.task, {}).load()
+    # The weights that training would begin with, and nothing else of it.
     net = build_networks(config, [config.seed], data, torch.device("cpu"))
     weights = net.weight[0].detach().numpy().astype(float)
     return RandomNetwork(
@@ -146,6 +147,7 @@ def count_alarms(kind: str, n: int, seed: int) -> Counter[str]:
     """How often each verdict that is not true is given to `n` networks of a kind."""
     alarms: Counter[str] = Counter()
     for k in range(n):
+        # Each network has a generator of its own, so that fewer of them are the first of more.
         network = RANDOM[kind](np.random.default_rng([seed, k]))
         report = analyse(
             network.weights,

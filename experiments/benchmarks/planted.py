@@ -81,6 +81,7 @@ def run(n_each: int = 5, n_null: int = 1000, seed: int = 0, show: bool = True) -
     start = time.perf_counter()
     networks = planted(n_each, seed)
 
+    # Noise-free networks are judged twice: for their wiring, and on data.
     for network in track(networks, "judging", total=2 * n_each * len(EVERY)) if show else networks:
         for inputs in _inputs(network, seed):
             missed, report = judge(network, n_null, inputs)

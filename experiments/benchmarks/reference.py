@@ -62,6 +62,7 @@ def judge(network: Reference, n_draws: int = 1000, *, with_data: bool = True) ->
 
     scored = [name for name in VERDICTS if name not in network.undefined]
     misses = []
+    # A verdict is wrong where it is missed, and where it is given without reason.
     for name in scored:
         present = report.verdicts[name].present
         if present != (name in network.true):

@@ -78,6 +78,7 @@ def learned(accuracy: float | None, data: Dataset) -> bool:
             return False
         return bool(t.sf(np.sqrt(accuracy * (n - 2) / rest), n - 2) < CHANCE)
 
+    # The best constant answer names the most frequent class.
     y = data.validation[1].flatten()
     most = int(torch.bincount(y).max())
     hits = round(accuracy * len(y))
@@ -186,6 +187,7 @@ def shared_neurons(W: np.ndarray, N: np.ndarray, n_outputs: int) -> int:
     varies = np.ptp(N, axis=1) > FAINT  # (I + 1, S)
     varies[-1] = np.arange(len(W)) >= len(W) - n_outputs
 
+    # Forwards from the inputs, then backwards from the outputs.
     linked = W != 0
     used = [varies[0]]
     for now in varies[1:]:

@@ -374,7 +374,25 @@ def show(store: Store) -> int:
         ]
         table.add_row(Text(str(name)), f"{n:,}", *medians)
     console.print(table)
+    _show_verdicts(store, console)
     return 0
+
+
+def _show_verdicts(store: Store, console: Console) -> None:
+    """Print how many networks have which verdict, before and after the correction."""
+    # Imported here: what computes q takes its time to load.
+    from experiments.sweeps.corrected import LEVEL, counts
+
+    verdicts = counts(store)
+    if not verdicts:
+        return
+    names = ("verdict", "networks", f"q <= {LEVEL:g}", f"q > {LEVEL:g}", "no p asked")
+    table = Table(*names, box=None)
+    for verdict in verdicts:
+        sums = [verdict.survives.sum(), verdict.fallen.sum(), verdict.untested.sum()]
+        networks = f"{verdict.present.sum():,} of {verdict.judged.sum():,}"
+        table.add_row(verdict.name, networks, *(f"{n:,}" for n in sums))
+    console.print(table)
 
 
 class _Watch:

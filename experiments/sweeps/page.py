@@ -1,6 +1,7 @@
 """The page of a sweep: its phase map as a table whose cells list their networks.
 
-Each network is a link to its report.
+Each network is a link to its report. A table of verdicts says how many survive the correction for
+how many networks were judged; those that do not are marked in the map.
 """
 
 import os
@@ -18,6 +19,7 @@ from analysis.page import render
 from analysis.plots.maps import Phase
 from analysis.plots.style import short
 from experiments.commands.inspect import PAGE, Inspection, write_report, write_structure
+from experiments.sweeps.corrected import LEVEL, Corrected
 from experiments.sweeps.pictures import Pictures
 from experiments.sweeps.store import Store
 from urn import InputError, load_run
@@ -54,6 +56,7 @@ def write_page(pictures: Pictures, figures: Sequence[Path]) -> Path:
         for figure in figures
     ]
     contents = _heading(pictures) | _map(pictures)
+    contents |= {"level": LEVEL, "verdicts": [_verdict(verdict) for verdict in pictures.verdicts]}
     text = render("sweep.html", package="experiments", **contents, figures=links)
     atomic_write(store.folder / INDEX, text.encode(errors="replace"))
     return store.folder / INDEX
@@ -113,7 +116,9 @@ def _map(pictures: Pictures) -> dict:
     shown = everything[pictures.shown]
     x = pictures.of(pictures.x) if pictures.x else np.zeros(len(shown))
     y = pictures.of(pictures.y) if pictures.y else np.zeros(len(shown))
-    xs, ys, phases, fills_grid = plots.phases(x, y, pictures.of("architecture"), pictures.palette)
+    kinds = pictures.of("architecture")
+    marked = pictures.fallen[pictures.shown]
+    xs, ys, phases, fills_grid = plots.phases(x, y, kinds, pictures.palette, marked)
     columns = [short(value) if pictures.x else "" for value in xs]
     lines = [short(value) if pictures.y else "" for value in ys]
 
@@ -129,6 +134,7 @@ def _map(pictures: Pictures) -> dict:
     ]
     return {
         "legend": _legend(pictures, Counter(phase.kind for phase in phases)),
+        "n_marked": sum(phase.n_marked > 0 for phase in phases),
         "columns": columns,
         "rows": rows,
         "cells": list(cells.values()),
@@ -142,10 +148,27 @@ def _cell(phase: Phase, pictures: Pictures, networks: list[dict]) -> dict:
     return {
         "kind": phase.kind,
         "of_kind": round(phase.share * len(phase.networks)),
+        "n_marked": phase.n_marked,
         "accuracy": _median(pictures.of("validation_accuracy")[phase.networks]),
         "colour": to_hex(phase.colour),
         "ink": _ink(phase.colour),
         "networks": networks,
+    }
+
+
+def _verdict(verdict: Corrected) -> dict:
+    """A row of the table of verdicts."""
+    return {
+        "name": verdict.name.replace("_", " "),
+        "present": int(verdict.present.sum()),
+        "judged": int(verdict.judged.sum()),
+        "n_tested": int(np.isfinite(verdict.p).sum()),
+        "survives": int(verdict.survives.sum()),
+        "fallen": int(verdict.fallen.sum()),
+        "untested": int(verdict.untested.sum()),
+        "out_of_reach": verdict.out_of_reach,
+        "least_p": f"{verdict.least_p:.3g}",
+        "n_needed": verdict.n_needed,
     }
 
 
@@ -167,6 +190,7 @@ def _networks(pictures: Pictures) -> list[dict]:
     """Every network of the sweep: its folder, its kind, and its report, if there is one."""
     columns = pictures.columns
     store = pictures.store
+    fallen = _fallen(pictures)
     networks = []
     for i, number in enumerate(_numbers(pictures)):
         report = store.run_folder(number) / PAGE
@@ -178,11 +202,21 @@ def _networks(pictures: Pictures) -> list[dict]:
                 "seed": int(columns["seed"][i]),
                 "kind": columns["architecture"][i],
                 "accuracy": _median(columns["validation_accuracy"][i : i + 1]),
+                "fallen": ", ".join(fallen[i]),
                 "report": link if report.is_file() else None,
                 "command": f"urn inspect {shlex.quote(str(report.parent))} --html",
             }
         )
     return networks
+
+
+def _fallen(pictures: Pictures) -> list[list[str]]:
+    """Of every network, in words, the verdicts that fall to the correction, each with its q."""
+    out: list[list[str]] = [[] for _ in pictures.fallen]
+    for verdict in pictures.verdicts:
+        for i in np.flatnonzero(verdict.fallen):
+            out[i].append(f"{verdict.name.replace('_', ' ')}: q = {verdict.q[i]:.2g}")
+    return out
 
 
 def _median(values: np.ndarray) -> str:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from analysis import plots
 from analysis.plots.style import short
 from experiments.sweeps.columns import EFFECTS
+from experiments.sweeps.corrected import LEVEL, corrected, fallen, read_table
 from experiments.sweeps.measure import UNLEARNED
 from experiments.sweeps.store import Store
 from urn import InputError, Run, load_run
@@ -92,9 +93,13 @@ class Pictures:
     Attributes
     ----------
     columns : dict
-        Arrays with an entry a network, by name.
+        Arrays with an entry a network, by name; those of q too.
     palette : dict
         Colours of architectures.
+    verdicts : list of Corrected
+        Every verdict over these networks.
+    fallen : boolean array
+        Networks whose architecture is named after a verdict that falls to the correction.
     x, y : str or None
         The fields on the axes of maps.
     shown : boolean array
@@ -109,15 +114,13 @@ class Pictures:
         self.measures = tuple(choice.measures or MEASURES)
         self.plane_measures = tuple(choice.plane or PLANE)
 
-        self.kinds = store.columns()
-        rows = store.rows(self.kinds)
-        if not rows:
+        self.kinds, table = read_table(store)
+        if not table["number"]:
             raise InputError(f"{store.folder}: no point is done yet")
-        self.columns = {
-            name: _column(values, self.kinds[name])
-            for name, values in zip(self.kinds, zip(*rows, strict=True), strict=True)
-        }
+        self.columns = {name: _column(values, self.kinds[name]) for name, values in table.items()}
         self.palette = plots.colours(self.columns["architecture"].tolist())
+        self.verdicts = corrected(self.columns)
+        self.fallen = fallen(self.verdicts, self.columns["architecture"])
 
         # All that can be wrong is found here, before anything is written.
         self.x, self.y = self._axes()
@@ -266,6 +269,8 @@ class Pictures:
             self.of("architecture"),
             **self._names(),
             palette=self.palette,
+            marked=self.fallen[self.shown],
+            mark_label=f"a verdict has q > {LEVEL:g}",
         )
 
     def heat_map(self, name: str) -> Figure:
@@ -390,7 +395,7 @@ def _sizes(run: Run) -> dict[str, int]:
     return {"n_inputs": run.n_inputs, "n_outputs": run.n_outputs}
 
 
-def _column(values: tuple, kind: str) -> np.ndarray:
+def _column(values: Sequence, kind: str) -> np.ndarray:
     """Numbers as floats, NaN where there is none; text as text."""
     if kind == "TEXT":
         return np.array(["" if value is None else value for value in values])

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from experiments.sweeps.columns import COLUMNS
+from experiments.sweeps.columns import COLUMNS, EFFECTS, LATER
 from experiments.sweeps.plan import Plan, Point, look_up
 from urn import InputError
 
@@ -43,6 +43,9 @@ ALLOWED = {
     "TEXT": ("null", "text"),
 }
 """Types of a cell, by what its column holds; SQLite itself takes anything anywhere."""
+
+P_VALUES = tuple(f"{name}_p" for name in EFFECTS)
+"""Columns of p-values, which are from 0 to 1."""
 
 LARGEST = sys.float_info.max
 """Beyond it a number is infinite."""
@@ -95,7 +98,7 @@ def read_about(db: sqlite3.Connection) -> dict[str, str]:
         if not isinstance(about.get(key), str):
             raise InputError(f"damaged: about has no {key}")
 
-    kinds = columns_of(db)
+    kinds = columns_of(db) | LATER
     missing = [name for name in (*FIXED, *COLUMNS) if name not in kinds]
     if missing:
         raise InputError(f"damaged: points has no column {missing[0]}")
@@ -123,6 +126,21 @@ def columns_of(db: sqlite3.Connection) -> dict[str, str]:
     return {name: (kind.split() or ["TEXT"])[0].upper() for _, name, kind, *_ in table}
 
 
+def lacking(db: sqlite3.Connection) -> dict[str, str]:
+    """The columns of LATER that a store does not have, with what they hold."""
+    kinds = columns_of(db)
+    return {name: kind for name, kind in LATER.items() if name not in kinds}
+
+
+def add_later_columns(db: sqlite3.Connection) -> None:
+    """Add the columns of LATER that a store does not have, empty in the rows that are there.
+
+    Within a transaction of the caller, so that no other process adds them meanwhile.
+    """
+    for name, kind in lacking(db).items():
+        db.execute(f"ALTER TABLE points ADD COLUMN {quoted(name)} {kind}")
+
+
 def damaged_points(db: sqlite3.Connection, statuses: Iterable[str]) -> dict[int, str]:
     """{number: what is wrong} of rows that no program of ours has written."""
     faults = {}
@@ -131,6 +149,8 @@ def damaged_points(db: sqlite3.Connection, statuses: Iterable[str]) -> dict[int,
         test = f"typeof({column}) NOT IN {ALLOWED.get(kind, ALLOWED['TEXT'])}"
         if kind == "REAL":
             test += f" OR abs({column}) > {LARGEST!r}"
+        if name in P_VALUES:
+            test += f" OR {column} NOT BETWEEN 0 AND 1"
         for number, value in db.execute(f"SELECT number, {column} FROM points WHERE {test}"):
             faults.setdefault(number, f"{name} is {value!r:.60}")
 

@@ -27,9 +27,11 @@ from experiments.sweeps.plan import Plan, parse_plan
 from experiments.sweeps.schema import (
     DATABASE,
     INTERNAL,
+    add_later_columns,
     columns_of,
     connect,
     damaged_points,
+    lacking,
     quoted,
     read_about,
     read_axes,
@@ -176,10 +178,16 @@ class Store:
         self.db.execute("COMMIT")
 
     def enrol(self) -> None:
-        """Become an owner. Raises InputError where the store cannot be written."""
+        """Become an owner, and bring the columns of an older store up to date.
+
+        Raises InputError where the store cannot be written.
+        """
         if not os.access(self.folder, os.W_OK):
             raise InputError(f"{self.folder}: is read-only; copy it to where you can write")
 
+        # Before any point is claimed: workers write whole rows, those columns among them.
+        with self.transaction():
+            add_later_columns(self.db)
         self.owner = uuid.uuid4().hex
         pid = os.getpid()
         self.db.execute(
@@ -375,8 +383,11 @@ class Store:
         return sorted(table, key=lambda row: -row[1])
 
     def columns(self) -> dict[str, str]:
-        """The columns for users, with what they hold: INTEGER, REAL or TEXT."""
-        kinds = columns_of(self.db)
+        """The columns for users, with what they hold: INTEGER, REAL or TEXT.
+
+        Those that an older store lacks are among them.
+        """
+        kinds = columns_of(self.db) | lacking(self.db)
         return {name: kind for name, kind in kinds.items() if name not in INTERNAL}
 
     @property
@@ -385,8 +396,9 @@ class Store:
         return f"number NOT IN ({', '.join(map(str, self.damaged))})"
 
     def rows(self, columns: Iterable[str]) -> list[tuple]:
-        """Those columns of all points that are done, in order."""
-        names = ", ".join(map(quoted, columns))
+        """Those columns of all points that are done, in order; None for what the store lacks."""
+        missing = lacking(self.db)
+        names = ", ".join("NULL" if name in missing else quoted(name) for name in columns)
         return self.db.execute(
             f"SELECT {names} FROM points WHERE status IN {DONE} AND {self._whole} ORDER BY number"
         ).fetchall()

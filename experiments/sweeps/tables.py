@@ -1,6 +1,10 @@
-"""A sweep as a table that other programs read: CSV or Parquet, a row a point that is done."""
+"""A sweep as a table that other programs read: CSV or Parquet, a row a point that is done.
+
+Beside the columns of the store it has the q of every verdict (experiments/sweeps/corrected.py).
+"""
 
 import csv
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -32,20 +36,23 @@ def write(store: Store, form: str, out: Path | None = None) -> int:
     InputError
         Where the table cannot be written, or pyarrow is not installed.
     """
+    # Imported here: what computes q takes its time to load.
+    from experiments.sweeps.corrected import read_table
+
     path = out or store.folder / f"sweep.{form}"
-    kinds = store.columns()
-    rows = store.rows(kinds)
+    kinds, columns = read_table(store)
 
     write_table = _csv if form == "csv" else _parquet
-    atomic_write(path, partial(write_table, kinds, rows))
-    print(f"{path}: {len(rows):,} points")
+    atomic_write(path, partial(write_table, kinds, columns))
+    print(f"{path}: {len(columns['number']):,} points")
     return 0
 
 
-def _csv(kinds: dict[str, str], rows: list[tuple], path: Path) -> None:
+def _csv(kinds: dict[str, str], columns: dict[str, Sequence], path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(map(_inert, kinds))
+        rows = zip(*columns.values(), strict=True)
         table.writerows(map(_inert, row) for row in rows)
 
 
@@ -54,7 +61,7 @@ def _inert(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
-def _parquet(kinds: dict[str, str], rows: list[tuple], path: Path) -> None:
+def _parquet(kinds: dict[str, str], columns: dict[str, Sequence], path: Path) -> None:
     try:
         import pyarrow
         from pyarrow import parquet
@@ -64,9 +71,5 @@ def _parquet(kinds: dict[str, str], rows: list[tuple], path: Path) -> None:
         ) from None
 
     types = {"INTEGER": pyarrow.int64(), "REAL": pyarrow.float64(), "TEXT": pyarrow.string()}
-    columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
-    arrays = [
-        pyarrow.array(values, types[kind])
-        for values, kind in zip(columns, kinds.values(), strict=True)
-    ]
+    arrays = [pyarrow.array(columns[name], types[kind]) for name, kind in kinds.items()]
     parquet.write_table(pyarrow.table(arrays, names=list(kinds)), path)

@@ -69,6 +69,32 @@ def test_points_not_done_stay_empty_and_samples_are_dots_on_logarithmic_axes() -
     assert len(axes.collections[0].get_offsets()) == 50
 
 
+def test_points_with_a_marked_network_of_their_kind_are_hatched_or_ringed() -> None:
+    x, y = grid()
+    labels = np.full(len(x), "MLP", dtype=object)
+    point = np.flatnonzero((x == 1e-3) & (y == 1))
+    labels[point[0]] = "recurrent"
+    marked = np.zeros(len(x), dtype=bool)
+    marked[np.flatnonzero((x == 1e-1) & (y == 0))[:2]] = True
+    marked[point[0]] = True  # of another kind than the point's
+
+    _, _, points, _ = phases(x, y, labels.tolist(), marked=marked)
+    assert [point.n_marked for point in points] == [0, 0, 2, 0, 0, 0]
+    figure = phase_map(x, y, labels.tolist(), **NAMES, marked=marked, mark_label="unsure")
+    (patch,) = figure.axes[0].patches
+    assert patch.get_hatch()
+    assert patch.get_xy() == (1.5, -0.5)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["MLP (6)", "unsure (1)"]
+
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(1, 2, size=(2, 50))
+    axes = phase_map(x, y, ["MLP"] * 50, **NAMES, marked=x > 1.9).axes[0]
+    rings = axes.collections[1].get_offsets()
+    np.testing.assert_array_equal(np.sort(rings[:, 0]), np.sort(x[x > 1.9]))
+    with pytest.raises(ValueError, match="one entry a network"):
+        phases([1, 2], [1, 2], ["a", "b"], marked=[True])
+
+
 def test_heat_maps_show_medians_and_ranges_of_what_was_measured() -> None:
     x, y = grid(3)
     values = x + np.where(y == 1, 10.0, 0.0)

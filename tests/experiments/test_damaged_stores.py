@@ -82,6 +82,7 @@ def test_a_store_from_before_versions_were_kept_is_read(folder, capsys):
         ("validation_accuracy = 9e999", "validation_accuracy is inf"),
         ("architecture = x'ff00'", "architecture is b'"),
         ("depth = 'x'", "depth is 'x'"),
+        ("recurrent_p = 1.5", "recurrent_p is 1.5"),
         ("status = 'finished'", "status is 'finished'"),
         ("seed = 'x'", "seed is 'x'"),
         ("turn = 'x', status = 'waiting'", "turn is 'x'"),

@@ -152,8 +152,8 @@ def test_what_cannot_be_written_is_found_before_any_work(finished_run, refused, 
     refused(["inspect", "run", "--figures"], "--figures: run/figures is not a folder")
 
 
-def test_a_path_that_is_too_long_for_a_database_is_refused(refused, place):
-    (place / "q.toml").write_text(text())
+def test_a_path_that_is_too_long_for_a_database_is_refused(refused, cwd):
+    (cwd / "q.toml").write_text(text())
     for n in (6, 20, 39):
         refused(["sweep", "run", "q.toml", "--out", "/".join(["x" * 99] * n)], "cannot be written")
 

@@ -54,17 +54,14 @@ def test_an_untrained_module_of_each_kind_is_flattened(kind: str, task: str) -> 
 def test_widths_are_those_of_neurons_that_vary_and_lead_on() -> None:
     module = KINDS["mlp 2"].make(SIZES["digits"])
     with torch.no_grad():
+        # Every neuron fires, and none is faint beside the others, but for these four.
+        for layer in (module[0], module[2]):
+            layer.weight.uniform_(0.1, 0.2)
         module[0].bias[:3] = -100.0  # never fire
         module[2].weight[:, 3] = 0.0  # feeds nothing
     x = torch.rand(50, 64)
     flat = from_module(module, x)
-    with torch.no_grad():
-        first = torch.relu(module[0](x))
-        second = torch.relu(module[2](first))
-        varies = [np.ptp(h.numpy(), axis=0) > 0 for h in (first, second)]
-    assert not varies[0][:3].any()
-    varies[0][3] = False
-    assert layer_widths(flat, x.double().numpy()) == tuple(v.sum() for v in varies)
+    assert layer_widths(flat, x.double().numpy()) == (40 - 4, 32)
 
 
 def test_windows_are_those_of_a_convolution() -> None:

@@ -4,7 +4,6 @@ It opens from disk, loads nothing, makes no complaint, and follows mouse and key
 """
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -405,34 +404,36 @@ def mean_time(browser: "Browser", page: "Page", act: Callable[..., None], times:
     return (processor_time(browser) - before) / times
 
 
-def test_large_networks_load_within_two_seconds_and_follow_the_mouse(
+def test_large_networks_load_at_once_and_follow_the_mouse(
     tmp_path: Path, browser: "Browser", opened: Opened
 ) -> None:
-    """Measured on two busy cores: 0.5 to 0.9 s."""
+    """In units of a loop that takes some 0.6 s where no other work slows the processor."""
     path = tmp_path / "large.html"
     path.write_text(large_page(), encoding="utf-8")
-    walls = []
-    processors = []
+    blank = tmp_path / "blank.html"
+    blank.write_text("<!doctype html><title>blank</title>", encoding="utf-8")
+    loads = []
     for _ in range(3):
+        unit = mean_time(browser, opened(blank), yardstick, 1)
         used = processor_time(browser)
-        start = time.perf_counter()
         page = opened(path)
         assert "9,650 edges" in page.locator("#graph-note").inner_text()
         page.evaluate(ON_SCREEN)
-        walls.append(time.perf_counter() - start)
-        processors.append(processor_time(browser) - used)
-
-    # The smallest is the least disturbed by what else the machine does.
-    assert min(walls) < 2.0
-    assert min(processors) < 2.0
+        loads.append((processor_time(browser) - used) / unit)
 
     page.locator("#graph").scroll_into_view_if_needed()
-    moved = mean_time(browser, page, show_snapshot, 3)
-    hovered = mean_time(browser, page, hover, 10)
-    load = f"load {min(walls):.2f} s, {min(processors):.2f} s of processor time"
-    print(f"{load}, slider {moved:.2f} s, hover {hovered:.2f} s")
-    assert moved < 0.5
-    assert hovered < 0.25
+    moved = mean_time(browser, page, show_snapshot, 3) / unit
+    hovered = mean_time(browser, page, hover, 10) / unit
+    print(f"load {min(loads):.2f}, slider {moved:.2f}, hover {hovered:.2f} times the loop")
+    # The smallest is the least disturbed by what else the machine does.
+    assert min(loads) < 3
+    assert moved < 0.75
+    assert hovered < 0.4
+
+
+def yardstick(page: "Page", _: int) -> None:
+    """A loop of plain arithmetic."""
+    page.evaluate("() => { let s = 0; for (let i = 0; i < 3e8; i++) s += Math.sqrt(i); return s }")
 
 
 def processor_time(browser: "Browser") -> float:

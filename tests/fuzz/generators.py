@@ -354,6 +354,7 @@ def store(rng: random.Random, template: Path) -> Case:
 
 
 READ_LATER = ["validation_accuracy", "used_connections", "status", "turn", "seed", "architecture"]
+READ_LATER += ["recurrent", "recurrent_p"]
 """Columns whose cells commands compute with."""
 
 

@@ -14,6 +14,7 @@ do, takes it away.
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
@@ -28,7 +29,7 @@ from torch import Tensor
 from urn.checks import check_ids, expect
 from urn.data.tasks import task_options
 from urn.errors import InputError, shown
-from urn.io import atomic_write, create_folder, remove_drafts
+from urn.io import DRAFT_LENGTH, atomic_write, create_folder, remove_drafts
 from urn.network.module import INPUT_MODES
 from urn.network.wiring import Wiring
 from urn.population.snapshot import Snapshot
@@ -87,10 +88,6 @@ class RunFolder:
         def fill(draft: Path) -> None:
             (draft / CONFIG).write_text(config.to_toml(), encoding="utf-8")
             (draft / SNAPSHOTS).mkdir()
-            # A path may be too long for this file alone: better now than after the first steps.
-            longest = draft / SNAPSHOTS / f".{snapshot_name(config.steps)}.12345678.draft"
-            longest.touch()
-            longest.unlink()
             if trainer:
                 (draft / CHECKPOINT).write_bytes(save(trainer.state_dict()))
             if fill_more:
@@ -99,6 +96,7 @@ class RunFolder:
                 except InputError as error:  # names a file in the draft, which nobody knows
                     raise InputError(str(error).replace(str(draft), str(path))) from None
 
+        _check_length(path)
         create_folder(path, fill)
         return cls(path)
 
@@ -407,6 +405,20 @@ def _check_result(run: Run) -> None:
         raise InputError(
             f"input_mode: must be {' or '.join(sorted(modes))}, not {shown(run.wiring.input_mode)}"
         )
+
+
+def _check_length(path: Path) -> None:
+    """Raise InputError where a path is too long for some file of its run, though not for all.
+
+    Better now than after the first steps. The longest name is that of a draft of a snapshot.
+    """
+    try:
+        (path / SNAPSHOTS / ("x" * DRAFT_LENGTH)).lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    except ValueError:  # no name of a file at all, which the writer says
+        pass
 
 
 def snapshot_name(step: int) -> str:
