@@ -76,7 +76,10 @@ def _perceptron(sizes: Sizes, widths: tuple[int, ...]) -> nn.Module:
 
 
 def _autoencoder(sizes: Sizes, neck: int) -> nn.Module:
-    return perceptron([sizes.n_inputs, 32, neck, 32, sizes.n_inputs])
+    module = perceptron([sizes.n_inputs, 32, neck, 32, sizes.n_inputs])
+    # A narrow neck that does not fire at the start never will.
+    module[2].bias.data.fill_(1.0)
+    return module
 
 
 def _local(sizes: Sizes) -> nn.Module:

@@ -17,13 +17,13 @@ from torch.nn import functional as F
 
 from analysis import from_module
 from analysis.flatten.module import FlatModule
-from analysis.forward import forward
+from analysis.forward import Trace, forward
 from experiments.reference_kinds import KINDS, Kind, Sizes
 from experiments.reference_modules import Masked
 from urn.data.tasks import Dataset, task_options
 from urn.io import atomic_write
 
-VERSION = 6
+VERSION = 7
 """Of the kept files; raised where a kind, its training or the flat form changes."""
 
 N_INPUTS = 300
@@ -42,9 +42,9 @@ BATCH = 128
 KEPT = 0.2
 """Share of the weights of each layer that pruning keeps (issue: an MLP pruned to 20 %)."""
 
-FAINT = 0.05
-"""Standard deviation of a neuron, relative to the median of its iteration, below which it is no
-part of its layer's width. By judgement: a twentieth, of which the square is next to nothing."""
+CLEAR = 1e-3
+"""Share of the outputs' variance that changes where a neuron is held at its mean, from which on it
+is a part of its layer's width for certain. By judgement: next to nothing."""
 LEAST_RANGE = 1e-9
 """Range of an activity over the samples up to which a neuron does not vary: rounding."""
 
@@ -65,8 +65,9 @@ class Reference:
         On the validation data; R^2 where inputs are given back.
     true, undefined, words
         Of its kind.
-    depth, widths
-        Of the layers; None where they are not defined. See `layer_widths`.
+    least_widths, widths
+        Of the layers: neurons that matter for certain, and neurons that may; None where they are
+        not defined. See `layer_widths`.
     """
 
     kind: str
@@ -78,7 +79,7 @@ class Reference:
     true: frozenset[str]
     undefined: frozenset[str] = frozenset()
     words: tuple[str, ...] = ()
-    depth: int | None = None
+    least_widths: tuple[int, ...] | None = None
     widths: tuple[int, ...] | None = None
     labels: tuple[str, ...] = field(default=(), repr=False)
 
@@ -223,7 +224,7 @@ def _made(name: str, task: str, seed: int) -> Reference:
     )
 
     samples = inputs.double().numpy()
-    widths = layer_widths(flat, samples) if kind.layered else None
+    least, most = layer_widths(flat, samples) if kind.layered else (None, None)
     return Reference(
         name,
         task,
@@ -234,35 +235,47 @@ def _made(name: str, task: str, seed: int) -> Reference:
         kind.true,
         kind.undefined,
         kind.words,
-        None if widths is None else len(widths),
-        widths,
+        least,
+        most,
         flat.labels,
     )
 
 
-def layer_widths(flat: FlatModule, inputs: np.ndarray) -> tuple[int, ...]:
-    """Neurons of each iteration that carry a real signal and lead to an output; no relays.
+def layer_widths(flat: FlatModule, inputs: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Neurons of each iteration that vary on the data and lead to an output; no relays.
 
-    A neuron that hardly varies beside the others of its iteration (FAINT), as where it fires on a
-    single sample, is not counted.
+    Returns
+    -------
+    least : tuple of int
+        Those of them that matter for certain: held at their mean, at this iteration alone, they
+        change the outputs by at least CLEAR of their variance.
+    most : tuple of int
+        All of them. One that hardly matters, as where it fires on a single sample, may count.
     """
     trace = forward(flat, inputs)
     varies = np.ptp(trace.activity, axis=1) > LEAST_RANGE
     handing = ("relay", "register", "clock", "input")
     computing = np.array([not label.startswith(handing) for label in flat.labels])
-    spread = trace.activity.std(axis=1)
-    typical = [np.median(row[(row > 0) & computing]) for row in spread[1:-1]]
-    varies[1:-1] &= spread[1:-1] >= FAINT * np.array(typical)[:, None]
 
     # From the outputs back: what is read one iteration later by something that leads there.
     useful = np.zeros(flat.n_neurons, dtype=bool)
     useful[flat.n_neurons - flat.n_outputs :] = True
     linked = flat.weights != 0
-    widths = []
+    least, most = [], []
     for l in reversed(range(1, flat.n_iterations)):
         useful = linked[useful].any(axis=0) & varies[l]
-        widths.append(int((useful & computing).sum()))
-    return tuple(widths[::-1])
+        nodes = np.flatnonzero(useful & computing)
+        least.append(sum(_lost(flat, inputs, trace, l, node) >= CLEAR for node in nodes))
+        most.append(len(nodes))
+    return tuple(least[::-1]), tuple(most[::-1])
+
+
+def _lost(net: FlatModule, inputs: np.ndarray, trace: Trace, iteration: int, neuron: int) -> float:
+    """Share of the outputs' variance that changes where one node is held at its mean."""
+    keep = np.ones((net.n_iterations + 1, net.n_neurons), dtype=bool)
+    keep[iteration, neuron] = False
+    cut = forward(net, inputs, keep=keep, fill=trace.activity.mean(axis=1)).outputs
+    return float(((cut - trace.outputs) ** 2).sum() / (trace.outputs.var(axis=0).sum() * len(cut)))
 
 
 # ---- files
@@ -273,9 +286,9 @@ def _save(made: Reference, path: Path) -> None:
     arrays: dict[str, Any] = {k: v for k, v in made.parts.items() if isinstance(v, np.ndarray)}
     rest = {k: v for k, v in made.parts.items() if not isinstance(v, np.ndarray)}
     facts = {
-        **{key: getattr(made, key) for key in ("kind", "task", "seed", "accuracy", "depth")},
+        **{key: getattr(made, key) for key in ("kind", "task", "seed", "accuracy")},
         **{key: sorted(getattr(made, key)) for key in ("true", "undefined")},
-        **{key: getattr(made, key) for key in ("words", "widths", "labels")},
+        **{key: getattr(made, key) for key in ("words", "least_widths", "widths", "labels")},
         "parts": rest,
     }
     with path.open("wb") as file:
@@ -291,6 +304,6 @@ def _loaded(path: Path) -> Reference:
     parts = {**arrays, **facts.pop("parts")}
     for key in ("true", "undefined"):
         facts[key] = frozenset(facts[key])
-    for key in ("words", "widths", "labels"):
+    for key in ("words", "least_widths", "widths", "labels"):
         facts[key] = None if facts[key] is None else tuple(facts[key])
     return Reference(parts=parts, inputs=inputs, **facts)

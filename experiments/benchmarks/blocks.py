@@ -36,7 +36,8 @@ def spectral(weights: Floats, n_blocks: int, seed: int) -> Ints:
     heard = np.sqrt(wired.sum(axis=1, keepdims=True) + wired.sum() / len(wired))
     sent = np.sqrt(wired.sum(axis=0, keepdims=True) + wired.sum() / len(wired))
     left, size, right = np.linalg.svd(wired / heard / sent)
-    features = np.hstack([left[:, :n_blocks] * size[:n_blocks], right[:n_blocks].T * size[:n_blocks]])
+    left, size, right = left[:, :n_blocks], size[:n_blocks], right[:n_blocks].T
+    features = np.hstack([left * size, right * size])
     return KMeans(n_blocks, n_init=10, random_state=seed).fit_predict(features)
 
 

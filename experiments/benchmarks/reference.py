@@ -73,10 +73,19 @@ def judge(network: Reference, n_draws: int = 1000, *, with_data: bool = True) ->
     if report.status != "ok":
         misses.append(f"status {report.status}")
     # Wiring that never carries a signal counts without data, so widths are then another question.
-    is_exact = not with_data or network.widths in (None, report.widths)
+    is_exact = not with_data or _fits(network, report.widths)
     if not is_exact:
-        misses.append(f"widths: are {network.widths}, found {report.widths}")
+        true = f"{network.least_widths} to {network.widths}"
+        misses.append(f"widths: are {true}, found {report.widths}")
     return Judged(network, report, len(scored) - wrong, wrong, tuple(misses), not is_exact, seconds)
+
+
+def _fits(network: Reference, widths: tuple[int, ...]) -> bool:
+    """Whether widths count every neuron that matters and none that does not; all of the depth."""
+    if network.widths is None or network.least_widths is None:
+        return True
+    between = zip(network.least_widths, widths, network.widths, strict=False)
+    return len(widths) == len(network.widths) and all(a <= b <= c for a, b, c in between)
 
 
 def _says(report: StructureReport, word: str) -> bool:
