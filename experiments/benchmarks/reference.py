@@ -96,7 +96,7 @@ def _says(report: StructureReport, word: str) -> bool:
         return int(number) in report.verdicts["convolutional"].evidence.get(name, [])
     if name == "leaky":
         return bool(report.verdicts["recurrent"].evidence["leaky"])
-    if name == "concatenates":
+    if name in ("adds", "concatenates"):
         return report.verdicts["residual"].evidence["kind"] == name
     raise ValueError(f"no evidence says {word!r}")
 
