@@ -50,6 +50,9 @@ class StructureReport:
     effective : EffectiveGraph
     layering : Layers
         The arrays behind it all.
+    modules : tuple of StructureReport
+        One of each module of a modular network, most signal first: its hidden neurons with the
+        inputs that they hear and the outputs that they feed. Theirs have none.
     """
 
     status: str
@@ -63,6 +66,7 @@ class StructureReport:
     threshold: Threshold
     effective: EffectiveGraph = field(repr=False)
     layering: Layers = field(repr=False)
+    modules: tuple["StructureReport", ...] = field(default=(), repr=False)
 
     @property
     def effective_depth(self) -> float:
@@ -127,6 +131,11 @@ class StructureReport:
             return "unstructured"
         return "MLP" if "fully_connected" in present else "feed-forward"
 
+    @cached_property
+    def remarks(self) -> list[str]:
+        """Lines that say more than the summary: what each module is."""
+        return [f"module {k}: {part.summary}" for k, part in enumerate(self.modules, start=1)]
+
     def _sizes(self) -> list[str]:
         """Widths, inputs and outputs included, with the field sizes of local layers before them."""
         local = self.verdicts["locally_connected"].evidence
@@ -155,6 +164,7 @@ class StructureReport:
             "n_used_weights": self.n_used_weights,
             "threshold": self.threshold.to_dict(),
             "verdicts": {name: verdict.to_dict() for name, verdict in self.verdicts.items()},
+            "modules": [part.to_dict() for part in self.modules],
         }
 
     def __str__(self) -> str:
@@ -168,7 +178,9 @@ class StructureReport:
             f"{self.n_used_weights} weights used)"
         )
         table = f"<table><tr>{head}</tr>{rows}</table>"
-        return f"<p><b>{escape(self.summary)}</b> {about}</p>{table}"
+        remarks = "".join(f"<li>{escape(remark)}</li>" for remark in self.remarks)
+        more = f"<ul>{remarks}</ul>" if remarks else ""
+        return f"<p><b>{escape(self.summary)}</b> {about}</p>{table}{more}"
 
 
 def _row(name: str, verdict: Verdict) -> str:

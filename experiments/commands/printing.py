@@ -21,6 +21,8 @@ def print_inspection(inspection: Inspected, structure: dict[str, Any]) -> None:
     for k, line in enumerate(_headline(inspection)):
         console.print(Text(line, style="" if k else "bold"))
     console.print(verdict_table(inspection.report))
+    for remark in inspection.report.remarks:
+        console.print(Text(remark))
     if inspection.report.status != "ok":
         return
 
@@ -84,9 +86,9 @@ def _triads(triads: dict[str, Any]) -> Table:
     return table
 
 
-def _faithfulness(found: dict[str, Any], score_name: str) -> Table:
+def _faithfulness(kept: dict[str, Any], score_name: str) -> Table:
     """What is left with only the used graph intact."""
-    content = faithfulness_table(found, score_name)
+    content = faithfulness_table(kept, score_name)
     table = Table(*content["columns"], title=content["title"], caption=content["note"])
     for row in content["rows"]:
         table.add_row(*row)
