@@ -191,6 +191,7 @@ def _no_verdict(name: str) -> Verdict:
         "effect_is": "nothing to judge: disconnected",
         "layers": [],
         "local_layers": [],
+        "pooling": [],
     }
     return Verdict(name, False, 0.0, None, evidence)
 

@@ -133,8 +133,10 @@ class StructureReport:
 
     @cached_property
     def remarks(self) -> list[str]:
-        """Lines that say more than the summary: what each module is."""
-        return [f"module {k}: {part.summary}" for k, part in enumerate(self.modules, start=1)]
+        """Lines that say more than the summary: layers that pool, and what each module is."""
+        pooling = self.verdicts["convolutional"].evidence.get("pooling", [])
+        parts = [f"module {k}: {part.summary}" for k, part in enumerate(self.modules, start=1)]
+        return [*map(_pooling, pooling), *parts]
 
     def _sizes(self) -> list[str]:
         """Widths, inputs and outputs included, with the field sizes of local layers before them."""
@@ -181,6 +183,15 @@ class StructureReport:
         remarks = "".join(f"<li>{escape(remark)}</li>" for remark in self.remarks)
         more = f"<ul>{remarks}</ul>" if remarks else ""
         return f"<p><b>{escape(self.summary)}</b> {about}</p>{table}{more}"
+
+
+def _pooling(layer: dict[str, Any]) -> str:
+    """A layer that pools, in words."""
+    if layer["kind"] == "max":
+        return f"max pooling, from layer {layer['layer']}"
+    window, stride = (" x ".join(map(str, layer[key])) for key in ("window", "stride"))
+    where = f"folded into layer {layer['layer']}" if layer["folded"] else f"layer {layer['layer']}"
+    return f"average pooling, {where}: window {window}, stride {stride}"
 
 
 def _row(name: str, verdict: Verdict) -> str:
