@@ -298,30 +298,31 @@ def _lesions(inspected: Inspected, lesions: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def faithfulness_table(found: dict[str, Any], score_name: str) -> dict[str, Any]:
+def faithfulness_table(kept: dict[str, Any], score_name: str) -> dict[str, Any]:
     """What is left with only the used graph intact, as a table of the page.
 
     Parameters
     ----------
-    found : dict
+    kept : dict
         Of `Faithfulness.to_dict`.
     score_name : str
         What the task is scored by.
     """
-    at_random = float(np.median(found["random_scores"]))
-    n_edges = f"{found['n_edges']:,}"
+    # From all edges to none: the graph has to be near the first, random ones near the last.
+    at_random = float(np.median(kept["random_scores"]))
+    n_edges = f"{kept['n_edges']:,}"
     rows = [
         [
             "the whole network",
-            f"{found['n_edges'] + found['n_outside']:,}",
-            f"{found['whole']:.3f}",
+            f"{kept['n_edges'] + kept['n_outside']:,}",
+            f"{kept['whole']:.3f}",
         ],
-        ["the used graph alone", n_edges, f"{found['score']:.3f}"],
+        ["the used graph alone", n_edges, f"{kept['score']:.3f}"],
         ["as many edges at random", n_edges, f"{at_random:.3f}"],
-        ["none: answers of other samples", "0", f"{found['chance']:.3f}"],
+        ["none: answers of other samples", "0", f"{kept['chance']:.3f}"],
     ]
     outside = "All else carries what it does on other samples."
-    if not found["n_outside"]:
+    if not kept["n_outside"]:
         outside = "There is nothing outside the used graph."
     return {
         "title": "Is the used graph all that the task needs?",
