@@ -18,7 +18,7 @@ no sharing that can be seen, is named beside them (pooling.py).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 import numpy as np
@@ -211,6 +211,9 @@ def _judge_layer(layer: int, kernels: Kernels, n_draws: int, rng: np.random.Gene
     if n_kernels**2 * n_taps > WORK:
         n_compared = max(2, int(np.sqrt(WORK / n_taps)))
         compared = kernels.take(np.sort(rng.choice(n_kernels, n_compared, replace=False)))
+    # The draws are float32: a power of two brings their squares into range and rounds nothing.
+    unit = 2.0 ** np.floor(np.log2(np.abs(compared.values).max()))
+    compared = replace(compared, values=compared.values / unit)
     n = len(compared.values)
     rank = max(1, int(REPEATS * n_sites * n / n_kernels))
     power = compared.power

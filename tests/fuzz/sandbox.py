@@ -369,6 +369,8 @@ def complaint(
         return _after_fault(case, outcome, changed)
     if case.must_refuse and status != 2:
         return f"took what is wrong, status {status}"
+    if case.kind == "network" and "Warning" in err:
+        return f"a warning of Python's: {err.strip()[:300]}"
     if status == 2:
         if changed:
             return f"refused, yet changed {sorted(changed)[:5]}: {err[:200]}"
