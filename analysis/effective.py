@@ -281,6 +281,9 @@ def _facts_on_data(net: FlatNetwork, wiring: Matrix, inputs: Floats) -> _NodeFac
     core = replace(net, weights=matrix, biases=net.biases[ids], positions=None)
     with np.errstate(over="ignore", invalid="ignore"):
         activity, before, _ = forward(core, inputs)
+    # The inputs are the activity at l = 0; the last pre-activation is that at l = I.
+    if not np.abs(activity[0]).max(initial=0.0) <= LARGEST:
+        raise ValueError(f"inputs must be at most {LARGEST:g} in size")
     if not np.abs(before).max(initial=0.0) <= LARGEST:
         raise ValueError(f"weights let activity on the inputs grow beyond {LARGEST:g}")
     spread = activity.std(axis=1)

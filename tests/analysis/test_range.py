@@ -32,6 +32,7 @@ def test_what_has_faded_is_no_connection() -> None:
         ({"weights": 1e80 * np.tril(np.ones((5, 5)), -1)}, "weights must be at most"),
         ({"biases": np.full(5, 1e80)}, "biases must be at most"),
         ({"positions": np.full((5, 2), 1e80)}, "positions must be at most"),
+        ({"inputs": np.full((9, 2), 1e200)}, "inputs must be at most"),
         ({"weights": 1e50 * np.tril(np.ones((5, 5)), -1), "n_iterations": 3}, "weights let"),
     ],
 )
