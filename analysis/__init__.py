@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.causal import lesions
+    from analysis.faithful import faithfulness
     from analysis.flatten.module import from_module
     from analysis.graph import to_networkx
     from analysis.judge import analyse
@@ -23,6 +24,7 @@ __all__ = [
     "StructureReport",
     "Verdict",
     "analyse",
+    "faithfulness",
     "flat_network",
     "from_module",
     "lesions",
@@ -34,6 +36,7 @@ _HOMES = {
     "StructureReport": "analysis.report",
     "Verdict": "analysis.verdicts",
     "analyse": "analysis.judge",
+    "faithfulness": "analysis.faithful",
     "flat_network": "analysis.network",
     "from_module": "analysis.flatten.module",
     "lesions": "analysis.causal",

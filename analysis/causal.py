@@ -5,6 +5,7 @@ layer. Needs data and targets; decides nothing about which structure there is.
 
 Weights are cut by setting them to zero. Nodes (neuron, iteration) are cut by holding them at their
 mean over the data, so that only what they tell about the input is lost and not their constant part.
+The opposite question, whether the function needs anything else, is that of faithful.py.
 """
 
 from dataclasses import dataclass, replace
@@ -124,20 +125,9 @@ def lesions(
         Naming the argument, where shapes do not fit the report.
     """
     graph = report.effective
-    net = flat_network(
-        weights,
-        biases,
-        n_inputs=graph.n_inputs,
-        n_outputs=graph.n_outputs,
-        n_iterations=graph.n_iterations,
-        positions=positions,
-        activation=graph.activation,
-        input_mode=graph.input_mode,
-    )
-    if net.n_neurons != graph.n_neurons:
-        raise ValueError(f"weights has {net.n_neurons} neurons, report has {graph.n_neurons}")
+    net = network_of(report, weights, biases, positions)
     samples = as_finite("inputs", inputs, (None, graph.n_inputs))
-    answers = _as_targets(targets, len(samples), graph.n_outputs)
+    answers = as_targets(targets, len(samples), graph.n_outputs)
     n_draws = as_count("n_random", n_random, 1)
 
     # Weights that count as zero in the report are zero here as well.
@@ -158,7 +148,30 @@ def lesions(
     return bench.whole, results
 
 
-def _as_targets(targets: ArrayLike, n_samples: int, n_outputs: int) -> NDArray:
+def network_of(
+    report: StructureReport,
+    weights: ArrayLike,
+    biases: ArrayLike | None,
+    positions: ArrayLike | None = None,
+) -> FlatNetwork:
+    """The network that a report is about, checked against it; ValueError names the argument."""
+    graph = report.effective
+    net = flat_network(
+        weights,
+        biases,
+        n_inputs=graph.n_inputs,
+        n_outputs=graph.n_outputs,
+        n_iterations=graph.n_iterations,
+        positions=positions,
+        activation=graph.activation,
+        input_mode=graph.input_mode,
+    )
+    if net.n_neurons != graph.n_neurons:
+        raise ValueError(f"weights has {net.n_neurons} neurons, report has {graph.n_neurons}")
+    return net
+
+
+def as_targets(targets: ArrayLike, n_samples: int, n_outputs: int) -> NDArray:
     """Checked targets: integers (B,), or real numbers (B, n_outputs)."""
     if np.issubdtype(np.asarray(targets).dtype, np.integer):
         return as_finite("targets", targets, (n_samples,)).astype(int)
@@ -188,11 +201,11 @@ class _Bench:
     def score_without(self, gone: Bools) -> float:
         """The score without some weights (S, S)."""
         net = replace(self.net, weights=np.where(gone, 0.0, self.net.weights))
-        return score(_run(net, self.inputs).outputs, self.targets)
+        return score(run(net, self.inputs).outputs, self.targets)
 
     def score_holding(self, nodes: Bools) -> float:
         """The score with some nodes (I + 1, S) held at their mean."""
-        trace = _run(self.net, self.inputs, keep=~nodes, fill=self.mean)
+        trace = run(self.net, self.inputs, keep=~nodes, fill=self.mean)
         return score(trace.outputs, self.targets)
 
     def lesion(
@@ -216,11 +229,11 @@ class _Bench:
 
 def _bench(net: FlatNetwork, inputs: Floats, targets: NDArray) -> _Bench:
     """Run the whole network."""
-    trace = _run(net, inputs)
+    trace = run(net, inputs)
     return _Bench(net, inputs, targets, score(trace.outputs, targets), trace.activity.mean(axis=1))
 
 
-def _run(
+def run(
     net: FlatNetwork, inputs: Floats, keep: Bools | None = None, fill: Floats | None = None
 ) -> Trace:
     """`forward`, with sparse weights where few are left."""

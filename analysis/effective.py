@@ -30,6 +30,11 @@ of float64 and far below any signal."""
 GAUSSIAN_RELU = 1.0 - 0.25 / (0.5 - 0.5 / np.pi)
 """1 - R^2 of relu(z) on z for z ~ N(0, 1): the covariance is 1/2, the variance of relu(z) is
 1/2 - 1/(2 pi)."""
+LARGEST = 1e100
+"""Activity beyond it is refused: its squares and their products must stay finite in float64."""
+FADED = 1e-60
+"""Size of a weight up to which it counts as zero: its square times a signal must not vanish in
+float64. Optimisers that never reach zero end near the smallest float32, 1e-45."""
 DENSE_FILL = 0.1
 """Share of non-zeros above which a dense product is faster than a sparse one. By judgement."""
 
@@ -182,10 +187,11 @@ def effective_graph(
 
 
 def nonzero_wiring(net: FlatNetwork) -> Matrix:
-    """The weights as a SciPy COO array without zeros."""
+    """The weights as a SciPy COO array without zeros, nor what has FADED."""
     wiring = sparse.coo_array(net.weights)
-    wiring.eliminate_zeros()
-    return wiring
+    (i, j), w = wiring.coords, wiring.data
+    kept = np.abs(w) > FADED
+    return sparse.coo_array((w[kept], (i[kept], j[kept])), shape=wiring.shape)
 
 
 def reach(net: FlatNetwork, wiring: Matrix, fixed: Floats | None = None) -> tuple[Bools, Floats]:
@@ -273,7 +279,13 @@ def _facts_on_data(net: FlatNetwork, wiring: Matrix, inputs: Floats) -> _NodeFac
         matrix = matrix.toarray()
 
     core = replace(net, weights=matrix, biases=net.biases[ids], positions=None)
-    activity, before, _ = forward(core, inputs)
+    with np.errstate(over="ignore", invalid="ignore"):
+        activity, before, _ = forward(core, inputs)
+    # The inputs are the activity at l = 0; the last pre-activation is that at l = I.
+    if not np.abs(activity[0]).max(initial=0.0) <= LARGEST:
+        raise ValueError(f"inputs must be at most {LARGEST:g} in size")
+    if not np.abs(before).max(initial=0.0) <= LARGEST:
+        raise ValueError(f"weights let activity on the inputs grow beyond {LARGEST:g}")
     spread = activity.std(axis=1)
     varies = spread > VARIES * np.abs(activity).max(axis=1)
 

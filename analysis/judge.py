@@ -15,6 +15,7 @@ from analysis.checks import as_count, as_finite
 from analysis.effective import EffectiveGraph, effective_graph
 from analysis.layers import Layers, layers, path_depths
 from analysis.network import FlatNetwork, flat_network
+from analysis.parts import part_of, weights_of
 from analysis.report import StructureReport
 from analysis.threshold import FACTORS, Threshold, choose_threshold, cut
 from analysis.verdicts import VERDICTS, Case, SweepStep, Verdict, in_order
@@ -26,6 +27,8 @@ MIN_DRAWS = 200
 where it is multiplied for several chances."""
 SWEEP_DRAWS = 200
 """Draws at each further threshold: those verdicts show a tendency and decide nothing."""
+PART_DRAWS = 200
+"""Draws for each module of a network, at most: enough for a p of ALPHA, and there are several."""
 
 
 def analyse(
@@ -111,7 +114,9 @@ def analyse(
         steps = _sweep(net, samples, chosen.value, min(n_draws, SWEEP_DRAWS), seed)
         verdicts = {name: verdict.with_sweep(steps[name]) for name, verdict in verdicts.items()}
 
-    return _report(judged.graph, judged.layers, verdicts, chosen)
+    report = _report(replace(judged, verdicts=verdicts), chosen)
+    modules = _modules(judged, samples, chosen, min(n_draws, PART_DRAWS), seed)
+    return replace(report, modules=modules) if modules else report
 
 
 def _as_samples(inputs: ArrayLike | None, n_inputs: int) -> Floats | None:
@@ -125,8 +130,9 @@ def _as_samples(inputs: ArrayLike | None, n_inputs: int) -> Floats | None:
 
 @dataclass(frozen=True)
 class _Judged:
-    """A network judged at one threshold."""
+    """A network judged at one threshold: its weights that count, and what was found."""
 
+    net: FlatNetwork
     graph: EffectiveGraph
     layers: Layers
     verdicts: dict[str, Verdict]
@@ -142,18 +148,41 @@ def _judge(
     """
     with _libraries().limit(limits=1, user_api="blas"):
         used = replace(net, weights=cut(net.weights, threshold))
-        graph = effective_graph(used, inputs)
-        layering = layers(graph)
-        if not len(graph.edges):
-            return _Judged(graph, layering, {name: _no_verdict(name) for name in VERDICTS})
+        return _judge_graph(used, effective_graph(used, inputs), inputs, n_draws, seed)
 
-        # Every kind has a generator of its own and is given those that it comes after.
-        verdicts: dict[str, Verdict] = {}
-        for kind in in_order():
-            earlier = {name: verdicts[name] for name in kind.after}
-            case = Case(used, graph, layering, kind.rng(seed), n_draws, earlier, inputs)
-            verdicts[kind.name] = kind.judge(case)
-        return _Judged(graph, layering, {name: verdicts[name] for name in VERDICTS})
+
+def _judge_graph(
+    net: FlatNetwork, graph: EffectiveGraph, inputs: Floats | None, n_draws: int, seed: int
+) -> _Judged:
+    """Layers and verdicts of an effective graph."""
+    layering = layers(graph)
+    if not len(graph.edges):
+        return _Judged(net, graph, layering, {name: _no_verdict(name) for name in VERDICTS})
+
+    # Every kind has a generator of its own and is given those that it comes after.
+    verdicts: dict[str, Verdict] = {}
+    for kind in in_order():
+        earlier = {name: verdicts[name] for name in kind.after}
+        case = Case(net, graph, layering, kind.rng(seed), n_draws, earlier, inputs)
+        verdicts[kind.name] = kind.judge(case)
+    return _Judged(net, graph, layering, {name: verdicts[name] for name in VERDICTS})
+
+
+def _modules(
+    whole: _Judged, inputs: Floats | None, threshold: Threshold, n_draws: int, seed: int
+) -> tuple[StructureReport, ...]:
+    """A report on each module, most signal first; none where the network is not modular."""
+    verdict = whole.verdicts.get("modular")
+    if verdict is None or not verdict.present:
+        return ()
+
+    reports = []
+    with _libraries().limit(limits=1, user_api="blas"):
+        for module in verdict.evidence["modules"]:
+            part = part_of(whole.graph, module["neurons"])
+            net = weights_of(whole.net, part)
+            reports.append(_report(_judge_graph(net, part, inputs, n_draws, seed), threshold))
+    return tuple(reports)
 
 
 def _no_verdict(name: str) -> Verdict:
@@ -162,14 +191,15 @@ def _no_verdict(name: str) -> Verdict:
         "effect_is": "nothing to judge: disconnected",
         "layers": [],
         "local_layers": [],
+        "pooling": [],
     }
     return Verdict(name, False, 0.0, None, evidence)
 
 
-def _report(
-    graph: EffectiveGraph, layering: Layers, verdicts: dict[str, Verdict], threshold: Threshold
-) -> StructureReport:
+def _report(judged: _Judged, threshold: Threshold) -> StructureReport:
     """The verdicts with everything else that the graph says."""
+    graph = judged.graph
+    layering = judged.layers
     return StructureReport(
         status="ok" if len(graph.edges) else "disconnected",
         depth=layering.depth,
@@ -178,7 +208,7 @@ def _report(
         n_inputs=int(graph.is_source.any(axis=0).sum()),
         n_outputs=int(graph.is_output.sum()),
         path_depths=path_depths(graph),
-        verdicts=verdicts,
+        verdicts=judged.verdicts,
         threshold=threshold,
         effective=graph,
         layering=layering,

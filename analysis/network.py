@@ -16,6 +16,10 @@ ACTIVATIONS = ("relu", "tanh")
 INPUT_MODES = ("pulse", "clamped")
 """When the input is written: at l = 0 only, or at every iteration but the last."""
 
+LARGEST = 1e60
+"""Size of a weight, a bias or a coordinate beyond which a network is refused: fourth powers must
+stay finite in float64."""
+
 
 @dataclass(frozen=True, eq=False)
 class FlatNetwork:
@@ -90,15 +94,28 @@ def flat_network(
     if threshold is not None and as_finite("threshold", threshold, ()) < 0:
         raise ValueError(f"threshold must be at least 0, got {threshold!r}")
 
+    placed = as_positions(positions, checked_weights, n_outputs)
+    _check_size("weights", checked_weights)
+    _check_size("biases", checked_biases)
+    if placed is not None:
+        _check_size("positions", placed[np.isfinite(placed)])
+
     return FlatNetwork(
         checked_weights,
         checked_biases,
         n_inputs,
         n_outputs,
         n_iterations,
-        as_positions(positions, checked_weights, n_outputs),
+        placed,
         as_choice("activation", activation, ACTIVATIONS),
         as_choice("input_mode", input_mode, INPUT_MODES),
         threshold,
         bool(positions_learned),
     )
+
+
+def _check_size(name: str, values: Floats) -> None:
+    """ValueError names what holds numbers beyond LARGEST."""
+    largest = np.abs(values).max(initial=0.0)
+    if largest > LARGEST:
+        raise ValueError(f"{name} must be at most {LARGEST:g} in size, got {largest:g}")

@@ -50,6 +50,9 @@ class StructureReport:
     effective : EffectiveGraph
     layering : Layers
         The arrays behind it all.
+    modules : tuple of StructureReport
+        One of each module of a modular network, most signal first: its hidden neurons with the
+        inputs that they hear and the outputs that they feed. Theirs have none.
     """
 
     status: str
@@ -63,6 +66,7 @@ class StructureReport:
     threshold: Threshold
     effective: EffectiveGraph = field(repr=False)
     layering: Layers = field(repr=False)
+    modules: tuple["StructureReport", ...] = field(default=(), repr=False)
 
     @property
     def effective_depth(self) -> float:
@@ -127,6 +131,13 @@ class StructureReport:
             return "unstructured"
         return "MLP" if "fully_connected" in present else "feed-forward"
 
+    @cached_property
+    def remarks(self) -> list[str]:
+        """Lines that say more than the summary: layers that pool, and what each module is."""
+        pooling = self.verdicts["convolutional"].evidence.get("pooling", [])
+        parts = [f"module {k}: {part.summary}" for k, part in enumerate(self.modules, start=1)]
+        return [*map(_pooling, pooling), *parts]
+
     def _sizes(self) -> list[str]:
         """Widths, inputs and outputs included, with the field sizes of local layers before them."""
         local = self.verdicts["locally_connected"].evidence
@@ -155,6 +166,7 @@ class StructureReport:
             "n_used_weights": self.n_used_weights,
             "threshold": self.threshold.to_dict(),
             "verdicts": {name: verdict.to_dict() for name, verdict in self.verdicts.items()},
+            "modules": [part.to_dict() for part in self.modules],
         }
 
     def __str__(self) -> str:
@@ -168,7 +180,18 @@ class StructureReport:
             f"{self.n_used_weights} weights used)"
         )
         table = f"<table><tr>{head}</tr>{rows}</table>"
-        return f"<p><b>{escape(self.summary)}</b> {about}</p>{table}"
+        remarks = "".join(f"<li>{escape(remark)}</li>" for remark in self.remarks)
+        more = f"<ul>{remarks}</ul>" if remarks else ""
+        return f"<p><b>{escape(self.summary)}</b> {about}</p>{table}{more}"
+
+
+def _pooling(layer: dict[str, Any]) -> str:
+    """A layer that pools, in words."""
+    if layer["kind"] == "max":
+        return f"max pooling, from layer {layer['layer']}"
+    window, stride = (" x ".join(map(str, layer[key])) for key in ("window", "stride"))
+    where = f"folded into layer {layer['layer']}" if layer["folded"] else f"layer {layer['layer']}"
+    return f"average pooling, {where}: window {window}, stride {stride}"
 
 
 def _row(name: str, verdict: Verdict) -> str:

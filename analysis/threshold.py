@@ -31,6 +31,9 @@ MIN_FAINT = 0.02
 are no kind of their own. By judgement."""
 GAUSSIAN_MEDIAN = 0.6745
 """Median of |z| for z ~ N(0, 1)."""
+FARTHEST = 1e-60
+"""Sizes relative to the largest weight from which a threshold is looked for: no faint weight lies
+below, only what has faded to the last numbers of a float."""
 FACTORS = (0.5, 0.75, 1.5, 2.0, 4.0)
 """Multiples of a threshold at which verdicts are given as well, to show how much hangs on it."""
 
@@ -125,7 +128,11 @@ def _valley(sizes: Floats, start: float) -> float:
 
 def _counted(sizes: Floats, start: float) -> tuple[Floats, Ints]:
     """Sizes from `start` to half the typical strong weight, and the weights near each."""
-    typical = np.sqrt((sizes**4).sum() / (sizes**2).sum())
+    # In units of the largest, a power of two so that nothing rounds: fourth powers stay in range.
+    unit = 2.0 ** np.floor(np.log2(sizes[-1]))
+    scaled = sizes / unit
+    typical = unit * np.sqrt((scaled**4).sum() / (scaled**2).sum())
+    start = max(start, FARTHEST * sizes[-1])
     n_steps = max(0, int(np.floor(8 * np.log2(max(typical / 2 / start, 1.0)))))
     candidates = start * 2.0 ** (np.arange(n_steps + 1) / 8)
     # Weights within a factor sqrt(2) of each candidate, to both sides.

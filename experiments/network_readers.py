@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError, safe_open
 
+from urn.data.tables import number_of
 from urn.errors import InputError, shown
 
 MOST_BYTES = 500_000_000
@@ -238,10 +239,10 @@ def _square(path: Path, rows: list[list[str]]) -> np.ndarray:
 
 
 def _float(path: Path, line: int, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"{path}: line {line}: {shown(text)} is no number") from None
+    number = number_of(text.strip())
+    if number is None:
+        raise InputError(f"{path}: line {line}: {shown(text)} is no number")
+    return number
 
 
 def _edge_list(

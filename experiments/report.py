@@ -272,11 +272,16 @@ def _schedule(schedule: Schedule) -> str:
 
 
 def _tables(inspected: Inspected, structure: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What the lesions of `urn inspect` cost."""
+    """What the lesions of `urn inspect` cost, and what the used graph alone keeps."""
     lesions = structure.get("lesions", {})
-    if not lesions.get("cuts"):
-        return
+    if lesions.get("cuts"):
+        yield _lesions(inspected, lesions)
+    if lesions.get("faithfulness"):
+        yield faithfulness_table(lesions["faithfulness"], inspected.score_name)
 
+
+def _lesions(inspected: Inspected, lesions: dict[str, Any]) -> dict[str, Any]:
+    """A row for each structure that was cut."""
     whole = lesions["score"]
     rows = []
     for cut in lesions["cuts"]:
@@ -284,11 +289,45 @@ def _tables(inspected: Inspected, structure: dict[str, Any]) -> Iterator[dict[st
         random = f"{whole - np.median(scores):.3f}" if scores else ""
         size = f"{cut['count']:,} {cut['kind']}"
         rows.append([cut["name"], size, f"{cut['lost']:.3f}", random])
-    yield {
+    return {
         "title": "What the task needs, at the end",
         "note": f"Validation {inspected.score_name} lost when a structure is cut ({whole:.3f} "
         "before), next to random cuts of its size.",
         "columns": ["cut", "size", "lost", "random"],
+        "rows": rows,
+    }
+
+
+def faithfulness_table(kept: dict[str, Any], score_name: str) -> dict[str, Any]:
+    """What is left with only the used graph intact, as a table of the page.
+
+    Parameters
+    ----------
+    kept : dict
+        Of `Faithfulness.to_dict`.
+    score_name : str
+        What the task is scored by.
+    """
+    # From all edges to none: the graph has to be near the first, random ones near the last.
+    at_random = float(np.median(kept["random_scores"]))
+    n_edges = f"{kept['n_edges']:,}"
+    rows = [
+        [
+            "the whole network",
+            f"{kept['n_edges'] + kept['n_outside']:,}",
+            f"{kept['whole']:.3f}",
+        ],
+        ["the used graph alone", n_edges, f"{kept['score']:.3f}"],
+        ["as many edges at random", n_edges, f"{at_random:.3f}"],
+        ["none: answers of other samples", "0", f"{kept['chance']:.3f}"],
+    ]
+    outside = "All else carries what it does on other samples."
+    if not kept["n_outside"]:
+        outside = "There is nothing outside the used graph."
+    return {
+        "title": "Is the used graph all that the task needs?",
+        "note": f"Validation {score_name} with these edges intact. {outside}",
+        "columns": ["intact", "edges", score_name],
         "rows": rows,
     }
 

@@ -262,6 +262,7 @@ def _pack_level(level: Level) -> dict[str, Any]:
         out |= {
             "status": report.status,
             "summary": report.summary,
+            "remarks": report.remarks,
             "depth": report.depth,
             "widths": report.widths,
             "used": report.n_used_weights,

@@ -13,21 +13,22 @@ holds its sign; the rests are exchanged within each kernel. So wiring that only 
 with distance, the same everywhere, explains nothing. Nor does an average or a blur: it is all
 envelope, and such sharing cannot be seen here.
 
-Dilation and stride are read off the offsets in use and the sites of the kernels.
+Dilation and stride are read off the offsets in use and the sites of the kernels. Pooling, which is
+no sharing that can be seen, is named beside them (pooling.py).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from analysis.arrays import Bools, Floats, Ints
 from analysis.nulls import empirical_p
 from analysis.spatial import offsets, unrolled
-from analysis.verdicts.fields import Fields, fields_of, placed
+from analysis.verdicts.fields import Fields, fields_of, placed, sites_of, spacing_of
+from analysis.verdicts.pooling import pooled_layers
 from analysis.verdicts.verdict import ALPHA, FEW_DRAWS, Bar, Case, Verdict, decide, p_bar
 
 MIN_EXPLAINED = 0.8
@@ -52,8 +53,6 @@ SAME_DISTANCE = 1e-6
 """Distances, in lattice spacings, that count as equal: rounding."""
 CHUNK = 2**22
 """Numbers held at a time while drawing: some 16 MB."""
-TILT = 1e-6
-"""Shift of centres, in lattice spacings, that breaks ties between two sites alike everywhere."""
 
 
 class Sharing(TypedDict):
@@ -127,12 +126,14 @@ def convolutional(case: Case) -> Verdict:
     evidence: dict[str, Any] = {
         "effect_is": "kernel variance explained by sharing, beyond chance",
         "layers": [],
+        "pooling": [],
     }
     given = placed(case)
     positions = None if given is None else unrolled(given)
     layers = []
     if positions is not None:
         layers = [fields for fields in fields_of(case, positions) if _on_lattice(fields, positions)]
+        evidence["pooling"] = pooled_layers(case, positions)
     if positions is None or not layers:
         evidence["note"] = "no layer with sources on a lattice"
         return Verdict("convolutional", False, 0.0, None, evidence)
@@ -166,7 +167,7 @@ def _on_lattice(fields: Fields, positions: Floats) -> bool:
     likes.
     """
     sources = positions[fields.sources]
-    extent = np.ptp(sources, axis=0) / _spacing(sources) + 1
+    extent = np.ptp(sources, axis=0) / spacing_of(sources) + 1
     return bool(extent.prod() <= MAX_SITES * len(fields.sources))
 
 
@@ -210,6 +211,9 @@ def _judge_layer(layer: int, kernels: Kernels, n_draws: int, rng: np.random.Gene
     if n_kernels**2 * n_taps > WORK:
         n_compared = max(2, int(np.sqrt(WORK / n_taps)))
         compared = kernels.take(np.sort(rng.choice(n_kernels, n_compared, replace=False)))
+    # The draws are float32: a power of two brings their squares into range and rounds nothing.
+    unit = 2.0 ** np.floor(np.log2(np.abs(compared.values).max()))
+    compared = replace(compared, values=compared.values / unit)
     n = len(compared.values)
     rank = max(1, int(REPEATS * n_sites * n / n_kernels))
     power = compared.power
@@ -318,7 +322,7 @@ def _channels(kernels: Kernels) -> Ints:
 
 def _kernels(fields: Fields, positions: Floats, channel: Ints, cyclic: bool) -> Kernels:
     """Kernels over the (offset, source channel) pairs in use, on a lattice that may be cyclic."""
-    sites, anchors = _sites(fields, positions)
+    sites, anchors = sites_of(fields, positions)
     extent = sites.max(axis=0) + 1
     _, label = np.unique(channel[fields.sources], return_inverse=True)
     entries = fields.weights.tocoo()
@@ -341,29 +345,3 @@ def _kernels(fields: Fields, positions: Floats, channel: Ints, cyclic: bool) -> 
     valid = inside & occupied[(*np.moveaxis(source, 2, 0), of_label)]
     anchor = np.ravel_multi_index(tuple(anchors.T), tuple(extent))
     return Kernels(values, valid, anchor, used[:, :-1], anchors)
-
-
-def _sites(fields: Fields, positions: Floats) -> tuple[Ints, Ints]:
-    """Whole coordinates of the sources (N, dim), and of the site nearest to each target (T, dim).
-
-    A target without a position is nearest to the centre of its field.
-    """
-    placed = positions[fields.sources]
-    spacing = _spacing(placed)
-    sites = np.rint((placed - placed.min(axis=0)) / spacing).astype(int)
-    share = abs(fields.weights)
-    middle = (share @ placed) / share.sum(axis=1).reshape(-1, 1)
-    centre = positions[fields.targets].copy()
-    unplaced = ~np.isfinite(centre).all(axis=1)
-    centre[unplaced] = middle[unplaced]
-
-    tilt = TILT * spacing * np.arange(1, placed.shape[1] + 1)
-    return sites, sites[cKDTree(placed).query(centre + tilt)[1]]
-
-
-def _spacing(placed: Floats) -> float:
-    """Lattice spacing: the median distance of nearest distinct sites, 1 for a single site."""
-    distinct = np.unique(placed, axis=0)
-    if len(distinct) < 2:
-        return 1.0
-    return float(np.median(cKDTree(distinct).query(distinct, 2)[0][:, 1]))

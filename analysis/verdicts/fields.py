@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from scipy.spatial import cKDTree
 
 from analysis.arrays import Floats, Ints, Matrix
 from analysis.effective import EffectiveGraph
@@ -13,6 +14,8 @@ from analysis.verdicts.verdict import Case
 
 MIN_FIELD = 2
 """Sources of a field: a single one has no spread."""
+TILT = 1e-6
+"""Shift of centres, in lattice spacings, that breaks ties between two sites alike everywhere."""
 
 
 @dataclass(frozen=True)
@@ -107,3 +110,29 @@ def placed(case: Case) -> Floats | None:
         centre = (share @ positions[fields.sources]) / share.sum(axis=1).reshape(-1, 1)
         positions[fields.targets[is_new]] = centre[is_new]
     return positions
+
+
+def sites_of(fields: Fields, positions: Floats) -> tuple[Ints, Ints]:
+    """Whole coordinates of the sources (N, dim), and of the site nearest to each target (T, dim).
+
+    A target without a position is nearest to the centre of its field.
+    """
+    places = positions[fields.sources]
+    spacing = spacing_of(places)
+    sites = np.rint((places - places.min(axis=0)) / spacing).astype(int)
+    share = abs(fields.weights)
+    middle = (share @ places) / share.sum(axis=1).reshape(-1, 1)
+    centre = positions[fields.targets].copy()
+    unplaced = ~np.isfinite(centre).all(axis=1)
+    centre[unplaced] = middle[unplaced]
+
+    tilt = TILT * spacing * np.arange(1, places.shape[1] + 1)
+    return sites, sites[cKDTree(places).query(centre + tilt)[1]]
+
+
+def spacing_of(places: Floats) -> float:
+    """Lattice spacing: the median distance of nearest distinct sites, 1 for a single site."""
+    distinct = np.unique(places, axis=0)
+    if len(distinct) < 2:
+        return 1.0
+    return float(np.median(cKDTree(distinct).query(distinct, 2)[0][:, 1]))

@@ -11,6 +11,7 @@ BENCHMARKS = {
     "reference": "verdicts on networks that plain PyTorch trained",
     "blocks": "layers of planted networks, beside block models",
     "faint": "verdicts on planted networks with weak weights added",
+    "faithfulness": "what networks lose without all that lies outside their used graph",
     "census": "triad census against networkx",
     "growth": "networks that grow against a NumPy program: speed, sizes and losses",
     "analysis": "time and memory of analyse()",
@@ -22,7 +23,7 @@ MODULES = {"census": "census_speed", "analysis": "analysis_speed"}
 
 def main() -> None:
     """Run the benchmark that is named."""
-    described = "\n".join(f"  {name:10} {description}" for name, description in BENCHMARKS.items())
+    described = "\n".join(f"  {name:12} {description}" for name, description in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         prog="python -m experiments.benchmarks",
         description=described,

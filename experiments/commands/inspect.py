@@ -12,13 +12,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from analysis import StructureReport
 from analysis.causal import Lesion, lesions
 from analysis.census import TRIADS, triad_test
+from analysis.faithful import Faithfulness, faithfulness
 from analysis.measures import density_by_block, modularity, reciprocity, self_loops
 from analysis.plots import (
     activity,
@@ -34,13 +32,13 @@ from analysis.threshold import cut as cut_off
 from analysis.trophic import trophic_incoherence
 from experiments.baselines import train_masked
 from experiments.commands import judging
-from experiments.commands.judging import arrays, judge, samples, task_data, verdict_table
-from experiments.report import AT_CHANCE, page
+from experiments.commands.judging import arrays, judge, samples, task_data
+from experiments.commands.printing import print_inspection
+from experiments.report import page
 from urn import InputError, Run, load_run
 from urn.data.tasks import Dataset
-from urn.io import atomic_write, short, to_json
+from urn.io import atomic_write, to_json
 from urn.outputs import check_folder
-from urn.provenance import changes
 from urn.runs.folders import STRUCTURE
 
 FIGURES = "figures"
@@ -108,6 +106,14 @@ class Inspection:
             positions=self.positions,
             rng=np.random.default_rng(self.seed),
         )
+
+    def faithfulness(self) -> Faithfulness | None:
+        """The validation score with only the effective graph intact; None where there is none."""
+        if self.inputs is None or self.report.status != "ok":
+            return None
+
+        rng = np.random.default_rng(self.seed)
+        return faithfulness(self.W, self.b, self.inputs, self.targets, self.report, rng=rng)
 
     @property
     def learned(self) -> bool:
@@ -246,7 +252,12 @@ def write_structure(
     if inspection.report.status == "ok":
         score, cuts = inspection.lesions()
         structure["measures"] = inspection.measures()
-        structure["lesions"] = {"score": score, "cuts": [lesion.to_dict() for lesion in cuts]}
+        faithful = inspection.faithfulness()
+        structure["lesions"] = {
+            "score": score,
+            "cuts": [lesion.to_dict() for lesion in cuts],
+            "faithfulness": None if faithful is None else faithful.to_dict(),
+        }
         if n_triads is not None:
             structure["triads"] = inspection.triads(n_triads)
     if baseline:
@@ -335,7 +346,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(to_json(structure, indent=2))
     else:
-        _print(inspection, structure)
+        print_inspection(inspection, structure)
 
     if arguments.figures and inspection.report.status == "ok":
         for path in write_figures(inspection):
@@ -343,84 +354,3 @@ def _inspect(arguments: argparse.Namespace) -> int:
     if arguments.html:
         print(f"page {write_report(inspection, structure)}", file=sys.stderr)
     return 0
-
-
-def _print(inspection: Inspection, structure: dict) -> None:
-    """Print the verdicts, and what was measured beside them."""
-    console = Console()
-    for k, line in enumerate(_headline(inspection)):
-        console.print(Text(line, style="" if k else "bold"))
-    console.print(verdict_table(inspection.report))
-    if inspection.report.status != "ok":
-        return
-
-    if structure["lesions"]["cuts"]:
-        console.print(_lesions(structure["lesions"]))
-    if "triads" in structure:
-        console.print(_triads(structure["triads"]))
-    measures = [f"{name} {value:.3f}" for name, value in structure["measures"].items()]
-    console.print(Text("  ".join(measures)))
-    if "random_mask" in structure:
-        accuracy = structure["random_mask"]["test_accuracy"]
-        console.print(
-            Text(
-                "random mask of equal density, trained for the task alone: "
-                f"test {inspection.score_name} {accuracy:.4f}"
-            )
-        )
-
-
-def _headline(inspection: Inspection) -> Iterator[str]:
-    """Lines that stand above the table of verdicts."""
-    run = inspection.run
-    report = inspection.report
-    yield report.summary
-    if run.status != "ok":
-        yield f"status {run.status} after {run.steps_done:,} of {run.config.steps:,} steps"
-
-    if run.folder:
-        yield from changes(run.folder)
-    if report.status == "ok":
-        if not inspection.learned:
-            yield AT_CHANCE
-        score = f"test {inspection.score_name} {run.test_accuracy:.4f}"
-        yield f"depth {report.depth}, {report.n_used_weights:,} weights used, {score}"
-    else:
-        yield "no path of weights leads from an input to an output in the iterations there are"
-
-    cut = report.threshold
-    if cut.dropped:
-        yield (
-            f"weights up to {cut.value:.3g} count as zero: {cut.dropped:,} weights, "
-            f"{cut.dropped_mass:.0%} of sum |W|"
-        )
-
-
-def _triads(triads: dict[str, Any]) -> Table:
-    """A row for each kind of triad that the network or a null model has."""
-    nulls = list(triads["nulls"])
-    names = [name.replace("_", " ") for name in nulls]
-    table = Table(
-        "triad", "count", *names, title=f"triads, beside the mean of {triads['draws']} draws"
-    )
-    for k, triad in enumerate(TRIADS):
-        columns = [triads["nulls"][name] for name in nulls]
-        if not triads["counts"][k] and not any(column["mean"][k] for column in columns):
-            continue
-        cells = [f"{short(column['mean'][k])} (p {column['p'][k]:.2g})" for column in columns]
-        table.add_row(triad, f"{triads['counts'][k]:,}", *cells)
-    return table
-
-
-def _lesions(structure: dict) -> Table:
-    """A row for each structure that was cut."""
-    score = structure["score"]
-    names = ("cut", "how many", "score lost", "lost by random cuts")
-    table = Table(*names, title=f"lesions, of {score:.3f}")
-    for cut in structure["cuts"]:
-        lost_at_random = ""
-        if cut["random_scores"]:
-            lost_at_random = f"{score - float(np.median(cut['random_scores'])):.3f}"
-        count = f"{cut['count']} {cut['kind']}"
-        table.add_row(cut["name"], count, f"{cut['lost']:.3f}", lost_at_random)
-    return table

@@ -128,6 +128,8 @@ def _print(known: FileNetwork, report: StructureReport) -> None:
     if known.inputs is None:
         console.print(Text(ON_WIRING))
     console.print(verdict_table(report))
+    for remark in report.remarks:
+        console.print(Text(remark))
 
 
 def page(known: FileNetwork, report: StructureReport, name: str) -> str:

@@ -300,7 +300,7 @@ def train(
     mask = (theta != 0).to(theta.dtype)
     theta = theta.clone().requires_grad_()
     bias = bias.clone().requires_grad_()
-    optimiser = ProximalAdam([{"params": [theta], "l1": price}, {"params": [bias]}], lr=RATE)
+    optimiser = ProximalAdam([{"params": [theta], "price": price}, {"params": [bias]}], lr=RATE)
 
     X, y = data.train
     generator = torch.Generator().manual_seed(seed)

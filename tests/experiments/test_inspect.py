@@ -84,6 +84,22 @@ def test_score_before_any_cut_is_the_networks_own(run):
     assert score == pytest.approx(run.history[-1]["validation_accuracy"], abs=1e-9)
 
 
+def test_the_used_graph_alone_keeps_what_random_ones_lose(run, capsys):
+    """On digits, with the scores of the whole network and of other samples at the two ends."""
+    assert main(["inspect", str(run.folder), "--nulls", "200", "--html"]) == 0
+    shown = capsys.readouterr().out
+    found = json.loads((run.folder / "structure.json").read_text())["lesions"]["faithfulness"]
+    assert found["whole"] == pytest.approx(run.history[-1]["validation_accuracy"], abs=1e-9)
+    assert found["share"] > 0.9
+    assert found["chance"] < 0.2
+    assert max(found["random_scores"]) < found["score"]
+    assert found["n_outside"] > found["n_edges"] > 0
+    page = (run.folder / "report.html").read_text()
+    for text in (shown, page):
+        assert "the used graph alone" in text
+        assert f"{found['score']:.3f}" in text
+
+
 def test_bad_input_is_one_line(run, tmp_path, capsys):
     for arguments, culprit in (
         (["inspect", str(tmp_path / "none")], "none"),
@@ -110,7 +126,9 @@ def test_a_symbol_stream_is_judged_on_its_graph(tmp_path):
     )
     stream = train(config, tmp_path / "stream")
     assert main(["inspect", str(stream.folder), "--json"]) == 0
-    assert Inspection(stream).report.verdicts["recurrent"].present
+    inspection = Inspection(stream)
+    assert inspection.report.verdicts["recurrent"].present
+    assert inspection.faithfulness() is None
 
 
 def test_random_mask_has_the_density_of_the_run_and_is_never_left(run):

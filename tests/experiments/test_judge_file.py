@@ -148,6 +148,30 @@ def test_a_page_is_written_but_not_written_over(
     assert (cwd / "page.html").read_text() == first
 
 
+def test_modules_have_a_line_each_and_a_report(
+    weights: np.ndarray, cwd: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two perceptrons 4-6-5-2 that share nothing, one after the other in every layer."""
+    both = np.zeros((34, 34))
+    order = np.concatenate([np.arange(4), np.arange(8, 19), np.arange(30, 32)])
+    both[np.ix_(order, order)] = weights
+    order = np.concatenate([np.arange(4, 8), np.arange(19, 30), np.arange(32, 34)])
+    both[np.ix_(order, order)] = weights
+    np.savez("net.npz", weights=both, n_inputs=8, n_outputs=4, n_iterations=3)
+    words = ["judge", "net.npz", "--nulls", "200"]
+
+    assert main([*words, "--html", "page.html"]) == 0
+    shown = capsys.readouterr().out
+    assert "module 1: MLP 4-6-5-2" in shown
+    assert "module 2: MLP 4-6-5-2" in shown
+    assert "module 2: MLP 4-6-5-2" in (cwd / "page.html").read_text()
+    assert main([*words, "--json"]) == 0
+    modules = json.loads(capsys.readouterr().out)["modules"]
+    assert [module["widths"] for module in modules] == [[6, 5], [6, 5]]
+    neurons = [set(module["layer_of"]) for module in modules]
+    assert len(neurons[0] | neurons[1]) == 34
+
+
 def test_a_graph_without_directions_and_with_places(
     cwd: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,7 +195,9 @@ BAD = {
     "more than the 2 neurons": ("net.csv", "0,1\n1,0\n", MODES),
     "line 2: 1 numbers": ("net.csv", "0,1\n1\n", MODES),
     "line 1: 'a' is no number": ("net.csv", "a,1\n1,0\n", MODES),
-    "NaN": ("net.csv", "nan,1\n1,0\n", MODES),
+    "line 1: 'nan' is no number": ("net.csv", "nan,1\n1,0\n", MODES),
+    "line 2: '1_0' is no number": ("net.csv", "0,1\n1_0,0\n", MODES),
+    "NaN or infinite": ("net.csv", "1e400,1\n1,0\n", MODES),
     "neurons, not 0": ("net.csv", "source,target\n", MODES),
     "line 2: 'x' is no number": ("net.csv", "source,target,weight\na,b,x\n", MODES),
     "line 3: 1 cells": ("net.csv", "source,target\na,b\nc\n", MODES),

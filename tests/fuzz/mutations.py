@@ -107,6 +107,10 @@ MUTATIONS = {
         {"urn.errors.bounded": _unbounded, "urn.border.bounded": _unbounded},
     ),
     "control characters": Mutation(("names", "words"), {"urn.errors._escaped": _as_it_is}),
+    "size of weights": Mutation(("network",), {"analysis.network._check_size": _nothing}),
+    "numbers in a matrix": Mutation(
+        ("network",), {"experiments.network_readers.number_of": _any_number}
+    ),
     "cells of a table": Mutation(("csv",), {"urn.data.files.number_of": _any_number}),
     "finite snapshots": Mutation(
         ("diverging",), {f"{Population.__module__}.Population.finite": _all_finite}

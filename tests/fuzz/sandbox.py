@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -308,7 +309,18 @@ def _here(argv: list[str]) -> Outcome:
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict", write_through=True)
     err = io.StringIO()
     status: int | None = None
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+
+    def warned(message: Warning | str, kind: type[Warning], *where: object) -> None:
+        if issubclass(kind, RuntimeWarning):  # others are those of libraries
+            err.write(f"{kind.__name__}: {message}\n")
+
+    # Also under pytest, which keeps warnings to itself.
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        warnings.catch_warnings(),
+    ):
+        warnings.showwarning = warned  # type: ignore[assignment]
         try:
             with _no_longer_than(SECONDS):
                 status = main(list(argv))
@@ -369,6 +381,8 @@ def complaint(
         return _after_fault(case, outcome, changed)
     if case.must_refuse and status != 2:
         return f"took what is wrong, status {status}"
+    if case.kind == "network" and "Warning" in err:
+        return f"a warning of Python's: {err.strip()[:300]}"
     if status == 2:
         if changed:
             return f"refused, yet changed {sorted(changed)[:5]}: {err[:200]}"

@@ -13,9 +13,10 @@ const wasJudged = (name, verdict) =>
   verdict.p !== null || !["locally_connected", "convolutional"].includes(name);
 
 function drawVerdicts() {
-  const { verdicts, status, summary, score } = level();
+  const { verdicts, status, summary, remarks, score } = level();
   const body = $("verdicts").tBodies[0];
   body.replaceChildren();
+  $("remarks").replaceChildren(...(remarks ?? []).map((line) => el("li", {}, line)));
   $("chips").replaceChildren();
 
   const judged = verdicts !== undefined;
