@@ -202,7 +202,10 @@ def _flow_by_count(graph: EffectiveGraph, counts: Floats, n_bins: int) -> Floats
 
 
 def signal_power(graph: EffectiveGraph, edges: Edges) -> Floats:
-    """(M,) variance that each edge brings to its target (without data: its squared weight)."""
+    """(M,) variance that each edge brings to its target: (weight x spread of its source)^2.
+
+    Without data the spread is 1, and this the squared weight. `share_through` has no spread.
+    """
     return (edges.weight * graph.spread.ravel()[edges.source]) ** 2
 
 
@@ -258,7 +261,7 @@ def fresh(graph: EffectiveGraph) -> Bools:
 
 
 def carried_edges(graph: EffectiveGraph, carries: Bools) -> Bools:
-    """Contracted edges that bring a carry-and-add node the neuron's own earlier value.
+    """Contracted edges that bring a node that carries and adds the neuron's own earlier value.
 
     Parameters
     ----------
@@ -277,8 +280,9 @@ def carried_edges(graph: EffectiveGraph, carries: Bools) -> Bools:
 def share_through(graph: EffectiveGraph, cut: Bools) -> float:
     """Share of the signal power over paths with at least one of the contracted edges `cut` (M,).
 
-    Power is the product of squared weights along a path: the variance that arrives when
-    contributions are independent.
+    Power is here the product of squared weights along a path: the variance that arrives where the
+    inputs have variance 1 and contributions are independent. `signal_power`, of single edges,
+    counts the spread on the data as well.
     """
     everything = _log_power(graph, graph.edges)
     left = _log_power(graph, graph.edges.where(~cut))

@@ -1,26 +1,28 @@
 """Residual: skips that join a parallel computing path, or neurons that carry and add.
 
-A skip is an edge of the contracted graph over more than one layer: a value handed on by relays past
+A skip is an edge of the contracted graph over more than one layer: relays hand a value on past
 neurons that compute. It counts when a computing path leads from the same source to the same target,
-and skip and path both have a real share of the variance there. An input that is written again
-(clamped) is no skip. Neurons that carry their own value and add to it are defined in layers.py.
+and skip and path both have a real share of the variance there (CARRY_SHARE). An input that is
+written again (clamped) is no skip. A neuron carries its own value to its next iteration, and
+carries and adds where it adds to it there (`carry_and_add` in layers.py).
 
 Effect: share of the signal power from inputs to outputs that takes at least one skip or carried
-value (squared weights along paths, see `share_through` in layers.py, so that it does not shrink
-with the width of the branch). A neuron carries its value where it keeps all of it (MIN_KEPT), or
-where what it adds comes over fresh weights; what keeps a part and uses the same weights again
-leaks, which is recurrent and no residual stream.
+value. This power is that of whole paths, squared weights alone (`share_through` in layers.py), so
+that it does not shrink with the width of the branch; the signal of single edges, `signal_power`,
+counts the spread of their source as well. Of neurons that carry and add those count that keep all
+of their value (MIN_KEPT), or that add over fresh weights (FRESH); what keeps a part and uses the
+same weights again leaks, which is recurrent and no residual stream.
 
 The kind is "adds" where a target hears one neuron over its skips, as where a stream is added to,
 and "concatenates" where it hears many, as in a DenseNet. A skip through a dense projection is the
 same wiring as a concatenation and has its name.
 
 Null model: edges are thrown anew at random between the same pair of iterations, as many as there
-are: the probability of each sign is worked out, and counts of them are drawn. Two signs are tested
-and the smaller p is doubled: (a) more neurons whose value relays hand on
-past computing neurons than such wiring has by chance (in-degrees are then binomial, given that a
-used node has one at least, and sources random); (b) more carry-and-add neurons than if a neuron's
-own earlier value were any of its possible sources. The plain degree-preserving null would break the
+are. Two counts of neurons are tested, and the smaller p is doubled: (a) neurons whose value relays
+hand on past computing neurons, against such wiring (in-degrees are then binomial, given that a used
+node has one at least, and sources random); (b) neurons that carry and add, against an own earlier
+value that is any of the possible sources. The probability that a neuron is counted is worked out,
+and counts are drawn from it. The plain degree-preserving null would break the
 layers themselves; it is not used. Whether the task needs the skips is a question for causal.py.
 """
 
@@ -49,7 +51,7 @@ from analysis.verdicts.verdict import Bar, Case, Verdict, decide, p_bar
 MIN_EFFECT = 0.1
 """Share of the signal power over skips or carried values. By judgement, on planted networks."""
 MIN_JOINS = 2
-"""Neurons that a skip joins or that carry and add: a single one is no architecture. By
+"""Neurons that a skip joins, or that carry and add: a single one is no architecture. By
 judgement."""
 ONE_TO_ONE = 0.8
 """Share of what a node hears over skips that comes from one neuron, where it is added to. By
@@ -66,7 +68,7 @@ def residual(case: Case) -> Verdict:
     joins = skip_joins(graph, layering, rng=case.rng)
     carries = _streams(graph)
     effect = share_through(graph, joins | carried_edges(graph, carries))
-    # Two signs are tested: values that relays hand on, and values that neurons carry.
+    # Two counts are tested: neurons whose value relays hand on, and neurons that carry theirs.
     handed = _handed_null(graph, graph.edges.where(joins), rng=case.rng, n_draws=case.n_draws)
     carried = _carry_null(graph, carries, rng=case.rng, n_draws=case.n_draws)
     p_handed = empirical_p(*handed)
@@ -101,7 +103,7 @@ def _streams(graph: EffectiveGraph) -> Bools:
 def _counts(
     graph: EffectiveGraph, layering: Layers, joins: Bools, carries: Bools
 ) -> dict[str, Any]:
-    """How many skips and carry-and-add nodes there are, and how much weight takes them."""
+    """How many skips there are, how many nodes carry and add, and how much weight skips have."""
     size = np.abs(graph.edges.weight)
     mass = float(size[~layering.injects].sum())
     targets = np.unique(graph.edges.target[joins])
@@ -266,8 +268,9 @@ def _carry_null(
 ) -> tuple[int, Ints]:
     """Neurons that carry and add, and how many would by chance (n_draws,).
 
-    By chance the own earlier value is any of the sources of that iteration. Each neuron keeps its
-    incoming weights, the same at every iteration; which source counts as its own is drawn.
+    By chance the neuron's own earlier value is any of the sources of that iteration. Each neuron
+    keeps its incoming weights, the same at every iteration; which source counts as its own is
+    drawn.
     """
     edges = graph.unrolled
     power = signal_power(graph, edges)

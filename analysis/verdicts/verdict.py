@@ -1,4 +1,7 @@
-"""What a verdict is, what it is given, and how it is registered. Judges nothing."""
+"""What a verdict is, what it is given, and how it is registered. Measures nothing.
+
+`decide` only asks whether the bars that a verdict was given hold.
+"""
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -20,9 +23,9 @@ FEW_DRAWS = 20
 """Draws from a null model where the verdict is clear without it: enough for what an effect is by
 chance, and p cannot be small."""
 MANY = 2**14
-"""Weights up to which a null model is drawn as often as asked for; of more, MIN_DRAWS times. By
-judgement: time grows with both."""
-MIN_DRAWS = 200
+"""Weights up to which a null model is drawn as often as asked for; of more, DRAWS_OF_MANY times.
+By judgement: time grows with both."""
+DRAWS_OF_MANY = 200
 """Draws in large networks: enough for a p of ALPHA."""
 QUARTER = 0.25
 """How far a bar is moved to see whether a verdict hangs on where it stands. By judgement."""
@@ -204,7 +207,7 @@ class Case:
 
     def affordable(self, n_weights: int) -> int:
         """Draws of a null model whose time grows with a number of weights."""
-        return self.n_draws if n_weights <= MANY else min(self.n_draws, MIN_DRAWS)
+        return self.n_draws if n_weights <= MANY else min(self.n_draws, DRAWS_OF_MANY)
 
     @property
     def positions(self) -> Floats | None:

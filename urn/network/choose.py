@@ -1,11 +1,11 @@
 """Which form computes: the one place where that is decided.
 
-| input mode | who | form |
+| input mode | when | form |
 |---|---|---|
-| elman, stream, clamped | all | the general one of that mode |
+| elman, stream, clamped | always | the general one of that mode |
 | pulse | ReLU, I > 1, on a CPU, x without gradient: float32 and one thread | `compiled` |
 | | the same with more threads or float64, and large products | `firing` |
-| | all others | `unroll` |
+| | otherwise | `unroll` |
 
 All forms of a mode agree up to rounding (tested against `urn.network.definition`).
 """

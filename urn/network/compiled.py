@@ -14,6 +14,9 @@ Backwards, at every iteration and for every member, with dP of the neurons that 
 
 These are the four lines of `urn.network.firing`, which shares them between threads; both agree with
 `urn.network.definition` up to rounding. The sum over dP is taken while dP is written.
+
+The optimiser's step (`adam`, at the end) is here too, because it is compiled in the same way;
+`urn.optimiser.fast` calls it.
 """
 
 from typing import Any, NamedTuple
@@ -395,26 +398,27 @@ def adam(
     target: float,
     decay1: Any,
     decay2: Any,
-    eps: Any,
-    lr: float,
+    scaled_eps: Any,
+    scaled_lr: float,
     correction: float,
 ) -> None:
     """Move w, m and v `(K, n, n)` one step along g, and shrink w at its price.
 
     `price` is `(K, 1, 1)` or `(K, n, n)`; `diagonal` `(K,)` prices |w_ii - target| for the
-    `neurons` (first, end) on top. `eps` and `lr` are scaled as in `urn.optimiser.fast.step`.
+    `neurons` (first, end) on top. `scaled_eps` and `scaled_lr` are s eps and lr' = s lr, and d
+    below is d' = s d, as in `urn.optimiser.fast`.
     """
     # All of one entry is computed in 32 bits, like the tensors; 1 - b1 and 1 - b2 are rounded last.
     weight1 = np.float32(1 - decay1)
     weight2 = np.float32(1 - decay2)
     decay1 = np.float32(decay1)
     decay2 = np.float32(decay2)
-    eps = np.float32(eps)
-    step = np.float32(lr / correction)
+    scaled_eps = np.float32(scaled_eps)
+    step = np.float32(scaled_lr / correction)
     is_price_shared = price.shape[2] == 1
 
     for k in range(len(w)):
-        threshold = np.float32(price[k, 0, 0] * lr)  # of z = w d: lr c
+        threshold = np.float32(price[k, 0, 0] * scaled_lr)  # of z = w d': lr' c
         for i in range(w.shape[1]):
             ws = w[k, i]
             gs = g[k, i]
@@ -426,15 +430,15 @@ def adam(
             for j in range(len(ws)):
                 ms[j] = ms[j] * decay1 + gs[j] * weight1
                 vs[j] = vs[j] * decay2 + gs[j] * gs[j] * weight2
-                d = np.sqrt(vs[j]) + eps
+                d = np.sqrt(vs[j]) + scaled_eps
                 z = ws[j] * d - step * ms[j]
                 if not is_price_shared:
-                    threshold = np.float32(price[k, i, j] * lr)
+                    threshold = np.float32(price[k, i, j] * scaled_lr)
                 ws[j] = (z - min(max(z, -threshold), threshold)) / d
 
             # The row has shrunk w_ii as if zero were its only kink: start again from before.
             if has_diagonal:
-                d = np.sqrt(vs[i]) + eps
-                at_zero = np.float64(threshold if is_price_shared else price[k, i, i] * lr)
+                d = np.sqrt(vs[i]) + scaled_eps
+                at_zero = np.float64(threshold if is_price_shared else price[k, i, i] * scaled_lr)
                 moved = np.float64(before * d - step * ms[i])
-                ws[i] = two_kinks(moved, at_zero, diagonal[k] * lr, target * d) / d
+                ws[i] = two_kinks(moved, at_zero, diagonal[k] * scaled_lr, target * d) / d

@@ -2,15 +2,20 @@
 
     N(0) = [x ; 0],    N(l+1) = phi(N(l) W^T + b),    y = the last d_out entries of N(I-1) W^T + b
 
-This is a pulse: x stands in the input neurons at l = 0 only. The other input modes:
+A row of N is a sample: hence N W^T + b where the README, for one sample, has W N + b. y is taken
+before phi. This is a pulse: x stands in the input neurons at l = 0 only. The other input modes:
 
     clamped   the input neurons of every N(l) are x
     stream    those of N(l) are the symbol x(l), and every iteration is read out
     elman     h(t) = phi(W_hx x(t) + W_hh h(t-1) + b_h),   y(t) = W_oh h(t) + b_o
 
+The last two read symbols, one at every iteration. In shapes, K counts members (networks that are
+computed together, each with a W of its own), B the samples of a batch, and L the states that are
+returned: I - 1, or I where symbols are read.
+
 Plain torch, differentiated by autograd. Only the tests run this; training uses equal, faster forms,
-picked in `urn.network.choose`. These return `(N, n, y)`, n being the batch mean of |N|; here it is
-`(y, N)`.
+picked in `urn.network.choose`. A fast form returns `(N, n, y)`, where n is the batch mean of |N|;
+the functions here return `(y, N)`.
 """
 
 import torch

@@ -1,13 +1,19 @@
-"""Adam on the smooth part of a loss, then a proximal step in Adam's own metric.
+"""Adam on the smooth part of a loss, then a proximal step in Adam's own metric d.
 
     m <- b1 m + (1 - b1) g,   v <- b2 v + (1 - b2) g^2                           Kingma & Ba 2015
     d = sqrt(v_hat) + eps
     W <- soft(W - lr m_hat / d,  lr c / d)                              Yun, Lozano & Yang 2021
 
-An entry therefore reaches zero, exactly, when its mean gradient stays below its price c, however
-small that gradient is. docs/theory.md, section 2. This module knows parameters and prices, not
-networks: it works on an ordinary `nn.Linear` as well. Where prices come from: in this repository
-`urn.loss.penalties.Penalties.parameter_groups` makes them from the strengths of a configuration.
+The metric d divides the step of each entry and its price alike. An entry therefore reaches zero,
+exactly, when its mean gradient stays below its price c, however small that gradient is.
+docs/theory.md, section 2. A price is the strength of a term times what the term puts on the entry
+(1 in most, the length of its wire in locality), summed over terms; `Penalties.parameter_groups` in
+`urn.loss.penalties` makes prices. This module knows parameters and prices, not networks: it works
+on an ordinary `nn.Linear` as well.
+
+Weight sharing splits W in two. Its group is a set of permutations of neurons (translations, say),
+an orbit is the entries of W that the group takes to each other, the shared part P_G W is the mean
+over each orbit, and the deviation is W - P_G W.
 
 `plain_step` is the formula. Trainings take it in the fast forms of `urn.optimiser.fast`.
 """
@@ -52,7 +58,7 @@ def plain_step(
     m.copy_(metric.beta1 * m + (1 - metric.beta1) * g)
     v.copy_(metric.beta2 * v + (1 - metric.beta2) * g**2)
 
-    # z is where Adam alone would go. One unit of price is worth lr / d there.
+    # z is where Adam alone would go. From there a price c shrinks an entry by lr c / d.
     d = metric.of(v)
     z = w - metric.lr * (m / metric.correction1) / d
     w.copy_(shrink(z, metric.lr / d, price, diagonal))

@@ -124,7 +124,7 @@ def in_dtype(price: Price, W: Tensor) -> Price:
 
 
 def _scaled(chunk: Chunk, metric: Metric) -> None:
-    """The step of one block in place, with d and lr scaled so that the bias correction cancels."""
+    """The step of one block in place, with d' and lr' so that the bias correction of v cancels."""
     w = chunk.w
     g = chunk.g
     m = chunk.m
@@ -132,22 +132,25 @@ def _scaled(chunk: Chunk, metric: Metric) -> None:
     m.lerp_(g, 1 - metric.beta1)
     v.mul_(metric.beta2).addcmul_(g, g, value=1 - metric.beta2)
 
-    scale = metric.correction2**0.5
-    # d and lr are both `scale` times those of the formula: only their ratio matters.
-    d = v.sqrt().add_(metric.eps * scale)
-    lr = metric.lr * scale
+    # d' and lr' are both s times those of the formula: only their ratio matters.
+    s = metric.correction2**0.5
+    scaled_d = v.sqrt().add_(metric.eps * s)
+    scaled_lr = metric.lr * s
 
     free = not isinstance(chunk.price, Tensor) and not chunk.price
     if free and chunk.diagonal is None:
-        w.addcdiv_(m, d, value=-lr / metric.correction1)
+        w.addcdiv_(m, scaled_d, value=-scaled_lr / metric.correction1)
     else:
-        # w holds z d until `_shrink` is done: in these units the threshold is lr c for all entries.
-        w.mul_(d).add_(m, alpha=-lr / metric.correction1)
-        _shrink(w, d, lr, chunk).div_(d)
+        # w holds w d' until `_shrink` is done: there the threshold is lr' c for all entries.
+        w.mul_(scaled_d).add_(m, alpha=-scaled_lr / metric.correction1)
+        _shrink(w, scaled_d, scaled_lr, chunk).div_(scaled_d)
 
 
 def _shrink(z: Tensor, d: Tensor, lr: float, chunk: Chunk) -> Tensor:
-    """Shrink z = w d in place, at the prices of the block, and return it."""
+    """Shrink z = w d in place, at the prices of the block, and return it.
+
+    d and lr are those of the formula, or both scaled: d' and lr'.
+    """
     diagonal = chunk.diagonal
     threshold = _bounded(chunk.price * lr, z)  # of z = w d: lr c, for every entry
     if diagonal is None:
@@ -223,7 +226,7 @@ def _compiled(chunk: Chunk, metric: Metric) -> None:
     w = chunk.w
     shape = (1, 1, w.numel()) if w.dim() < 2 else (len(w), math.prod(w.shape[1:-1]), w.shape[-1])
     arrays = [T.detach().view(shape).numpy() for T in (w, chunk.g, chunk.m, chunk.v)]
-    scale = metric.correction2**0.5
+    s = metric.correction2**0.5
 
     # The kernel always prices a diagonal: an empty slice of neurons stands for no price.
     diagonal = chunk.diagonal or DiagonalPrice(0.0, 0.0, slice(0, 0))
@@ -237,8 +240,8 @@ def _compiled(chunk: Chunk, metric: Metric) -> None:
         float(diagonal.target),
         metric.beta1,
         metric.beta2,
-        metric.eps * scale,
-        metric.lr * scale,
+        metric.eps * s,
+        metric.lr * s,
         metric.correction1,
     )
 

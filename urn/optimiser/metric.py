@@ -1,4 +1,4 @@
-"""Adam's metric at one step: how long a step is in each direction."""
+"""Adam's metric d at one step: what it divides the step of each entry by."""
 
 from dataclasses import dataclass
 

@@ -13,13 +13,17 @@ from torch import Tensor
 Price = float | Tensor
 """The price c of |w|, in units of a gradient: a number, or a tensor that broadcasts to w.
 
-One step shrinks w by the threshold lr c / d. An entry at zero stays there while the absolute value
-of its mean gradient is at most c.
+It is the strength of a term times what the term puts on the entry. One step shrinks w by the
+threshold lr c / d, with d = sqrt(v_hat) + eps of `urn.optimiser.metric`. An entry at zero stays
+there while the absolute value of its mean gradient is at most c.
 """
 
 
 class Symmetry(Protocol):
-    """A group of permutations of n neurons, which can average a matrix over its orbits."""
+    """A group of permutations of n neurons, which can average a matrix over its orbits.
+
+    An orbit is the entries that the group takes to each other.
+    """
 
     def mean(self, W: Tensor) -> Tensor:
         """Return the mean of W `(K, n, n)` over every orbit, `(K, n_orbits)`."""

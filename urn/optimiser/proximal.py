@@ -44,28 +44,30 @@ def prox_two_kinks(
     return between + (z - outer - target).clamp_min(0) + (z + outer).clamp_max(0)
 
 
-def shrink(z: Tensor, scale: Tensor, price: Price, diagonal: DiagonalPrice | None = None) -> Tensor:
-    """The proximal map of sum_ij scale_ij price_ij |W_ij|, and of a price on the diagonal.
+def shrink(
+    z: Tensor, lr_over_d: Tensor, price: Price, diagonal: DiagonalPrice | None = None
+) -> Tensor:
+    """The proximal map of sum_ij (lr / d)_ij price_ij |W_ij|, and of a price on the diagonal.
 
-    Here a price c becomes a threshold, lr c / d.
+    Here a price c becomes a threshold, lr c / d, where d is what Adam divides an entry's step by.
 
     Parameters
     ----------
     z
         Where the weights were moved to; `(K, n, n)` if there is a price on the diagonal.
-    scale
-        lr / d, positive, of the shape of z: what one unit of price is worth for each entry.
+    lr_over_d
+        lr / d, positive, of the shape of z: d = sqrt(v_hat) + eps, see `urn.optimiser.metric`.
     price
         c: one number, or a tensor that broadcasts to z.
     diagonal
-        Adds scale_ii diagonal.price |W_ii - diagonal.target| for the neurons it names.
+        Adds (lr / d)_ii diagonal.price |W_ii - diagonal.target| for the neurons it names.
 
     Returns
     -------
     Tensor
         The minimiser, of the shape of z.
     """
-    threshold = price * scale  # of each entry: lr c / d
+    threshold = price * lr_over_d  # of each entry: lr c / d
     shrunk = soft(z, threshold)
     if diagonal is None:
         return shrunk
@@ -74,7 +76,7 @@ def shrink(z: Tensor, scale: Tensor, price: Price, diagonal: DiagonalPrice | Non
         return T.diagonal(dim1=-2, dim2=-1)[..., diagonal.neurons]  # (K, priced neurons)
 
     # Overwrite the diagonal: `soft` has shrunk it as if zero were its only kink.
-    at_target = by_member(diagonal.price, z) * on_diagonal(scale)
+    at_target = by_member(diagonal.price, z) * on_diagonal(lr_over_d)
     target = torch.full_like(at_target, diagonal.target)
     kinked = prox_two_kinks(on_diagonal(z), on_diagonal(threshold), at_target, target)
     on_diagonal(shrunk).copy_(kinked)

@@ -225,7 +225,7 @@ def start_from(population: Population, networks: Sequence[Trained]) -> Tensor:
     Returns
     -------
     (K, S) boolean tensor
-        Which of their neurons they had kept.
+        Which of their neurons they held at the end.
 
     Raises
     ------
@@ -237,15 +237,15 @@ def start_from(population: Population, networks: Sequence[Trained]) -> Tensor:
         raise InputError(
             f"start: {len(networks)} networks for a population of {len(population.configs)}"
         )
-    kept = torch.stack([network.kept.to(population.device) for network in networks])
-    expect("start.kept", kept, tuple(population.ids.shape), torch.bool)
+    held = torch.stack([network.kept.to(population.device) for network in networks])
+    expect("start.kept", held, tuple(population.ids.shape), torch.bool)
 
     for k, network in enumerate(networks):
         _check_start(network, net)
         net.weight[k] = network.weights.to(net.weight.device)
         net.bias[k] = network.biases.to(net.bias.device)
-        if network.positions is not None:  # a neuron not kept needs a place if ever it is born
-            hidden = kept[k].clone()
+        if network.positions is not None:  # a neuron not held needs a place if ever it is born
+            hidden = held[k].clone()
             hidden[: net.n_inputs] = False
             hidden[net.outputs] = False
             assert net.positions is not None
@@ -253,8 +253,8 @@ def start_from(population: Population, networks: Sequence[Trained]) -> Tensor:
 
     config = population.configs[0]
     if config.remove_dead and config.growth is None:
-        population.compact(kept)
-    return kept
+        population.compact(held)
+    return held
 
 
 def _check_start(network: Trained, net: URN) -> None:

@@ -1,11 +1,11 @@
 """Which neurons are dead, exactly: training without them goes on as it would have with them.
 
-`alive` is the test; its complement is dropped. A neuron is dead when it can never again fire nor
-learn. For ReLU: no source of activity (an input, or a neuron with a positive bias) reaches it
-through non-zero weights within the iterations there are, its bias is not positive, and neither its
-incoming weights nor its bias can be moved off that state by the momentum they still carry. It then
-gets no gradient, and whatever it sends is multiplied by zero. For tanh a neuron that never fires
-still learns while one that is used listens to it, so it must also have no path to an output.
+Dead means not alive: `alive` is the test, and what is not alive is dropped. A dead neuron can never
+again fire nor learn. For ReLU: no source of activity (an input, or a neuron with a positive bias)
+reaches it through non-zero weights within the iterations there are, its bias is not positive, and
+the momentum left cannot give it an incoming weight from a neuron that is alive, or a positive bias.
+It then gets no gradient, and whatever it sends is multiplied by zero. For tanh a neuron that never
+fires still learns while it has a path to an output, so to be dead it must have none.
 
 This module makes masks. `urn.training.trainer.Trainer._check` decides what follows from them, and
 `urn.population.population.Population.compact` takes the dead out of the tensors.
@@ -65,7 +65,8 @@ def connected(net: URN) -> Tensor:
 def alive(net: URN, optimiser: ProximalAdam, penalties: Penalties) -> Tensor:
     """Which neurons are alive, `(K, n)` boolean.
 
-    Inputs and outputs always are. Where a symmetry acts, a channel is while one of its sites is.
+    Inputs and outputs always are. Where a symmetry group acts, one neuron that is alive keeps the
+    whole of its channel alive.
     """
     # Activity comes from inputs, and from neurons whose bias alone makes them fire.
     inputs, outputs = _ends(net)
@@ -76,7 +77,8 @@ def alive(net: URN, optimiser: ProximalAdam, penalties: Penalties) -> Tensor:
     if net.activation == "tanh":
         lives |= reached(net.weight.mT, outputs, net.n_iterations)
 
-    # Before the first step there is no momentum that could revive a neuron.
+    # Candidates for being dead: only momentum could still revive them. Before the first step there
+    # is none.
     candidates = (~lives).nonzero().unbind(1)  # member and neuron of each
     if len(candidates[0]) and optimiser.state:
         lives[candidates] = _revivable(net, optimiser, penalties, candidates, lives)
@@ -142,7 +144,7 @@ def _biases_that_rise(
 def _price_of(
     candidates: tuple[Tensor, ...], penalties: Penalties, kind: str, net: URN
 ) -> float | Tensor:
-    """The price of the incoming weights of some neurons `(m, n)`, or of their biases `(m,)`."""
+    """The price of the incoming weights of m neurons `(m, n)`, or of their biases `(m,)`."""
     parameter = net.bias if kind == "bias" else net.weight
     price = penalties.price(kind, net)
     if not isinstance(price, Tensor):
@@ -155,8 +157,9 @@ def idle(net: URN, optimiser: ProximalAdam, penalties: Penalties) -> Tensor:
     """Hidden neurons that are idle: no path to an output, and none after the next step, `(K, n)`.
 
     They may fire, but the mean gradient of every weight from them to a neuron with such a path is
-    at most its price, so the proximal step keeps it at zero. A later gradient could revive them:
-    to drop them is an option (`remove_dangling` checks in a row), and not exact.
+    at most its price, so the proximal step keeps it at zero. A later gradient could give them a
+    path, so dropping them is not exact: the option `remove_dangling = n` (an old name for idle)
+    drops what was idle at n checks in a row.
     """
     inputs, outputs = _ends(net)
     matters = reached(net.weight.mT, outputs, net.n_iterations) | inputs
@@ -177,6 +180,6 @@ def _ends(net: URN) -> tuple[Tensor, Tensor]:
 
 
 def _whole_channels(lives: Tensor, penalties: Penalties) -> Tensor:
-    """Where a group acts, a neuron that is alive keeps all that the group can move it to."""
+    """`lives` `(K, n)`, where a group acts with all that it can move a neuron that is alive to."""
     group = penalties.settings.group
     return lives if group is None else lives[:, group.elements].any(1)

@@ -345,16 +345,19 @@ def _bear(population: Population, rule: GrowthRule, newborn: Tensor) -> None:
 
 
 @torch.no_grad()
-def bury(population: Population, dead: Tensor) -> None:
-    """Empty the slots of `dead` `(K, n)`; the last of them leaves its incoming weights."""
+def bury(population: Population, neurons: Tensor) -> None:
+    """Empty the slots of `neurons` `(K, n)` boolean; the last leaves its incoming weights.
+
+    They need not be dead as `urn.population.dead` has it.
+    """
     ids = population.ids.cpu()
     # In the order of slots: what the last of them took in is what is left.
     if population.inheritance is not None:
-        for k, j in dead.nonzero().tolist():
+        for k, j in neurons.nonzero().tolist():
             population.inheritance[k] = 0
             population.inheritance[k, ids[k]] = population.net.weight.data[k, j].cpu()
-    population.empty(dead)
-    k, j = dead.cpu().nonzero(as_tuple=True)
+    population.empty(neurons)
+    k, j = neurons.cpu().nonzero(as_tuple=True)
     _births(population)[k, ids[k, j]] = -1
 
 

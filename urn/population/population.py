@@ -292,14 +292,14 @@ class Population:
     # ---- changes of values
 
     @torch.no_grad()
-    def empty(self, dead: Tensor) -> None:
-        """Set all that is held of the neurons `dead` `(K, n)` to zero, but for their positions."""
+    def empty(self, neurons: Tensor) -> None:
+        """Set all that is held of `neurons` `(K, n)` boolean to zero, but for their positions."""
         for T in self._with_moments("weight"):
-            T.masked_fill_(dead[:, :, None] | dead[:, None], 0)
+            T.masked_fill_(neurons[:, :, None] | neurons[:, None], 0)
         for T in self._with_moments("bias"):
-            T.masked_fill_(dead, 0)
+            T.masked_fill_(neurons, 0)
         if self.carried is not None:
-            self.carried = self.carried.masked_fill(dead[:, None], 0)
+            self.carried = self.carried.masked_fill(neurons[:, None], 0)
 
     @torch.no_grad()
     def insert(

@@ -41,7 +41,7 @@ def train(
         In place of the task's.
     start : Run or Snapshot, optional
         A trained network of the same size to start from: weights, biases and positions of the
-        neurons it kept, with a fresh optimiser. A network can so be followed from task to task.
+        neurons it held, with a fresh optimiser. A network can so be followed from task to task.
     callbacks : sequence of callables
         Called with every row of history, see `urn.training.observers`.
     observer : callable, optional

@@ -147,7 +147,7 @@ class TrainConfig(Strict):
     )
     remove_dangling: Count = Field(
         default=0,
-        description="drop neurons that no output hears after so many checks in a row"
+        description="drop neurons that were idle (no path to an output) at so many checks in a row"
         " (0: never; not exact)",
     )
     check_every: Positive = Field(default=50, description="steps between checks for dead neurons")

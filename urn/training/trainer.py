@@ -45,7 +45,7 @@ class Trainer:
         Called with (member, snapshot) whenever a snapshot is due.
     start : sequence of Run or Snapshot, optional
         A trained network for each member to start from in place of random weights: weights,
-        biases and positions of the neurons it kept. Optimiser, schedules and data order start
+        biases and positions of the neurons it held. Optimiser, schedules and data order start
         afresh.
 
     Raises
@@ -77,11 +77,11 @@ class Trainer:
         self.batches = Batches(self.data.train, self.config, seeds, device, self.population.dtype)
 
         # A network that grows starts with the neurons of a trained one, or with a few of its own.
-        kept = None if start is None else start_from(self.population, start)
+        held = None if start is None else start_from(self.population, start)
         self.rule = self.config.growth
         self.grown_at: int | None = None
         if self.rule is not None:
-            self.rule = growth.start(self.population, self.rule, kept)
+            self.rule = growth.start(self.population, self.rule, held)
         self.population.remember()
 
     @property
@@ -194,7 +194,7 @@ class Trainer:
         if not self.training:
             return
 
-        # `hold` is (K, n): what momentum or activity can still change, dangling neurons aside.
+        # `hold` is (K, n): the neurons that are alive, without those idle for too long.
         if config.remove_dead:
             hold = dead.alive(self.net, self.optimiser, population.penalties)
             if config.remove_dangling:
