@@ -7,6 +7,7 @@ layers, so that the layers themselves are no groups).
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -169,7 +170,7 @@ def _ends(signal: Signal, alone: Bools) -> Ints:
     return labels
 
 
-def _modularity(signal: Signal) -> LinearOperator:
+def _modularity(signal: Signal) -> Floats | LinearOperator:
     """(n, n) symmetric: signal less chance within each pair of layers, scaled to degrees of 1.
 
     Of separate modules the eigenvalues that tell them apart are 1.
@@ -178,18 +179,19 @@ def _modularity(signal: Signal) -> LinearOperator:
     signal = signal.between_hidden
     _, pair = np.unique(signal.pair, return_inverse=True)
     power = signal.power / np.bincount(pair, signal.power)[pair]
-    shape = (n, int(pair.max()) + 1)
-    sent = sparse.coo_array((power, (signal.source, pair)), shape=shape).tocsr()
-    heard = sparse.coo_array((power, (signal.target, pair)), shape=shape).tocsr()
-    joint = sparse.coo_array((power, (signal.source, signal.target)), shape=(n, n)).tocsr()
-
     # Nodes that hear and send much count no more than others.
-    degree = np.asarray(sent.sum(axis=1) + heard.sum(axis=1)).ravel()
+    degree = np.bincount(signal.source, power, n) + np.bincount(signal.target, power, n)
     root = np.divide(1.0, np.sqrt(degree), out=np.zeros(n), where=degree > 0)
-    scale = sparse.diags_array(root)
-    sent = scale @ sent
-    heard = scale @ heard
-    joint = scale @ (joint + joint.T) @ scale
+    sends, hears = root[signal.source], root[signal.target]
+
+    shape = (n, int(pair.max()) + 1)
+    sent = _table(signal.source, pair, power * sends, shape)
+    heard = _table(signal.target, pair, power * hears, shape)
+    joint = _table(signal.source, signal.target, power * sends * hears, (n, n))
+    joint = joint + joint.T
+    if n <= DENSE:
+        by_chance = sent @ heard.T
+        return np.asarray(joint - by_chance - by_chance.T)
 
     def times(vectors: Floats) -> Floats:
         return joint @ vectors - sent @ (heard.T @ vectors) - heard @ (sent.T @ vectors)
@@ -197,14 +199,23 @@ def _modularity(signal: Signal) -> LinearOperator:
     return LinearOperator((n, n), matvec=times, matmat=times, dtype=float)
 
 
-def _eigen(operator: LinearOperator, k: int) -> tuple[Floats, Floats]:
+def _table(rows: Ints, columns: Ints, values: Floats, shape: tuple[int, int]) -> Any:
+    """Values summed into a matrix, which is sparse where it has many rows."""
+    if shape[0] <= DENSE:
+        cells = np.bincount(rows * shape[1] + columns, values, shape[0] * shape[1])
+        return cells.reshape(shape)
+    return sparse.coo_array((values, (rows, columns)), shape=shape).tocsr()
+
+
+def _eigen(matrix: Floats | LinearOperator, k: int) -> tuple[Floats, Floats]:
     """The k largest eigenvalues, descending, and their eigenvectors as columns."""
-    n = operator.shape[0]
+    n = matrix.shape[0]
     if n <= max(DENSE, k + 2):
-        values, vectors = eigh(operator @ np.eye(n), subset_by_index=[n - k, n - 1])
+        whole = matrix if isinstance(matrix, np.ndarray) else matrix @ np.eye(n)
+        values, vectors = eigh(whole, subset_by_index=[n - k, n - 1])
     else:
         start = np.random.default_rng(0).normal(size=n)
-        values, vectors = eigsh(operator, k=k, which="LA", v0=start, tol=1e-3)
+        values, vectors = eigsh(matrix, k=k, which="LA", v0=start, tol=1e-3)
     order = np.argsort(-values)
     return values[order], vectors[:, order]
 

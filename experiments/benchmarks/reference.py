@@ -93,7 +93,8 @@ def _says(report: StructureReport, word: str) -> bool:
     # A word is a kind of evidence, with a number where there is one: "stride 2".
     name, _, number = word.partition(" ")
     if name in ("dilation", "stride"):
-        return int(number) in report.verdicts["convolutional"].evidence.get(name, [])
+        layers = report.verdicts["convolutional"].evidence["layers"]
+        return any(int(number) in layer[name] for layer in layers if layer["present"])
     if name == "leaky":
         return bool(report.verdicts["recurrent"].evidence["leaky"])
     if name in ("adds", "concatenates"):

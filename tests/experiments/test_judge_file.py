@@ -277,3 +277,12 @@ def test_bad_flags_are_named(
     assert main(["judge", "net.npz", *words]) == 2
     error = capsys.readouterr().err
     assert words[0] in error or words[0][2:].replace("-", "_") in error
+
+
+def test_an_archive_of_a_version_that_is_not_known_is_one_line(refused, cwd):
+    write_npz(cwd / "net.npz", np.eye(6))
+    content = bytearray((cwd / "net.npz").read_bytes())
+    # The version that is needed to unpack the first member, in the directory of the archive.
+    content[content.index(b"PK\x01\x02") + 6] = 217
+    (cwd / "net.npz").write_bytes(content)
+    refused(["judge", "net.npz"], "net.npz", "no .npz file of plain arrays")
