@@ -4,6 +4,7 @@ A reader for each ending. How the matrix is applied is a matter of network_files
 """
 
 import csv
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,13 +160,11 @@ def _plain(value: Any) -> Any:
 
 def _read_npz(path: Path, settings: Settings) -> Content:
     try:
+        with zipfile.ZipFile(path) as members:
+            n_bytes = sum(member.file_size for member in members.infolist())
+        if n_bytes > MOST_BYTES:
+            raise InputError(f"{path}: unpacks to more than {MOST_BYTES:,} bytes")
         with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise InputError(f"{path}: must be an archive of arrays")
-            archive = file.zip
-            sizes = [] if archive is None else [entry.file_size for entry in archive.infolist()]
-            if sum(sizes) > MOST_BYTES:
-                raise InputError(f"{path}: unpacks to more than {MOST_BYTES:,} bytes")
             values = {name: file[name] for name in file.files}
     except (InputError, MemoryError, OSError):
         raise

@@ -77,8 +77,7 @@ def _perceptron(sizes: Sizes, widths: tuple[int, ...]) -> nn.Module:
 
 def _autoencoder(sizes: Sizes, neck: int) -> nn.Module:
     module = perceptron([sizes.n_inputs, 32, neck, 32, sizes.n_inputs])
-    # A narrow neck that is silent at the start, or soon after, stays so.
-    module[2].weight.data.abs_()
+    # A narrow neck that is silent at the start stays so.
     module[2].bias.data.fill_(1.0)
     return module
 
