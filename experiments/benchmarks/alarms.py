@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     table = Table(title=f"False alarms in {options.n} random networks of each kind")
     table.add_column("kind")
     for name in VERDICTS:
-        table.add_column(name, justify="right")
+        table.add_column(name.replace("_", " "), justify="right")
     total: Counter[str] = Counter()
     untrained_recurrent = 0
     for kind in track(RANDOM, "judging"):
