@@ -69,12 +69,12 @@ def scores(network: Planted, seed: int) -> dict[str, float]:
     report = analyse(network.weights, network.biases, n_null=200, sweep=False, **network.arguments)
     used = np.array(sorted(report.layer_of))
     true = truth(network)[used]
-    found = {"analysis": np.array([report.layer_of[i] for i in used])}
+    block_of = {"analysis": np.array([report.layer_of[i] for i in used])}
 
     weights = _used_weights(report, len(network.weights))[np.ix_(used, used)]
     for name, model in MODELS.items():
-        found[name] = model(weights, len(network.hidden) + 2, seed)
-    return {name: float(adjusted_rand_score(true, blocks)) for name, blocks in found.items()}
+        block_of[name] = model(weights, len(network.hidden) + 2, seed)
+    return {name: float(adjusted_rand_score(true, blocks)) for name, blocks in block_of.items()}
 
 
 def _used_weights(report: StructureReport, n_neurons: int) -> Floats:
@@ -105,13 +105,13 @@ def main(arguments: Sequence[str] = ()) -> int:
     for network in track(list(layered(options.n, options.seed)), "finding layers"):
         results.setdefault(network.family, []).append(scores(network, options.seed))
 
-    every = [found for part in results.values() for found in part]
+    every = [score for part in results.values() for score in part]
     table = Table(title=f"Adjusted Rand index of the layers of {len(every)} planted networks")
     table.add_column("family")
     for name in ("networks", *every[0]):
         table.add_column(name, justify="right")
     for family, part in (*results.items(), ("all", every)):
-        means = [f"{np.mean([found[name] for found in part]):.3f}" for name in every[0]]
+        means = [f"{np.mean([score[name] for score in part]):.3f}" for name in every[0]]
         table.add_row(family, str(len(part)), *means)
     Console().print(table)
-    return 0 if np.mean([found["analysis"] for found in every]) >= LEAST_SCORE else 1
+    return 0 if np.mean([score["analysis"] for score in every]) >= LEAST_SCORE else 1

@@ -105,7 +105,7 @@ def _point(
     added, planted = (faint[among] ** 2).sum(), (weights[among] ** 2).sum()
 
     was, now = (
-        {name: found.present for name, found in of.verdicts.items() if name not in network.free}
+        {name: verdict.present for name, verdict in of.verdicts.items() if name not in network.free}
         for of in (whole, report)
     )
     return Point(
@@ -120,14 +120,14 @@ def _point(
     )
 
 
-def figure(found: Sequence[Point]) -> Figure:
+def figure(all_points: Sequence[Point]) -> Figure:
     """For each verdict: networks whose verdicts and whose layers stay, a curve for each share."""
     result = new_figure(13, 4.6)
     panels = result.subplots(2, len(FAMILIES), sharex=True, sharey=True)
     for column, verdict in zip(panels.T, FAMILIES, strict=True):
         column[0].set_title(verdict.replace("_", " "), fontsize=FONT + 2)
-        for panel, what in zip(column, ("same_verdicts", "same_layers"), strict=True):
-            _curves(panel, [point for point in found if point.verdict == verdict], what)
+        for panel, question in zip(column, ("same_verdicts", "same_layers"), strict=True):
+            _curves(panel, [point for point in all_points if point.verdict == verdict], question)
 
     panels[0, 0].set_ylabel("verdicts stay")
     panels[1, 0].set_ylabel("layers stay")
@@ -138,12 +138,12 @@ def figure(found: Sequence[Point]) -> Figure:
     return result
 
 
-def _curves(panel: Axes, found: Sequence[Point], what: str) -> None:
+def _curves(panel: Axes, all_points: Sequence[Point], question: str) -> None:
     """Share of the networks for which `what` holds, over size; dotted: FAINT."""
     colours = colormaps["viridis"](np.linspace(0, 0.85, len(SHARES)))
     for share, colour in zip(SHARES, colours, strict=True):
-        here = [point for point in found if point.share == share]
-        kept = [np.mean([getattr(p, what) for p in here if p.size == size]) for size in SIZES]
+        here = [point for point in all_points if point.share == share]
+        kept = [np.mean([getattr(p, question) for p in here if p.size == size]) for size in SIZES]
         panel.plot(SIZES, kept, "o-", color=colour, markersize=3, label=f"{share:.0%}")
         panel.axvline(_faint_up_to(here), color=colour, linestyle=":", linewidth=1)
     panel.set_xscale("log")
@@ -151,30 +151,32 @@ def _curves(panel: Axes, found: Sequence[Point], what: str) -> None:
     plain_axes(panel)
 
 
-def _faint_up_to(found: Sequence[Point]) -> float:
+def _faint_up_to(all_points: Sequence[Point]) -> float:
     """Size up to which the added weights of these networks are faint together, in the median."""
     # What they hold, relative to the rest, grows with the square of their size.
-    relative = np.array([point.held / (1 - point.held) for point in found])
-    size = np.array([point.size for point in found])
+    relative = np.array([point.held / (1 - point.held) for point in all_points])
+    size = np.array([point.size for point in all_points])
     at = np.sqrt(FAINT / (1 - FAINT)) * size / np.sqrt(np.maximum(relative, np.finfo(float).tiny))
     return float(np.median(at))
 
 
-def _table(found: Sequence[Point]) -> Table:
+def _table(all_points: Sequence[Point]) -> Table:
     """A row for each verdict: right ones where added weights are faint together, and beyond."""
     table = Table(title="What stays when weak weights are added")
     table.add_column("verdict")
     for which in ("faint", "more"):
-        for what in WHAT.values():
-            table.add_column(f"{which}: {what}", justify="right")
+        for question in WHAT.values():
+            table.add_column(f"{which}: {question}", justify="right")
     for verdict in (*FAMILIES, "all"):
-        here = [point for point in found if verdict in ("all", point.verdict)]
+        here = [point for point in all_points if verdict in ("all", point.verdict)]
         cells = []
         for part in (
             [point for point in here if point.held < FAINT],
             [point for point in here if point.held >= FAINT],
         ):
-            cells += [f"{sum(getattr(p, what) for p in part)} of {len(part)}" for what in WHAT]
+            cells += [
+                f"{sum(getattr(p, question) for p in part)} of {len(part)}" for question in WHAT
+            ]
         table.add_row(verdict, *cells)
     return table
 
@@ -191,13 +193,13 @@ def main(arguments: Sequence[str] = ()) -> int:
     options = parser.parse_args(arguments)
 
     total = options.n * len(FAMILIES) * len(SHARES) * len(SIZES)
-    found = list(track(points(options.n, options.seed), "adding weights", total=total))
-    Console().print(_table(found))
+    all_points = list(track(points(options.n, options.seed), "adding weights", total=total))
+    Console().print(_table(all_points))
     if options.out is not None:
         with options.out.open("w", newline="") as stream:
-            csv.writer(stream).writerows([Point._fields, *found])
+            csv.writer(stream).writerows([Point._fields, *all_points])
     if options.figure is not None:
-        figure(found).savefig(options.figure)
+        figure(all_points).savefig(options.figure)
 
-    faint = [point.same_verdicts for point in found if point.held < FAINT]
+    faint = [point.same_verdicts for point in all_points if point.held < FAINT]
     return 0 if np.mean(faint) >= PASSES else 1
