@@ -194,12 +194,19 @@ def _pooling(layer: dict[str, Any]) -> str:
     return f"average pooling, {where}: window {window}, stride {stride}"
 
 
+def shown_margin(verdict: Verdict) -> str:
+    """The margin in words: +12%, or "far" beyond the whole of a bar."""
+    if verdict.margin is None:
+        return ""
+    return f"{verdict.margin:+.0%}" if abs(verdict.margin) <= 1 else "far"
+
+
 def _row(name: str, verdict: Verdict) -> str:
     """A verdict as a row of the HTML table, of COLUMNS."""
     cells = (
         name,
         "yes" if verdict.present else "no",
-        "" if verdict.margin is None else f"{verdict.margin:+.0%}",
+        shown_margin(verdict),
         f"{verdict.effect:.3g}",
         "" if verdict.p_value is None else f"{verdict.p_value:.3g}",
         str(verdict.evidence["effect_is"]),

@@ -42,6 +42,7 @@ def report_page(
     tables: Sequence[Mapping[str, Any]] = (),
     measures: Mapping[str, str] | None = None,
     configuration: Sequence[tuple[str, str]] = (),
+    trained: bool = True,
 ) -> str:
     """The report page as the text of one HTML file.
 
@@ -73,6 +74,8 @@ def report_page(
         {name: value} to show below the matrix.
     configuration : sequence of (str, str)
         (field, value) of the run.
+    trained : bool
+        Whether there was a training to show; False for a network from elsewhere.
     """
     data = {
         **pack_snapshots(snapshots, n_inputs, n_outputs),
@@ -99,6 +102,7 @@ def report_page(
         tables=tables,
         measures=measures or {},
         configuration=configuration,
+        trained=trained,
     )
 
 

@@ -159,11 +159,21 @@ def _order(last: Snapshot | None, ids: Ints, n_inputs: int, n_outputs: int) -> I
         layer_of.setdefault(i, 0)
 
     groups = layer_groups(layer_of, n_neurons, n_inputs, n_outputs)
+    module = _modules(last.structure, n_neurons)
     *others, outputs = [
-        members for _, members in order_groups(last.weights, groups, last.positions)
+        members[np.argsort(module[members], kind="stable")]
+        for _, members in order_groups(last.weights, groups, last.positions)
     ]
     unused = ids[~np.isin(ids, list(layer_of))]
     return np.concatenate([*others, unused, outputs])
+
+
+def _modules(report: StructureReport, n_neurons: int) -> Ints:
+    """(S,) module of each neuron, all others behind them: modules are blocks within each layer."""
+    module_of = np.full(n_neurons, n_neurons)
+    for number, module in enumerate(report.verdicts["modular"].evidence.get("modules", [])):
+        module_of[module["neurons"]] = number
+    return module_of
 
 
 def _pack(snapshot: Snapshot, ids: Ints, shown: Bools) -> dict[str, Any]:
@@ -273,6 +283,7 @@ def _pack_level(level: Level) -> dict[str, Any]:
         out["verdicts"] = {
             name: {
                 "present": verdict.present,
+                "margin": verdict.margin,
                 "effect": verdict.effect,
                 "p": verdict.p_value,
                 "evidence": verdict.evidence,

@@ -158,6 +158,7 @@ def page(known: FileNetwork, report: StructureReport, name: str) -> str:
         snapshots=[snapshot],
         n_inputs=net.n_inputs,
         n_outputs=net.n_outputs,
+        trained=False,
         score_name="score",
         input_positions=None if positions is None else positions[: net.n_inputs],
     )

@@ -10,6 +10,7 @@ from scipy.stats import binomtest, t
 
 from analysis import StructureReport, Verdict, analyse, flat_network
 from analysis.forward import forward
+from analysis.report import shown_margin
 from urn import InputError, Run
 from urn.data.tasks import Dataset, task_options
 from urn.network.wiring import SYMBOL_MODES
@@ -101,8 +102,8 @@ def verdict_table(report: StructureReport) -> Table:
         present = "yes" if verdict.present else "no"
         effect = f"{verdict.effect:.3f}" if judged(verdict) else "not judged"
         p = "" if verdict.p_value is None else f"{verdict.p_value:.3g}"
-        margin = "" if verdict.margin is None else f"{verdict.margin:+.0%}"
-        table.add_row(name, present, margin, effect, p, verdict.evidence["effect_is"])
+        about = verdict.evidence["effect_is"]
+        table.add_row(name, present, shown_margin(verdict), effect, p, about)
     return table
 
 

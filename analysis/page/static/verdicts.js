@@ -5,6 +5,7 @@ const NAMES = {
   convolutional: "convolutional",
   residual: "residual",
   recurrent: "recurrent",
+  modular: "modular",
 };
 const unfolded = new Set(); // names of verdicts whose evidence is open
 
@@ -28,13 +29,20 @@ function drawVerdicts() {
 
   if (status !== "ok") {
     const words = "No path leads from an input to an output, so there is nothing to judge.";
-    body.append(el("tr", {}, el("td", { colspan: 4 }, words)));
+    body.append(el("tr", {}, el("td", { colspan: 5 }, words)));
     return;
   }
   for (const [name, verdict] of Object.entries(verdicts)) {
     body.append(verdictRow(name, verdict));
     if (wasJudged(name, verdict)) $("chips").append(chip(name, verdict));
   }
+}
+
+/** How far a verdict is from its nearest bar, relative to it; beyond the whole of it, just far. */
+function margin(value) {
+  if (value === null || value === undefined) return "–";
+  if (Math.abs(value) > 1) return "far";
+  return `${value < 0 ? "−" : "+"}${Math.round(100 * Math.abs(value))}\u00a0%`;
 }
 
 /** A verdict as a row of the table; its evidence stays open while the sliders move. */
@@ -54,7 +62,7 @@ function verdictRow(name, verdict) {
 
   const effect = judged ? number(verdict.effect) : "–";
   const p = verdict.p === null ? "–" : number(verdict.p, 2);
-  const cells = [el("td", { class: "n" }, effect), el("td", { class: "n" }, p)];
+  const cells = [margin(verdict.margin), effect, p].map((text) => el("td", { class: "n" }, text));
   return el("tr", {}, el("td", {}, fold), el("td", {}, mark), ...cells);
 }
 
@@ -101,7 +109,7 @@ function tableOf(objects) {
 
 /** Any value of the evidence in words. */
 function text(value) {
-  if (value === null) return "–";
+  if (value === null || value === undefined) return "–";
   if (typeof value === "number") return number(value);
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.length ? value.map(text).join(", ") : "none";
