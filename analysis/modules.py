@@ -7,7 +7,6 @@ layers, so that the layers themselves are no groups).
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -184,14 +183,17 @@ def _modularity(signal: Signal) -> Floats | LinearOperator:
     root = np.divide(1.0, np.sqrt(degree), out=np.zeros(n), where=degree > 0)
     sends, hears = root[signal.source], root[signal.target]
 
-    shape = (n, int(pair.max()) + 1)
-    sent = _table(signal.source, pair, power * sends, shape)
-    heard = _table(signal.target, pair, power * hears, shape)
-    joint = _table(signal.source, signal.target, power * sends * hears, (n, n))
-    joint = joint + joint.T
+    # What a node sends and hears in each pair of layers, of which there are few.
+    n_pairs = int(pair.max()) + 1
+    sent = _summed(signal.source * n_pairs + pair, power * sends, (n, n_pairs))
+    heard = _summed(signal.target * n_pairs + pair, power * hears, (n, n_pairs))
+    shared = power * sends * hears
     if n <= DENSE:
-        by_chance = sent @ heard.T
-        return np.asarray(joint - by_chance - by_chance.T)
+        one_way = _summed(signal.source * n + signal.target, shared, (n, n)) - sent @ heard.T
+        return one_way + one_way.T
+
+    joint = sparse.coo_array((shared, (signal.source, signal.target)), shape=(n, n)).tocsr()
+    joint = (joint + joint.T).tocsr()
 
     def times(vectors: Floats) -> Floats:
         return joint @ vectors - sent @ (heard.T @ vectors) - heard @ (sent.T @ vectors)
@@ -199,12 +201,10 @@ def _modularity(signal: Signal) -> Floats | LinearOperator:
     return LinearOperator((n, n), matvec=times, matmat=times, dtype=float)
 
 
-def _table(rows: Ints, columns: Ints, values: Floats, shape: tuple[int, int]) -> Any:
-    """Values summed into a matrix, which is sparse where it has many rows."""
-    if shape[0] <= DENSE:
-        cells = np.bincount(rows * shape[1] + columns, values, shape[0] * shape[1])
-        return cells.reshape(shape)
-    return sparse.coo_array((values, (rows, columns)), shape=shape).tocsr()
+def _summed(cells: Ints, values: Floats, shape: tuple[int, int]) -> Floats:
+    """Values summed into the cells of a matrix, which are numbered along its rows."""
+    total = np.bincount(cells, values, shape[0] * shape[1])
+    return np.asarray(total, dtype=float).reshape(shape)
 
 
 def _eigen(matrix: Floats | LinearOperator, k: int) -> tuple[Floats, Floats]:

@@ -17,6 +17,7 @@ from analysis import analyse
 from analysis.page import Level, Snapshot, report_page
 from analysis.page.packing import packed, plain
 from analysis.page.snapshots import MAX_EDGES, pack_snapshots
+from experiments.planted_harder import EVERY
 
 # A text that would run if it were read as HTML.
 NASTY = "</script><script>alert(1)</script>\"'&"
@@ -208,3 +209,21 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script() -> None:
         "http://www.w3.org/2000/svg"
     }  # a name, not an address
     assert not re.search(r"<(link|img|iframe)\b|\bsrc=|@import|url\(", text)
+
+
+def test_modules_are_blocks_within_each_layer() -> None:
+    network = EVERY["three experts"][1](120, np.random.default_rng(0))
+    facts = {k: v for k, v in network.arguments.items() if k != "positions"}
+    report = analyse(network.weights, network.biases, n_null=200, **facts)
+    level = Level(0.0, int(np.count_nonzero(network.weights)), report)
+    shown = Snapshot(0, network.weights, network.biases, None, None, [level])
+    neurons = pack_snapshots([shown], facts["n_inputs"], facts["n_outputs"])["neurons"]
+    ids = unpack(neurons["ids"])
+    layer = unpack(neurons["layer"])
+
+    modules = report.verdicts["modular"].evidence["modules"]
+    module_of = {i: k for k, module in enumerate(modules) for i in module["neurons"]}
+    for number in (1, 2):
+        order = [module_of[i] for i in ids[layer == number].tolist()]
+        assert order == sorted(order)
+        assert set(order) == {0, 1, 2}
