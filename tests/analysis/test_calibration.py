@@ -46,7 +46,9 @@ def case_of(weights: np.ndarray, rng: np.random.Generator, **facts: Any) -> Case
     return Case(net, graph, layers(graph), rng, N_DRAWS, earlier)
 
 
-def test_locally_connected() -> None:
+@pytest.mark.parametrize("learned", [False, True])
+def test_locally_connected(learned: bool) -> None:
+    """Learned: every hidden neuron has moved to the centre of what it hears."""
     p: dict[str, list[float]] = {"p_positions": [], "p_fields": []}
     for seed in range(100):
         rng = np.random.default_rng([1, seed])
@@ -57,6 +59,10 @@ def test_locally_connected() -> None:
 
         facts = {"n_inputs": 20, "n_outputs": 4, "n_iterations": 3, "activation": "tanh"}
         positions = rng.uniform(size=(50, 2))
+        if learned:
+            share = np.abs(weights) / np.abs(weights).sum(axis=1, keepdims=True).clip(1e-12)
+            positions[20:38] = share[20:38] @ positions
+            facts |= {"positions_learned": True}
         verdict = locally_connected(case_of(weights, rng, positions=positions, **facts))
         for name, values in p.items():
             values.append(verdict.evidence["layers"][0][name])
