@@ -356,3 +356,15 @@ def test_importing_the_package_loads_neither_torch_nor_pydantic():
         "from urn import URN, Dataset, InputError, task; assert URN.__name__ == 'URN'"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_an_interrupt_while_python_ends_does_not_hide_how_the_command_ended():
+    """What is registered first is called last: by then an interrupt is ignored."""
+    script = """
+import atexit, os, signal
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
+from urn.border import set_up_process
+set_up_process()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -11,6 +11,7 @@ Python starts, some hundredths of a second: of an interrupt then Python itself s
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -104,6 +105,8 @@ def set_up_process() -> None:
     sys.unraisablehook = _unraisable
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
+        # While Python takes itself apart, all is done and an interrupt would hide how it ended.
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
