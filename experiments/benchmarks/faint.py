@@ -1,7 +1,7 @@
 """Claim: faint weights change no verdict. Weak weights are put on entries of W that were zero; a
 curve for each verdict shows how strong and how many they may be.
 
-`python -m experiments.benchmarks faint [--n 5] [--seed 0] [--out FILE.csv] [--figure FILE.png]`
+`python -m experiments.benchmarks faint [--n 5] [--seed 0] [--figure FILE.png]`
 
 Added weights are normal, their standard deviation relative to the largest planted weight. Many weak
 weights are strong together, and the network is then another one: so the claim is about those that
@@ -9,7 +9,6 @@ hold less than a thousandth of the squared weights between the neurons in use.
 """
 
 import argparse
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +25,8 @@ from analysis import StructureReport, analyse
 from analysis.plots.style import FONT, new_figure, plain_axes
 from experiments.planted_harder import EVERY
 from experiments.planting import Planted
+from urn import InputError
+from urn.outputs import check_file
 
 FAMILIES = {
     "fully_connected": "mlp 3",
@@ -139,7 +140,7 @@ def figure(all_points: Sequence[Point]) -> Figure:
 
 
 def _curves(panel: Axes, all_points: Sequence[Point], question: str) -> None:
-    """Share of the networks for which `what` holds, over size; dotted: FAINT."""
+    """Share of the networks of which the question holds, over size; dotted: FAINT."""
     colours = colormaps["viridis"](np.linspace(0, 0.85, len(SHARES)))
     for share, colour in zip(SHARES, colours, strict=True):
         here = [point for point in all_points if point.share == share]
@@ -188,16 +189,17 @@ def main(arguments: Sequence[str] = ()) -> int:
     )
     parser.add_argument("--n", type=int, default=5, help="networks of each verdict (5)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="write every point to this .csv")
     parser.add_argument("--figure", type=Path, help="draw the curves to this file")
     options = parser.parse_args(arguments)
+    if options.figure is not None:
+        try:
+            check_file(options.figure, force=True, flag="--figure")
+        except InputError as error:
+            parser.error(str(error))
 
     total = options.n * len(FAMILIES) * len(SHARES) * len(SIZES)
     all_points = list(track(points(options.n, options.seed), "adding weights", total=total))
     Console().print(_table(all_points))
-    if options.out is not None:
-        with options.out.open("w", newline="") as stream:
-            csv.writer(stream).writerows([Point._fields, *all_points])
     if options.figure is not None:
         figure(all_points).savefig(options.figure)
 

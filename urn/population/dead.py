@@ -3,7 +3,8 @@
 Dead means not alive: `alive` is the test, and what is not alive is dropped. A dead neuron can never
 again fire nor learn. For ReLU: no source of activity (an input, or a neuron with a positive bias)
 reaches it through non-zero weights within the iterations there are, its bias is not positive, and
-the momentum left cannot give it an incoming weight from a neuron that is alive, or a positive bias.
+the momentum left cannot give it an incoming weight from a neuron that is alive, or a positive bias,
+nor do so to a neuron that it already hears.
 It then gets no gradient, and whatever it sends is multiplied by zero. For tanh a neuron that never
 fires still learns while it has a path to an output, so to be dead it must have none.
 
@@ -81,7 +82,7 @@ def alive(net: URN, optimiser: ProximalAdam, penalties: Penalties) -> Tensor:
     # is none.
     candidates = (~lives).nonzero().unbind(1)  # member and neuron of each
     if len(candidates[0]) and optimiser.state:
-        lives[candidates] = _revivable(net, optimiser, penalties, candidates, lives)
+        lives |= _revivable(net, optimiser, penalties, candidates, lives)
     return _whole_channels(lives, penalties)
 
 
@@ -92,13 +93,21 @@ def _revivable(
     candidates: tuple[Tensor, ...],
     lives: Tensor,
 ) -> Tensor:
-    """Of m neurons that never fire: which could momentum still revive, `(m,)` boolean.
+    """Candidates, which never fire, that momentum could still revive, `(K, n)` boolean.
 
-    It does so by giving them an incoming weight from a neuron that is alive, or a positive bias.
+    It does so by giving them an incoming weight from a neuron that is alive, or a positive bias;
+    and what hears a neuron that is revived may fire as well.
     """
     k, _ = candidates
-    fed = _rows_that_move(net, optimiser, penalties, candidates) & lives[k]  # (m, n)
-    return fed.any(1) | _biases_that_rise(net, optimiser, penalties, candidates)
+    moves = _rows_that_move(net, optimiser, penalties, candidates)  # (m, n)
+    hears = moves | (net.weight[candidates] != 0)
+    new = (moves & lives[k]).any(1) | _biases_that_rise(net, optimiser, penalties, candidates)
+
+    revived = torch.zeros_like(lives)
+    while (new & ~revived[candidates]).any():
+        revived[candidates] |= new
+        new = (hears & revived[k]).any(1)
+    return revived
 
 
 def _rows_that_move(
