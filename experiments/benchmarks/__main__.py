@@ -14,6 +14,7 @@ BENCHMARKS = {
     "faithfulness": "what networks lose without all that lies outside their used graph",
     "census": "triad census against networkx",
     "growth": "networks that grow against a NumPy program: speed, sizes and losses",
+    "device": "many networks at once, and a dense step, on a GPU",
     "analysis": "time and memory of analyse()",
     "sweeps": "64 networks as a sweep against a loop and a pool of the yardstick",
 }

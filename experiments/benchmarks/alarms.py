@@ -1,13 +1,17 @@
 """Claim: in networks drawn at random each verdict is a false alarm in at most 1 %, and an untrained
 matrix is never called recurrent.
 
-`python -m experiments.benchmarks alarms [--n 200] [--seed 0]`
+`python -m experiments.benchmarks alarms [--n 200] [--seed 0] [--processes 2]`
 """
 
 import argparse
+import multiprocessing
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -143,27 +147,35 @@ RANDOM: dict[str, Callable[[Rng], RandomNetwork]] = {
 """Every kind of random network by name."""
 
 
-def count_alarms(kind: str, n: int, seed: int) -> Counter[str]:
-    """How often each verdict that is not true is given to `n` networks of a kind."""
+def false_alarms(kind: str, seed: int, k: int) -> list[str]:
+    """The verdicts that are given to the k-th network of a kind, and are not true."""
+    # Each network has a generator of its own, so that fewer of them are the first of more.
+    network = RANDOM[kind](np.random.default_rng([seed, k]))
+    report = analyse(
+        network.weights,
+        positions=network.positions,
+        n_inputs=network.n_inputs,
+        n_outputs=network.n_outputs,
+        n_iterations=network.n_iterations,
+        n_null=200,
+        seed=k,
+        sweep=False,
+    )
+    return [
+        name
+        for name, verdict in report.verdicts.items()
+        if verdict.present and name not in network.true
+    ]
+
+
+def count_alarms(kind: str, n: int, seed: int, over: Callable = map) -> Counter[str]:
+    """How often each verdict that is not true is given to `n` networks of a kind.
+
+    `over` is `map`, or that of a pool of processes.
+    """
     alarms: Counter[str] = Counter()
-    for k in range(n):
-        # Each network has a generator of its own, so that fewer of them are the first of more.
-        network = RANDOM[kind](np.random.default_rng([seed, k]))
-        report = analyse(
-            network.weights,
-            positions=network.positions,
-            n_inputs=network.n_inputs,
-            n_outputs=network.n_outputs,
-            n_iterations=network.n_iterations,
-            n_null=200,
-            seed=k,
-            sweep=False,
-        )
-        alarms.update(
-            name
-            for name, verdict in report.verdicts.items()
-            if verdict.present and name not in network.true
-        )
+    for names in over(partial(false_alarms, kind, seed), range(n)):
+        alarms.update(names)
     return alarms
 
 
@@ -172,6 +184,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=200, help="networks of each kind")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args(arguments)
 
     # A row for each kind of network, a column for each verdict.
@@ -181,12 +194,14 @@ def main(arguments: Sequence[str] = ()) -> int:
         table.add_column(name.replace("_", " "), justify="right")
     total: Counter[str] = Counter()
     untrained_recurrent = 0
-    for kind in track(RANDOM, "judging"):
-        alarms = count_alarms(kind, options.n, options.seed)
-        table.add_row(kind, *(str(alarms[name]) for name in VERDICTS))
-        total += alarms
-        if kind in ("untrained", "dense"):
-            untrained_recurrent += alarms["recurrent"]
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.processes, spawn, torch.set_num_threads, (1,)) as pool:
+        for kind in track(RANDOM, "judging"):
+            alarms = count_alarms(kind, options.n, options.seed, pool.map)
+            table.add_row(kind, *(str(alarms[name]) for name in VERDICTS))
+            total += alarms
+            if kind in ("untrained", "dense"):
+                untrained_recurrent += alarms["recurrent"]
     table.add_row("all", *(str(total[name]) for name in VERDICTS))
     Console().print(table)
 
