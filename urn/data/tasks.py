@@ -22,8 +22,10 @@ from torch import Tensor
 
 from urn.data import files
 from urn.data.dataset import Dataset, Split, as_tensors, split_in_three
+from urn.data.known import Halves, Parity, RingField
 from urn.data.options import TASKS, TaskOptions, task, task_options
 from urn.data.symbols import ALPHABET, MiconiEasy, MiconiHard, MiconiSwitch, SymbolStream
+from urn.data.twins import Twin
 from urn.errors import InputError
 from urn.loss import geometry
 from urn.memory import require_memory
@@ -37,14 +39,18 @@ __all__ = [
     "Dataset",
     "Digits",
     "File",
+    "Halves",
     "Idx",
     "MiconiEasy",
     "MiconiHard",
     "MiconiSwitch",
+    "Parity",
+    "RingField",
     "Shells",
     "Split",
     "SymbolStream",
     "TaskOptions",
+    "Twin",
     "task",
     "task_options",
 ]
