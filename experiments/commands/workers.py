@@ -95,8 +95,11 @@ class Workers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop.set()
-        self.pool.shutdown(wait=True, cancel_futures=True)
+        # An interrupt while Python joins the pool's thread makes it believe that the thread has
+        # ended; nobody then tells the workers to go, and the process waits for them for ever.
+        with _interrupts_ignored():
+            self.stop.set()
+            self.pool.shutdown(wait=True, cancel_futures=True)
 
     @property
     def free(self) -> bool:
@@ -135,6 +138,19 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Let interrupts pass by while workers save; they were asked to stop, and soon do."""
+    if threading.current_thread() is not threading.main_thread():  # only that one gets interrupts
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _begin(queue: SimpleQueue, stop: Event, parent: int, threads: int) -> None:
