@@ -58,9 +58,8 @@ def add_reproduce(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--first-seed",
         type=int,
-        default=FIRST_SEED,
         metavar="N",
-        help=f"default: {FIRST_SEED}; 0-4 are for tuning",
+        help=f"default: {FIRST_SEED}, or that of the claim; 0-9 are for tuning",
     )
 
     parser.add_argument(
@@ -121,7 +120,7 @@ def _names(arguments: argparse.Namespace) -> list[str]:
     for flag, value, least in (
         ("seeds", 1 if arguments.seeds is None else arguments.seeds, 1),
         ("workers", arguments.workers, 1),
-        ("first-seed", arguments.first_seed, 0),
+        ("first-seed", 0 if arguments.first_seed is None else arguments.first_seed, 0),
     ):
         if not least <= value <= MOST_SEEDS:
             raise InputError(f"--{flag}: must be from {least} to {MOST_SEEDS}, not {value}")
@@ -130,9 +129,13 @@ def _names(arguments: argparse.Namespace) -> list[str]:
 
 def _seeds(name: str, arguments: argparse.Namespace) -> list[int]:
     """The seeds of a claim: as many as asked for, or as it takes (SEEDS of its module)."""
-    usual = SEEDS | getattr(claims.load(name), "SEEDS", {})
+    module = claims.load(name)
+    usual = SEEDS | getattr(module, "SEEDS", {})
     n = usual[arguments.scale] if arguments.seeds is None else arguments.seeds
-    return list(range(arguments.first_seed, arguments.first_seed + n))
+    first = arguments.first_seed
+    if first is None:
+        first = getattr(module, "FIRST_SEED", FIRST_SEED)
+    return list(range(first, first + n))
 
 
 def _train(

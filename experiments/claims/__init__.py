@@ -31,6 +31,9 @@ NAMES = (
     "depth",
     "width",
     "locally_connected",
+    "fields",
+    "modular",
+    "difficulty",
     "convolutional",
     "residual",
     "recurrent",
@@ -83,7 +86,8 @@ class Claim(Protocol):
 
     A module may also have `notes(measured, scale)`, paragraphs about what the numbers say beside
     the checks; `AFTER`, {arm: the arm whose run with the same seed it goes on from}; and `SEEDS`,
-    {scale: how many seeds}, where the usual number says too little.
+    {scale: how many seeds}, where the usual number says too little; and `FIRST_SEED`, where its
+    settings were not yet fixed when others were reported.
     """
 
     __doc__: str | None

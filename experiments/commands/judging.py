@@ -132,6 +132,7 @@ def judge(
     *,
     threshold: float | None = None,
     sweep: bool = True,
+    places: bool = False,
 ) -> StructureReport:
     """`analyse` a run on the validation samples of its task.
 
@@ -149,8 +150,15 @@ def judge(
         Weights up to it count as zero; in place of the rule.
     sweep : bool
         Whether to report how the structure depends on the threshold.
+    places : bool
+        Whether inputs lie where the data put them though the network has no positions of its own:
+        fields are judged then, too.
     """
     flat = run.flat()
+    if places and flat["positions"] is None and data.positions is not None:
+        # Hidden neurons lie nowhere.
+        flat["positions"] = np.full((len(flat["weights"]), data.positions.shape[1]), np.nan)
+        flat["positions"][: data.n_inputs] = data.positions.numpy()
     if flat["input_mode"] in SYMBOL_MODES:
         flat["input_mode"] = "clamped"  # a symbol stays on the inputs while the network computes
     if threshold is not None:

@@ -119,8 +119,9 @@ class Parity(_Sampled):
 class Halves(_Sampled):
     """Regression of two groups of outputs, each on one half of the inputs.
 
-    Each output sums `width` rectified projections of its half. With `mixed` (the control) each
-    projection takes as many inputs, drawn from all.
+    Each output sums `width` rectified projections of its half. With `mixed` (the control) a
+    projection takes as many inputs, drawn from all, and each output sums the projections of both
+    halves.
     """
 
     dimension: Annotated[Size, Field(ge=2)] = 20
@@ -136,17 +137,19 @@ class Halves(_Sampled):
         half = self.dimension // 2
 
         x = torch.randn(sum(self.counts), self.dimension, generator=generator)
-        groups = []
-        for first in (0, half):
-            B = torch.zeros(self.width, self.dimension)
-            for row in B:
-                every = torch.randperm(self.dimension, generator=generator)
-                heard = every[:half] if self.mixed else torch.arange(first, first + half)
-                row[heard] = torch.randn(half, generator=generator)
-            C = torch.randn(self.n_outputs // 2, self.width, generator=generator)
-            groups.append((x @ B.T).relu() @ C.T)
+        # What the outputs sum: rectified projections of the first half, then of the second.
+        B = torch.zeros(2 * self.width, self.dimension)
+        for i, row in enumerate(B):
+            every = torch.randperm(self.dimension, generator=generator)
+            first = half * (i >= self.width)
+            heard = every[:half] if self.mixed else torch.arange(first, first + half)
+            row[heard] = torch.randn(half, generator=generator)
+        C = torch.randn(self.n_outputs, 2 * self.width, generator=generator)
+        if not self.mixed:
+            C[: self.n_outputs // 2, self.width :] = 0
+            C[self.n_outputs // 2 :, : self.width] = 0
 
-        y = torch.cat(groups, dim=1)
+        y = (x @ B.T).relu() @ C.T
         y = (y - y.mean(0)) / y.std(0)
         train, validation, test = zip(x.split(self.counts), y.split(self.counts), strict=True)
         return Dataset(train, validation, test, self.n_outputs, "regression")
