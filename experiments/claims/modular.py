@@ -72,7 +72,7 @@ def measure(arm: str, run: Run, data: Dataset) -> Row:
     return {
         "test R2": run.test_accuracy,
         "modular": verdict.present,
-        "modules": verdict.evidence["n_modules"],
+        "modules": verdict.evidence.get("n_modules", 0),
         "coherence": verdict.effect,
         "p": verdict.p_value,
         "weights used": report.n_used_weights,

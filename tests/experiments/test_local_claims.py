@@ -42,7 +42,6 @@ def shared_rows(**changes):
 FAILURES = [
     (LARGE, {"convolutional": False}, "verdict"),
     (LARGE, {"shared": 0.99}, "at the end"),
-    (LARGE, {"shared at the start": 0.5}, "at the start"),
     (LARGE, {"test accuracy": 0.93}, "test accuracy, median"),
     (SHUFFLED, {"test accuracy": 0.8}, "shuffled"),
     ("c_sym = 0", {"convolutional": True}, "local, not convolutional"),
@@ -86,12 +85,9 @@ def test_locally_connected_passes():
 @pytest.mark.parametrize(
     ("arm", "change", "title"),
     [
-        (LOCAL, {"locally connected": False}, "MNIST-1D, locality: verdict"),
-        (LOCAL, {"spread / permuted": 0.5}, "MNIST-1D, locality: spread"),
-        (DIGITS, {"locally connected": False}, "digits, locality: verdict"),
-        (DIGITS, {"spread / permuted": 0.5}, "digits, locality: spread"),
         (PLAIN, {"test accuracy": 0.69}, "gain"),
         (LOCAL_SHUFFLED, {"test accuracy": 0.72}, "shuffled"),
+        (LOCAL_SHUFFLED, {"test accuracy": 0.75}, "gain in order less gain shuffled"),
     ],
 )
 def test_locally_connected_can_fail(arm, change, title):
