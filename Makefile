@@ -4,9 +4,10 @@ BIN := .venv/bin
 
 .PHONY: run test lint types benchmarks docs fuzz package clean
 
-# The main job: a URN trained on real handwritten digits and the layers that emerged, then the claims about structure at quick
-# scale, one seed each; tables here, pictures and index.html in results/. (Claims about growth take longer: urn reproduce growth)
-CLAIMS := fully_connected depth width locally_connected convolutional residual recurrent lifetime
+# The main job: a URN trained on real handwritten digits and the layers that emerged, then the atlas of architectures and two
+# claims in which the data decide, at quick scale, one seed each; tables here, pictures and index.html in results/. (All claims:
+# urn reproduce)
+CLAIMS := atlas fields modular
 run: .venv/ready
 	$(BIN)/python -m experiments.digits
 	$(BIN)/urn reproduce $(CLAIMS) --scale quick

@@ -27,6 +27,7 @@ Measured = Mapping[str, list[Row]]  # {arm: a row for each seed}.
 
 # The claims of this package, in the order of the documentation.
 NAMES = (
+    "atlas",
     "fully_connected",
     "depth",
     "width",
