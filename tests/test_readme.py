@@ -1,0 +1,62 @@
+"""The numbers of README are those of docs/claims.json."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+
+@pytest.fixture(scope="module")
+def checks():
+    """{claim: {check: what was measured}}."""
+    entries = json.loads((ROOT / "docs" / "claims.json").read_text(encoding="utf-8"))
+    return {
+        entry["name"]: {check["what"]: check["measured"] for check in entry["ours"]["checks"]}
+        for entry in entries
+    }
+
+
+def test_fields(checks):
+    measured = checks["fields"]
+    assert len({measured[f"c_w = {price}: local fields"] for price in ("0.001", "0.003")}) == 1
+    twins = []
+    for twin in ("shuffled positions", "random labels", "one step"):
+        (of_both,) = {measured[f"c_w = {price}, {twin}: the same"] for price in ("0.001", "0.003")}
+        twins.append(of_both)
+    places, labels, step = twins
+    on_data = measured["c_w = 0.001: local fields"]
+    said = f"| {on_data} | places shuffled {places}, random labels {labels}, one step {step} |"
+    assert said in README
+
+
+def test_modular(checks):
+    measured = checks["modular"]
+    mixed = measured["mixed (control): modular"]
+    labels = measured["two halves, random labels: modular"]
+    step = measured["two halves, one step: modular"]
+    on_data = measured["two halves: two modules"]
+    said = f"| {on_data} with two | mixed {mixed}, random labels {labels}, one step {step} |"
+    assert said in README
+
+
+def test_difficulty(checks):
+    both = []
+    for name in ("nonlinear nodes on a path", "nonlinear nodes"):
+        measured = checks["difficulty"][f"{name}: rank correlation with the number of signs"]
+        mean, low, high = re.findall(r"mean ([\d.]+) \(([\d.]+) to ([\d.]+)\)", measured)[0]
+        both.append(f"{mean} ({low} to {high})")
+    assert f"| rank correlation {' and '.join(both)} |" in README
+
+
+def test_accuracies_that_are_named(checks):
+    plain, local = re.findall(
+        r"\(([\d.]+)% to ([\d.]+)%\)",
+        checks["locally_connected"]["MNIST-1D: gain in test accuracy"],
+    )[0]
+    assert f"{local} % where the same network without locality reaches {plain} %" in README
+    accuracy = checks["convolutional"]["test accuracy, median"].split()[0]
+    assert f"{100 * float(accuracy):.1f} % on MNIST-1D; the published CNN" in README
