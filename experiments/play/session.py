@@ -59,9 +59,13 @@ class Session:
     Attributes
     ----------
     preset : str or None
-        The preset that it began with, as long as nothing but dials was changed.
+        Whose network it is, as long as nothing but dials was changed.
+    origin : str or None
+        The preset whose network was changed into this one.
+    planned : TrainConfig
+        What was asked for.
     base : TrainConfig
-        What was planned.
+        The same for as long as one plays.
     turns : list of Turn
         What was done to it, by step.
     trainer : Trainer
@@ -72,10 +76,13 @@ class Session:
         Neurons without which accuracy is measured as well.
     """
 
-    def __init__(self, config: TrainConfig, preset: str | None = None) -> None:
+    def __init__(
+        self, config: TrainConfig, preset: str | None = None, origin: str | None = None
+    ) -> None:
         if config.n_neurons > LARGEST_NETWORK:
             raise InputError(f"n_neurons: at most {LARGEST_NETWORK} on the page")
         self.preset = preset
+        self.origin = preset or origin
         self.planned = config
         self.base = session_config(config)
         self.turns: list[Turn] = []
@@ -85,6 +92,7 @@ class Session:
         self.every = KEEP_EVERY
         self.kept = [self._state()]
         self.silenced: tuple[int, ...] = ()
+        self._measured: dict[tuple[int, tuple[int, ...]], float] = {}
 
     @property
     def step(self) -> int:
@@ -176,6 +184,7 @@ class Session:
         trainer = self._from(kept, self.config)
         trainer.run(until=step)
         self.trainer = trainer
+        self._measured = {}
 
     # ---- measures
 
@@ -194,6 +203,13 @@ class Session:
 
     def accuracy(self, silenced: tuple[int, ...] = ()) -> float:
         """Accuracy on the first validation samples (R^2 for regression), some neurons at zero."""
+        key = (self.step, silenced)
+        if key not in self._measured:
+            self._measured = {k: a for k, a in self._measured.items() if k[0] == self.step}
+            self._measured[key] = self._measure(silenced)
+        return self._measured[key]
+
+    def _measure(self, silenced: tuple[int, ...]) -> float:
         net = self.trainer.net
         X, y = self.data.validation
         split = X[:MOST_SAMPLES], y[:MOST_SAMPLES]
@@ -257,9 +273,7 @@ class Session:
             else:
                 strengths[name] = self.value(name)
         given = fields.pop("strengths", {})
-        return self.planned.replace(
-            **{**settings, **fields, "strengths": {**strengths, **given}}
-        )
+        return self.planned.replace(**{**settings, **fields, "strengths": {**strengths, **given}})
 
 
 _loaded: dict[str, Dataset] = {}

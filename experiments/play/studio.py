@@ -94,6 +94,8 @@ class Studio:
             "session",
             serial=self.serial,
             preset=session.preset,
+            origin=session.origin,
+            rate_is_plain=session.planned.learning_rate.constant,
             presets=[[name, p.title, p.why, p.verdict] for name, p in PRESETS.items()],
             why=PRESETS[session.preset].why if session.preset else None,
             wanted=PRESETS[session.preset].verdict if session.preset else None,
@@ -156,9 +158,7 @@ class Studio:
         self.asked = True
         self.asked_at = now
         self.judged_step = session.step
-        self.judge.send(
-            {"network": self._network(), "step": session.step, "serial": self.serial}
-        )
+        self.judge.send({"network": self._network(), "step": session.step, "serial": self.serial})
 
     def _network(self) -> dict[str, Any]:
         """The arguments of `analyse`, as a run gives them."""
@@ -210,10 +210,12 @@ class Studio:
             self.until = None
             self.tell_session()
 
-    def _begin(self, config: TrainConfig, preset: str | None = None, keep: bool = True) -> None:
+    def _begin(
+        self, config: TrainConfig, preset: str | None = None, origin: str | None = None
+    ) -> None:
         """Start another network, and keep a picture of the one before."""
-        session = Session(config, preset)  # raises before anything has changed
-        if self.serial and keep and self.session.alive:
+        session = Session(config, preset, origin)  # raises before anything has changed
+        if self.serial and self.session.alive:
             summary = self.verdict["summary"] if self.verdict else "not judged yet"
             self.before = b"B" + frame(self.session, self.by)
             self.told_before = {"summary": summary, **self._short()}
@@ -281,7 +283,8 @@ class Studio:
         self._anew()
 
     def _start(self, message: messages.Start) -> None:
-        self._begin(self._asked_for(message))
+        origin = message.preset or self.session.origin
+        self._begin(self._asked_for(message), origin=origin)
         self._anew()
 
     def _asked_for(self, message: messages.Start) -> TrainConfig:

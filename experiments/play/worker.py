@@ -9,12 +9,15 @@ import json
 import os
 import signal
 import time
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 FRAME_SECONDS = 0.13
 """Between frames while it trains: about seven a second. By judgement: five are asked for."""
+TRAINING_SHARE = 5
+"""How much longer than a frame it trains in between."""
 VERDICT_SECONDS = 2.0
 """Between verdicts, at least. By judgement: a network changes little in less."""
 IDLE_SECONDS = 0.5
@@ -62,7 +65,7 @@ def main(pipe: Connection, judge: Connection, out: str) -> None:
 
 def _serve(studio: Any, pipe: Connection, judge: Connection) -> None:
     """Messages, training and frames in turn."""
-    shown = 0.0
+    due = 0.0  # when the next frame is
     while True:
         wait = 0.0 if studio.running else IDLE_SECONDS
         if pipe.poll(wait):
@@ -71,9 +74,18 @@ def _serve(studio: Any, pipe: Connection, judge: Connection) -> None:
             studio.tell_verdict(judge.recv())
 
         if studio.running:
-            due = shown + FRAME_SECONDS
-            studio.train(lambda: pipe.poll() or time.monotonic() >= due)
-        if studio.changed and (time.monotonic() >= shown + FRAME_SECONDS or not studio.running):
-            shown = time.monotonic()
+            studio.train(partial(_is_due, pipe, due))
+        if studio.changed and (time.monotonic() >= due or not studio.running):
+            began = time.monotonic()
             studio.show()
-        studio.ask_verdict()
+            studio.ask_verdict()
+            # Training has most of the time, however long a frame takes.
+            took = time.monotonic() - began
+            due = began + took + max(FRAME_SECONDS, TRAINING_SHARE * took)
+        else:
+            studio.ask_verdict()
+
+
+def _is_due(pipe: Connection, due: float) -> bool:
+    """Whether training is to be left: a message waits, or a frame is due."""
+    return pipe.poll() or time.monotonic() >= due
