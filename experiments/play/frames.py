@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from experiments.play.plan import SETTINGS
 from experiments.play.session import Session
 
 N_PROBES = 100
@@ -75,6 +76,7 @@ def frame(session: Session, by: str) -> bytes:
         "edges": len(edges[0]),
         "largest": largest,
         "fires": fires,
+        "dials": {name: session.value(name) for name in (*session.config.strengths, *SETTINGS)},
         "connections": int(np.count_nonzero(W)),
         "held": len(W),
         "accuracy": session.accuracy(),

@@ -75,9 +75,7 @@ class Start(Strict):
     n_iterations: Annotated[Whole, Field(ge=1, le=MOST_ITERATIONS)] | None = None
     seed: Seed | None = None
     rate: Annotated[Number, Field(gt=0, le=1)] | None = None
-    dials: Annotated[dict[Dial, Amount], Field(max_length=len(DIALS) + 1)] = Field(
-        default={}
-    )
+    dials: Annotated[dict[Dial, Amount], Field(max_length=len(DIALS) + 1)] = Field(default={})
     places: bool | None = None
     preset: Annotated[str, Field(max_length=40)] | None = None
 

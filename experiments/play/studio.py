@@ -10,6 +10,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from experiments.play import messages
 from experiments.play.frames import frame
 from experiments.play.judge import N_DRAWS
@@ -26,6 +28,8 @@ FIRST = "layered"
 """The preset that a page opens with: its data are drawn, which takes no time."""
 SAMPLES_JUDGED = 500
 """Validation samples that verdicts rest on, as `urn inspect` takes them."""
+MOST_WEIGHTS = 60_000
+"""Connections of a network that is judged. By judgement: of so many it takes some seconds."""
 MOST_POINTS = 400
 """Points of the curves of loss and accuracy."""
 SMALL = {"w0": (0.0, 1.0), "q": (0.25, 8.0)}
@@ -154,6 +158,10 @@ class Studio:
         if self.asked or now < self.asked_at + VERDICT_SECONDS:
             return
         if not session.alive or self.judged_step == session.step:
+            return
+        # A dense matrix has no structure yet, and takes minutes to say so.
+        n_weights = int(torch.count_nonzero(session.trainer.net.weight))
+        if n_weights > MOST_WEIGHTS:
             return
         self.asked = True
         self.asked_at = now

@@ -267,6 +267,8 @@ function drawFrame() {
   const points = session.points;
   while (points.length && points[points.length - 1][0] >= frame.step) points.pop();
   points.push([frame.step, frame.accuracy]);
+  for (const dial of session.dials) if (dial.name in frame.dials) dial.value = frame.dials[dial.name];
+  showDials(false);
   drawCurve();
   showMoment();
   showLayers();
@@ -315,10 +317,7 @@ function takeVerdict(message) {
 }
 
 function showAge() {
-  if (!verdict) {
-    $("age").textContent = "";
-    return;
-  }
+  if (!verdict) return;
   const seconds = Math.round((Date.now() - judgedAt) / 1000);
   $("age").textContent = `judged at step ${count(verdict.step)}, ${seconds} s ago, with ${verdict.draws} draws from each null model`;
 }
@@ -332,6 +331,7 @@ function takeSession(message) {
   if (isOther) {
     verdict = null;
     $("summary").textContent = "not judged yet";
+    $("age").textContent = "A network is judged once it is sparse enough.";
     $("verdicts").replaceChildren();
     fillForm();
     say("");
@@ -457,7 +457,8 @@ function showDials(isOther) {
     input.parentNode.classList.toggle("off", !dial.usable);
     const needs = { locality: "places", symmetry: "a lattice: the convolutional preset", outgoing: "its term", q: "places" };
     input.parentNode.title = dial.usable ? ABOUT[dial.name] : `${ABOUT[dial.name]}; this network has not ${needs[dial.name] ?? "its term"}`;
-    if (!isOther && document.activeElement === input) continue;
+    // A dial that is turned, or was a moment ago, stays where the hand has put it.
+    if (!isOther && waiting && waiting.name === dial.name) continue;
     const text = dial.usable ? number(dial.value) : "–";
     input.value = positionOf(dial);
     $(`value-${dial.name}`).textContent = text;
