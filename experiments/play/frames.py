@@ -59,7 +59,10 @@ def frame(session: Session, by: str) -> bytes:
     positions = None if net.positions is None else net.positions.detach()[0].numpy()
     spread, fires = _activity(session)
     groups = _groups(spread, net.n_inputs, net.n_outputs)
-    groups = _by_place(groups, positions) if by == "place" else _ordered(W, groups, positions)
+    if by == "place":
+        groups = _by_place(groups, positions)
+    elif session.config.hidden_positions != "lattice":  # whose rows go channel by channel
+        groups = _ordered(W, groups, positions)
 
     order = np.concatenate([group.rows for group in groups])
     picture, largest = _picture(W[np.ix_(order, order)])

@@ -166,7 +166,8 @@ class Session:
         """A trainer of a configuration that begins at a state."""
         trainer = Trainer([config], self.data)
         if kept.step:  # a trainer begins where training does
-            trainer.load_state_dict(kept.tensors)
+            # Copies: a trainer takes moments as they are, and changes them in place.
+            trainer.load_state_dict({name: T.clone() for name, T in kept.tensors.items()})
         trainer.members[0].history = list(kept.history)
         return trainer
 

@@ -219,7 +219,10 @@ function drawGraph() {
     context.moveTo(x, y);
     // What runs back, or stays within a column, bends.
     if (u > x) context.lineTo(u, v);
-    else context.quadraticCurveTo((x + u) / 2 + 26 + Math.abs(v - y) / 5, (y + v) / 2 - 12, u, v);
+    else {
+      const bend = (26 + Math.abs(v - y) / 5) * (x > 0.8 * width ? -1 : 1);
+      context.quadraticCurveTo((x + u) / 2 + bend, (y + v) / 2 - 12, u, v);
+    }
     context.stroke();
   }
 
