@@ -47,8 +47,8 @@ class Program:
         assert self.process.stdout is not None
         self.address = self.process.stdout.readline().strip()
         if not self.address:
-            assert self.process.stderr is not None
-            raise AssertionError(self.process.stderr.read())
+            said = self.process.communicate()[1]
+            raise AssertionError(said)
         self.began = began
         self.host = self.address.split("/")[2]
         self.token = self.address.split("token=")[1]
@@ -89,10 +89,8 @@ def playing(folder: Path, *arguments: str) -> Iterator[Program]:
 class Client:
     """A page without a browser: it sends messages and reads what comes."""
 
-    def __init__(self, program: Program) -> None:
-        client = pytest.importorskip("websockets.sync.client")
-        origin = f"http://{program.host}"
-        self.socket = client.connect(program.socket, origin=origin, max_size=None)
+    def __init__(self, socket: Any) -> None:
+        self.socket = socket
 
     def send(self, **fields: Any) -> None:
         """Ask for something."""
@@ -100,11 +98,14 @@ class Client:
 
     def read(self) -> dict[str, Any]:
         """The next message; of a frame its head, with its bytes under "bytes"."""
-        message = self.socket.recv(PATIENCE)
+        message = self.socket.recv(timeout=PATIENCE)
         if isinstance(message, str):
             return json.loads(message)
         (length,) = struct.unpack("<I", message[1:5])
-        return {**json.loads(message[5 : 5 + length]), "bytes": message}
+        head = json.loads(message[5 : 5 + length])
+        # "B" begins the last frame of the network before.
+        kind = "frame" if message[:1] == b"F" else "frame before"
+        return {**head, "kind": kind, "bytes": message}
 
     def until(self, fits: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """The next message that fits."""
@@ -119,16 +120,11 @@ class Client:
         """The next message of a kind."""
         return self.until(lambda message: message["kind"] == kind)
 
-    def close(self) -> None:
-        """Close the page."""
-        self.socket.close()
-
 
 @contextlib.contextmanager
 def opened(program: Program) -> Iterator[Client]:
     """A client for as long as it is needed."""
-    client = Client(program)
-    try:
-        yield client
-    finally:
-        client.close()
+    client = pytest.importorskip("websockets.sync.client")
+    origin = f"http://{program.host}"
+    with client.connect(program.socket, origin=origin, max_size=None) as socket:
+        yield Client(socket)

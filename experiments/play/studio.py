@@ -284,6 +284,7 @@ class Studio:
 
     def _dial_turned(self, message: messages.Turned) -> None:
         self.session.turn(message.name, message.value)
+        self.changed = True
         self.tell_session()
 
     def _preset(self, message: messages.FromPreset) -> None:

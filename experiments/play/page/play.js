@@ -94,6 +94,10 @@ function takePicture(data) {
     drawBefore();
   } else {
     frame = picture;
+    if (!session) return;
+    // Strengths that are warmed up move by themselves.
+    for (const dial of session.dials) if (dial.name in frame.dials) dial.value = frame.dials[dial.name];
+    showDials(false);
     drawFrame();
   }
 }
@@ -253,7 +257,6 @@ function drawGraph() {
 // ---- facts, curve, verdicts
 
 function drawFrame() {
-  if (!session) return;
   drawMatrix($("W"), frame, new Set(session.silenced));
   drawGraph();
   $("W").setAttribute("aria-label", `The matrix W at step ${frame.step}: ${frame.groups.map(([name, size]) => `${size} in ${name}`).join(", ")}`);
@@ -270,8 +273,6 @@ function drawFrame() {
   const points = session.points;
   while (points.length && points[points.length - 1][0] >= frame.step) points.pop();
   points.push([frame.step, frame.accuracy]);
-  for (const dial of session.dials) if (dial.name in frame.dials) dial.value = frame.dials[dial.name];
-  showDials(false);
   drawCurve();
   showMoment();
   showLayers();
