@@ -1,4 +1,4 @@
-"""`urn play` as others meet it: who may ask, what is refused, that all pages see the same, its end."""
+"""`urn play` as others meet it: who may ask, what is refused, what all pages see, how it ends."""
 
 import http.client
 import json
@@ -72,14 +72,15 @@ def test_another_host_or_origin_is_refused(program: Program) -> None:
 
 @pytest.mark.parametrize("origin", [None, "http://evil.example", "null"])
 def test_a_socket_of_another_origin_is_refused(program: Program, origin: str | None) -> None:
-    with pytest.raises(Exception, match="403"):
-        sync.connect(program.socket, origin=origin)
+    with pytest.raises(Exception, match="403"), sync.connect(program.socket, origin=origin):
+        pass
 
 
 def test_a_socket_without_the_token_is_refused(program: Program) -> None:
     for address in (f"ws://{program.host}/socket", f"ws://{program.host}/socket?token=x"):
-        with pytest.raises(Exception, match="403"):
-            sync.connect(address, origin=f"http://{program.host}")
+        origin = f"http://{program.host}"
+        with pytest.raises(Exception, match="403"), sync.connect(address, origin=origin):
+            pass
 
 
 def test_the_page_may_run_nothing_but_its_own_files(program: Program) -> None:
@@ -124,7 +125,18 @@ def bad_messages() -> Iterator[str | bytes]:
     yield from ('{"do":"start","n_neurons":100000}', '{"do":"start","task":"file"}')
     yield '{"do":"start","dials":{"nothing":1}}'
     for _ in range(180):
-        keys = ["n", "step", "name", "value", "what", "neurons", "by", "n_neurons", "seed", "task"]
+        keys = [
+            "n",
+            "step",
+            "name",
+            "value",
+            "option",
+            "neurons",
+            "by",
+            "n_neurons",
+            "seed",
+            "task",
+        ]
         bad = {key: rng.choice(values) for key in rng.sample(keys, rng.randint(1, 3))}
         yield json.dumps({"do": rng.choice(known), "no such key": 1, **bad})
 
@@ -157,8 +169,7 @@ def test_a_message_that_is_far_too_long_ends_its_own_page_only(program: Program)
         other.kind("frame")
         client.socket.send("x" * 1_000_000)
         with pytest.raises(Exception, match="1009"):
-            while True:
-                client.read()
+            client.until(lambda _: False)
         other.send(do="hello")
         other.kind("session")
 

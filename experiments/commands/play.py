@@ -43,7 +43,7 @@ def _play(arguments: argparse.Namespace) -> int:
         raise InputError("--grace: must be from 0 to 86,400 seconds")
     if any(find_spec(name) is None for name in NEEDED):
         raise InputError("play: needs an extra: pip install urn-networks[play]")
-    from experiments.play.server import HOST, listen, new_token, serve
+    from experiments.play.server import HOST, listen, new_token, run_server
 
     try:
         listening = listen(arguments.port)
@@ -55,5 +55,5 @@ def _play(arguments: argparse.Namespace) -> int:
     print("Ctrl-C ends it.", flush=True)
     if not arguments.no_browser:
         webbrowser.open(address)
-    serve(listening, token, arguments.out, arguments.grace)
+    run_server(listening, token, arguments.out, arguments.grace)
     return 0

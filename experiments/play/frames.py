@@ -6,6 +6,7 @@ A byte is 128 plus the sign of the weight times 127 sqrt(|w| / largest), so that
 """
 
 import json
+import os
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,7 @@ def frame(session: Session, by: str) -> bytes:
         "kind": "frame",
         "step": session.step,
         "latest": session.latest,
+        "pid": os.getpid(),
         "by": by,
         "ids": net.ids[0].numpy()[order].tolist(),
         "groups": [[group.name, len(group.rows)] for group in groups],
@@ -123,21 +125,22 @@ def _groups(spread: Floats, n_inputs: int, n_outputs: int) -> list[Group]:
 
 def _ordered(W: Floats, groups: list[Group], positions: Floats | None) -> list[Group]:
     """Each hidden group by place, or where there is none by the mean place of what it hears."""
-    place = np.zeros(len(W))
-    heard: list[Ints] = []
+    height = np.zeros(len(W))
+    earlier: list[Ints] = []
     ordered = []
+
     for group in groups:
         rows = group.rows
         if group.name not in ("inputs", "outputs"):
             if positions is not None:
                 rows = rows[_raster(positions[rows])]
             else:
-                sources = np.concatenate(heard)
+                sources = np.concatenate(earlier)
                 size = np.abs(W[np.ix_(rows, sources)])
-                mean = size @ place[sources] / np.maximum(size.sum(1), 1e-30)
+                mean = size @ height[sources] / np.maximum(size.sum(1), 1e-30)
                 rows = rows[np.argsort(mean, kind="stable")]
-        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
-        heard.append(rows)
+        height[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+        earlier.append(rows)
         ordered.append(Group(group.name, rows))
     return ordered
 

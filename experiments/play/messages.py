@@ -83,7 +83,7 @@ class Start(Strict):
 class WhatIf(Strict):
     """Start the same network on labels in a random order, or on inputs at shuffled places."""
 
-    what: Literal["random_labels", "shuffled"]
+    option: Literal["random_labels", "shuffled"]
     on: bool = True
 
 

@@ -46,20 +46,6 @@ _SHELLS = {
     },
 }
 
-_DIGITS_LAYERED = {
-    "task": "digits",
-    "n_neurons": 300,
-    "n_iterations": 4,
-    "steps": 4000,
-    "strengths": {
-        "weight": 2e-4,
-        "activity": 3e-3,
-        "bias": 1e-3,
-        "self": 1.0,
-        "depth": {"value": 0.1, "warmup": 1000, "milestones": [0.5], "factor": 5},
-    },
-}
-
 # A reserve of eight that is filled quickly, as in the claim `grow_urn`.
 _GROWTH = {
     "reserve": 8,
@@ -73,8 +59,10 @@ _GROWTH = {
     "newborn_norm": 1.0,
 }
 
+# Prices under which neurons serve again, as in the claim `recurrent`.
 _REUSING = {"weight": 5e-5, "activity": 1e-4, "bias": 1e-3}
 
+# In the order of the buttons.
 PRESETS = {
     "layered": Preset(
         "layered",

@@ -59,7 +59,8 @@ class Page:
 
     def take(self, message: bytes) -> None:
         """Put a message of the training process where it will be sent from."""
-        kind, body = message[:1], message[1:]
+        kind = message[:1]
+        body = message[1:]
         if kind == b"F":
             self.frame = body
         elif kind == b"B":
@@ -325,7 +326,7 @@ def application(relay: Relay, port: int, token: str) -> ASGIApp:
     return Guard(Starlette(routes=routes, lifespan=lifespan), port, token)
 
 
-def serve(listening: socket.socket, token: str, out: str, grace: float) -> None:
+def run_server(listening: socket.socket, token: str, out: str, grace: float) -> None:
     """Serve until the last page was closed for a while, or until an interrupt.
 
     Parameters
@@ -342,6 +343,8 @@ def serve(listening: socket.socket, token: str, out: str, grace: float) -> None:
     relay = Relay(out, grace)
     try:
         port = listening.getsockname()[1]
+
+        # Not much is waited for at the end: pages are told by their closed sockets.
         config = uvicorn.Config(
             application(relay, port, token),
             log_level="critical",
@@ -375,4 +378,4 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-__all__ = ["Guard", "Relay", "application", "listen", "new_token", "serve"]
+__all__ = ["Guard", "Relay", "application", "listen", "new_token", "run_server"]

@@ -81,13 +81,16 @@ class Session:
     ) -> None:
         if config.n_neurons > LARGEST_NETWORK:
             raise InputError(f"n_neurons: at most {LARGEST_NETWORK} on the page")
+        # What was asked for, and what it becomes for as long as one plays.
         self.preset = preset
         self.origin = preset or origin
         self.planned = config
         self.base = session_config(config)
-        self.turns: list[Turn] = []
         self.config = self.base
         self.trainer = Trainer([self.base], load(self.base))
+
+        # What was done to it.
+        self.turns: list[Turn] = []
         self.latest = 0
         self.every = KEEP_EVERY
         self.kept = [self._state()]

@@ -28,6 +28,8 @@ FIRST = "layered"
 """The preset that a page opens with: its data are drawn, which takes no time."""
 SAMPLES_JUDGED = 500
 """Validation samples that verdicts rest on, as `urn inspect` takes them."""
+PAUSE = 2.5
+"""Times that a verdict took, from one to the next: it leaves a processor to the page."""
 MOST_WEIGHTS = 60_000
 """Connections of a network that is judged. By judgement: of so many it takes some seconds."""
 MOST_POINTS = 400
@@ -66,7 +68,7 @@ class Studio:
 
     # ---- what is told
 
-    def tell(self, kind: str, **fields: Any) -> None:
+    def send(self, kind: str, **fields: Any) -> None:
         """Send an object to every page."""
         text = json.dumps({"kind": kind, **fields}, separators=(",", ":"))
         self.pipe.send_bytes(b"J" + text.encode())
@@ -76,8 +78,8 @@ class Studio:
         self.changed = False
         if not self.session.alive:
             self.running = False
-            self.tell("error", text="Training diverged. Go back to an earlier moment.")
-            self.tell_session()
+            self.send("error", text="Training diverged. Go back to an earlier moment.")
+            self.send_session()
             return
         self._note_point()
         self.pipe.send_bytes(b"F" + frame(self.session, self.by))
@@ -90,19 +92,20 @@ class Studio:
         if len(self.points) > MOST_POINTS:
             self.points = self.points[::2]
 
-    def tell_session(self) -> None:
+    def send_session(self) -> None:
         """Send all that pages show beside frames."""
         session = self.session
         config = session.config
-        self.tell(
+        preset = PRESETS.get(session.preset or "")
+
+        self.send(
             "session",
             serial=self.serial,
             preset=session.preset,
             origin=session.origin,
             rate_is_plain=session.planned.learning_rate.constant,
-            presets=[[name, p.title, p.why, p.verdict] for name, p in PRESETS.items()],
-            why=PRESETS[session.preset].why if session.preset else None,
-            wanted=PRESETS[session.preset].verdict if session.preset else None,
+            presets=[[name, p.title, p.why] for name, p in PRESETS.items()],
+            why=preset.why if preset else None,
             task=config.task,
             tasks=list(messages.TASKS),
             options=[name for name in ("random_labels", "shuffled") if self._can(name)],
@@ -128,6 +131,8 @@ class Studio:
     def _dial(self, name: str) -> dict[str, Any]:
         """A dial: where it stands, and between what it is turned."""
         value = self.session.value(name)
+        even = name in SMALL
+
         if name in SMALL:
             low, high = SMALL[name]
             needs = {"w0": "self", "q": "locality"}[name]
@@ -135,7 +140,7 @@ class Studio:
         else:
             low, high = DIALS[name]
             usable = value is not None
-        even = name in SMALL
+
         return {
             "name": name,
             "value": value,
@@ -155,7 +160,8 @@ class Studio:
         """Have the network judged, if it changed and the last verdict is there."""
         session = self.session
         now = time.monotonic()
-        if self.asked or now < self.asked_at + VERDICT_SECONDS:
+        took = self.verdict["seconds"] if self.verdict else 0.0
+        if self.asked or now < self.asked_at + max(VERDICT_SECONDS, PAUSE * took):
             return
         if not session.alive or self.judged_step == session.step:
             return
@@ -185,13 +191,13 @@ class Studio:
             **net.wiring.to_dict(),
         }
 
-    def tell_verdict(self, verdict: dict[str, Any]) -> None:
+    def send_verdict(self, verdict: dict[str, Any]) -> None:
         """Pass a verdict on, if it is on the network of now."""
         self.asked = False
         if verdict["serial"] != self.serial:
             return
         self.verdict = {**verdict, "draws": N_DRAWS}
-        self.tell(**self.verdict)
+        self.send(**self.verdict)
 
     # ---- what is asked
 
@@ -202,11 +208,11 @@ class Studio:
             message = messages.read(fields)
             HANDLERS[fields["do"]](self, message)
         except InputError as error:
-            self.tell("error", client=client, text=str(error))
+            self.send("error", client=client, text=str(error))
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            self.tell("error", client=client, text="This does not fit into memory.")
+            self.send("error", client=client, text="This does not fit into memory.")
 
     def train(self, stop: Any) -> None:
         """Train until `stop` says so, or to where it was told to pause."""
@@ -216,7 +222,7 @@ class Studio:
         if reached or self.session.done:
             self.running = False
             self.until = None
-            self.tell_session()
+            self.send_session()
 
     def _begin(
         self, config: TrainConfig, preset: str | None = None, origin: str | None = None
@@ -253,23 +259,23 @@ class Studio:
         self._hello(None)
 
     def _hello(self, _: Any) -> None:
-        self.tell_session()
+        self.send_session()
         if self.before is not None:
-            self.tell("before", **self.told_before)
+            self.send("before", **self.told_before)
             self.pipe.send_bytes(self.before)
         self.show()
         if self.verdict is not None:
-            self.tell(**self.verdict)
+            self.send(**self.verdict)
 
     def _run(self, _: messages.Run) -> None:
         self.running = not self.session.done
         self.until = None
-        self.tell_session()
+        self.send_session()
 
     def _pause(self, _: messages.Pause) -> None:
         self.running = False
         self.until = None
-        self.tell_session()
+        self.send_session()
 
     def _step(self, message: messages.Step) -> None:
         self.until = self.session.step + message.n
@@ -280,12 +286,12 @@ class Studio:
         self.running = False
         self.until = None
         self.changed = True
-        self.tell_session()
+        self.send_session()
 
     def _dial_turned(self, message: messages.Turned) -> None:
         self.session.turn(message.name, message.value)
         self.changed = True
-        self.tell_session()
+        self.send_session()
 
     def _preset(self, message: messages.FromPreset) -> None:
         self._begin(preset_config(message.name, message.seed), message.name)
@@ -321,21 +327,21 @@ class Studio:
 
     def _whatif(self, message: messages.WhatIf) -> None:
         config = self.session.planned
-        if not self._can(message.what):
-            raise InputError(f"what: the task {config.task} has no {message.what}")
-        options = {**config.task_options, message.what: message.on}
+        if not self._can(message.option):
+            raise InputError(f"option: the task {config.task} has no {message.option}")
+        options = {**config.task_options, message.option: message.on}
         task_options(config.task, options)
         self._begin(self.session.changed(task_options=options), self.session.preset)
         self._anew()
 
     def _silence(self, message: messages.Silence) -> None:
         self.session.lesion(message.neurons)
-        self.tell_session()
+        self.send_session()
         self.show()
 
     def _order(self, message: messages.Order) -> None:
         self.by = message.by
-        self.tell_session()
+        self.send_session()
         self.show()
 
     def _save(self, message: messages.Save) -> None:
@@ -344,7 +350,7 @@ class Studio:
             raise InputError("save: the network diverged; go back to an earlier moment first")
         self.out.mkdir(parents=True, exist_ok=True)
         run = self.session.save(folder)
-        self.tell("saved", folder=str(folder), step=run.steps_done, accuracy=run.test_accuracy)
+        self.send("saved", folder=str(folder), step=run.steps_done, accuracy=run.test_accuracy)
 
 
 HANDLERS = {

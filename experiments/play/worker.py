@@ -58,12 +58,12 @@ def main(pipe: Connection, judge: Connection, out: str) -> None:
     torch.set_num_threads(1)
     studio = Studio(pipe, judge, Path(out))
     try:
-        _serve(studio, pipe, judge)
+        _loop(studio, pipe, judge)
     except (EOFError, OSError):
         return  # the server has left
 
 
-def _serve(studio: Any, pipe: Connection, judge: Connection) -> None:
+def _loop(studio: Any, pipe: Connection, judge: Connection) -> None:
     """Messages, training and frames in turn."""
     due = 0.0  # when the next frame is
     while True:
@@ -71,7 +71,7 @@ def _serve(studio: Any, pipe: Connection, judge: Connection) -> None:
         if pipe.poll(wait):
             studio.handle(json.loads(pipe.recv_bytes()))
         if judge.poll():
-            studio.tell_verdict(judge.recv())
+            studio.send_verdict(judge.recv())
 
         if studio.running:
             studio.train(partial(_is_due, pipe, due))

@@ -38,7 +38,7 @@ const count = (x) => x.toLocaleString("en");
 function number(x) {
   if (!Number.isFinite(x)) return "–";
   if (x === 0) return "0";
-  return x < 1e-2 ? x.toExponential(1).replace("e-", "e−") : `${Number(x.toPrecision(2))}`;
+  return x < 1e-2 ? x.toExponential(1).replace("e-", "e−") : `${Number(x.toPrecision(3))}`;
 }
 
 /** A score as the task has it: a share of right answers, or R2. */
@@ -566,7 +566,7 @@ $("moment").addEventListener("input", () => {
 
 for (const by of ["layers", "place"]) $(`by-${by}`).addEventListener("click", () => send({ do: "order", by }));
 for (const what of ["random_labels", "shuffled"]) {
-  $(what).addEventListener("click", () => send({ do: "whatif", what, on: session.task_options[what] !== true }));
+  $(what).addEventListener("click", () => send({ do: "whatif", option: what, on: session.task_options[what] !== true }));
 }
 
 $("start").addEventListener("submit", (event) => {
