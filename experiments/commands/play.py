@@ -49,6 +49,8 @@ def _play(arguments: argparse.Namespace) -> int:
         listening = listen(arguments.port)
     except OSError as error:
         raise InputError(f"--port: {arguments.port} cannot be used ({error.strerror})") from None
+
+    # The address is printed before anything heavy is started: who has it may open it at once.
     token = new_token()
     address = f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"
     print(address, flush=True)

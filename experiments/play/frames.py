@@ -65,6 +65,7 @@ def frame(session: Session, by: str) -> bytes:
     elif session.config.hidden_positions != "lattice":  # whose rows go channel by channel
         groups = _ordered(W, groups, positions)
 
+    # Everything below is in the order in which it is drawn.
     order = np.concatenate([group.rows for group in groups])
     picture, largest = _picture(W[np.ix_(order, order)])
     edges = _edges(W[np.ix_(order, order)], largest)
@@ -101,6 +102,8 @@ def _activity(session: Session) -> tuple[Floats, list[int]]:
     x = session.data.validation[0][:N_PROBES].to(net.bias.dtype)
     _, activity = net.unroll(x)
     N = activity.N[0]  # (L, B, n)
+
+    # A neuron that is the same for every sample says nothing, however large it is.
     spread = N.amax(1) - N.amin(1)
     fires = (activity.N[0, :, :, net.hidden] != 0).any(1).sum(1)
     return spread.numpy(), fires.tolist()
@@ -114,6 +117,7 @@ def _groups(spread: Floats, n_inputs: int, n_outputs: int) -> list[Group]:
     first = (spread >= FIRES * most).argmax(0) if len(spread) else np.zeros(n, int)
     is_quiet = most[hidden] <= QUIET
 
+    # `first` is the iteration at which a neuron fires first.
     groups = [Group("inputs", np.arange(n_inputs))]
     for l in range(len(spread)):
         rows = hidden[(first[hidden] == l) & ~is_quiet]
@@ -172,6 +176,7 @@ def _picture(W: Floats) -> tuple[NDArray[np.uint8], float]:
     """W `(n, n)` as bytes, pooled where it is large, and the largest weight."""
     size = np.abs(W)
     largest = float(size.max(initial=0.0)) or 1.0
+    # Roots: weak weights are seen beside strong ones. No weight that is there gets the byte of none.
     code = np.sqrt(size / largest) * STEPS_OF_BYTE
     code = np.where(W != 0, np.maximum(code, 1), 0) * np.sign(W)
     n = len(W)
@@ -186,6 +191,7 @@ def _picture(W: Floats) -> tuple[NDArray[np.uint8], float]:
 
 def _edges(W: Floats, largest: float) -> tuple[NDArray[Any], ...]:
     """Targets, sources and weights of the strongest edges, the weakest of them first."""
+    # Partition before sorting: a large matrix has hundreds of thousands of entries.
     size = np.abs(W).ravel()
     n = min(MOST_EDGES, int(np.count_nonzero(size)))
     if not n:

@@ -47,6 +47,7 @@ def session_config(config: TrainConfig) -> TrainConfig:
 
 def _absolute(schedule: Schedule, n_steps: int) -> Schedule:
     """The same values without milestones."""
+    # A milestone is due at the first step that is not before it.
     steps = sorted({math.ceil(m * n_steps) for m in schedule.milestones})
     moves = [(step, schedule.at(step, n_steps)) for step in steps]
     return Schedule(value=schedule.value, warmup=schedule.warmup, moves=moves or schedule.moves)
@@ -63,6 +64,7 @@ def with_turns(config: TrainConfig, turns: Iterable[Turn]) -> TrainConfig:
     InputError
         For a value that cannot be, and for a term that the network has no place for.
     """
+    # By dial, and there by step: the last value at a step stands.
     moves: dict[str, dict[int, float]] = {}
     for step, name, value in turns:
         moves.setdefault(name, {})[step] = value

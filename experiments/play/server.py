@@ -76,6 +76,8 @@ class Page:
             self.there.clear()
             while not self.texts.empty():
                 await socket.send_text(self.texts.get_nowait())
+
+            # A page that is slow is sent fewer frames, and never an old one.
             frame = self.frame
             before = self.before
             self.frame = self.before = None
@@ -189,6 +191,7 @@ class Relay:
         self.ask({"do": "hello", "client": number})
         page.take(b"J" + json.dumps({"kind": "you", "client": number}).encode())
 
+        # Two tasks a page: this one listens, the other sends.
         sending = asyncio.create_task(page.send_all(socket))
         try:
             await self._receive(socket, page, number)
@@ -264,6 +267,7 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
 
     def _allowed(self, scope: Scope) -> bool:
+        # A header that comes twice is refused: who reads the first may not be who reads the last.
         given: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
             given.setdefault(name, []).append(value)

@@ -217,6 +217,8 @@ class Session:
         net = self.trainer.net
         X, y = self.data.validation
         split = X[:MOST_SAMPLES], y[:MOST_SAMPLES]
+
+        # Rows of the neurons that are still held; others are silent anyway.
         ids = net.ids[0]
         rows = torch.isin(ids, torch.tensor(silenced, dtype=ids.dtype)).nonzero().flatten()
         if not len(rows):
@@ -247,6 +249,7 @@ class Session:
 
         It is trained anew from the last state that was kept, for a training ends with a check.
         """
+        # The last steps are trained once more by the configuration that is saved, which ends there.
         config = saved_config(self.config, self.step)
         if not self.alive:
             raise InputError("save: the network diverged; go back to an earlier moment first")
@@ -276,6 +279,8 @@ class Session:
                 settings[SETTINGS[name]] = self.value(name)
             else:
                 strengths[name] = self.value(name)
+
+        # What is asked for stands above what was turned.
         given = fields.pop("strengths", {})
         return self.planned.replace(**{**settings, **fields, "strengths": {**strengths, **given}})
 
@@ -285,6 +290,7 @@ _loaded: dict[str, Dataset] = {}
 
 def load(config: TrainConfig) -> Dataset:
     """The data of a configuration; the last few are held."""
+    # Options are plain values, so that their text tells them apart.
     key = f"{config.task} {sorted(config.task_options.items())}"
     if key not in _loaded:
         while len(_loaded) >= DATA_KEPT:

@@ -81,6 +81,8 @@ class Studio:
             self.send("error", text="Training diverged. Go back to an earlier moment.")
             self.send_session()
             return
+
+        # The point first: the frame reads the same accuracy, which is measured once a step.
         self._note_point()
         self.pipe.send_bytes(b"F" + frame(self.session, self.by))
 
@@ -229,6 +231,8 @@ class Studio:
     ) -> None:
         """Start another network, and keep a picture of the one before."""
         session = Session(config, preset, origin)  # raises before anything has changed
+
+        # The first network of all has none before it.
         if self.serial and self.session.alive:
             summary = self.verdict["summary"] if self.verdict else "not judged yet"
             self.before = b"B" + frame(self.session, self.by)
@@ -317,6 +321,8 @@ class Studio:
         planned = session.planned
         if fields.get("task", planned.task) != planned.task:
             fields["task_options"] = {}
+
+        # w0 and q are fields of the configuration, all other dials are strengths.
         given = dict(message.dials)
         for dial in SETTINGS.keys() & given.keys():
             fields[SETTINGS[dial]] = given.pop(dial)
