@@ -176,7 +176,7 @@ def _picture(W: Floats) -> tuple[NDArray[np.uint8], float]:
     """W `(n, n)` as bytes, pooled where it is large, and the largest weight."""
     size = np.abs(W)
     largest = float(size.max(initial=0.0)) or 1.0
-    # Roots: weak weights are seen beside strong ones. No weight that is there gets the byte of none.
+    # Roots, so that weak weights are seen beside strong ones; none gets the byte of no weight.
     code = np.sqrt(size / largest) * STEPS_OF_BYTE
     code = np.where(W != 0, np.maximum(code, 1), 0) * np.sign(W)
     n = len(W)

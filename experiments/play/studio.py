@@ -18,7 +18,6 @@ from experiments.play.judge import N_DRAWS
 from experiments.play.plan import SETTINGS
 from experiments.play.presets import PRESETS
 from experiments.play.session import Session, preset_config
-from experiments.play.worker import DIALS, VERDICT_SECONDS
 from urn.data.tasks import TASKS, task_options
 from urn.errors import InputError, is_out_of_memory
 from urn.runs.run import has_exact_zeros
@@ -26,6 +25,8 @@ from urn.settings.config import TrainConfig
 
 FIRST = "layered"
 """The preset that a page opens with: its data are drawn, which takes no time."""
+VERDICT_SECONDS = 2.0
+"""Between verdicts, at least. By judgement: a network changes little in less."""
 SAMPLES_JUDGED = 500
 """Validation samples that verdicts rest on, as `urn inspect` takes them."""
 PAUSE = 2.5
@@ -34,6 +35,17 @@ MOST_WEIGHTS = 60_000
 """Connections of a network that is judged. By judgement: of so many it takes some seconds."""
 MOST_POINTS = 400
 """Points of the curves of loss and accuracy."""
+DIALS = {
+    "weight": (-6, -1),
+    "bias": (-6, 0),
+    "activity": (-6, -1),
+    "depth": (-6, 1),
+    "self": (-6, 1),
+    "locality": (-6, 0),
+    "symmetry": (-6, 0),
+    "outgoing": (-6, -1),
+}
+"""Powers of ten between which a strength is turned; 0 is below them."""
 SMALL = {"w0": (0.0, 1.0), "q": (0.25, 8.0)}
 """Dials that are turned evenly."""
 

@@ -18,21 +18,8 @@ FRAME_SECONDS = 0.13
 """Between frames while it trains: about seven a second. By judgement: five are asked for."""
 TRAINING_SHARE = 5
 """How much longer than a frame it trains in between."""
-VERDICT_SECONDS = 2.0
-"""Between verdicts, at least. By judgement: a network changes little in less."""
 IDLE_SECONDS = 0.5
 """Longest wait for a message while nothing is trained; verdicts are looked for in between."""
-DIALS = {
-    "weight": (-6, -1),
-    "bias": (-6, 0),
-    "activity": (-6, -1),
-    "depth": (-6, 1),
-    "self": (-6, 1),
-    "locality": (-6, 0),
-    "symmetry": (-6, 0),
-    "outgoing": (-6, -1),
-}
-"""Powers of ten between which a strength is turned; 0 is below them."""
 
 
 def main(pipe: Connection, judge: Connection, out: str) -> None:
