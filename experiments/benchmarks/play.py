@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -179,12 +179,13 @@ def _turned(page: Any, inbox: Inbox) -> float:
     return inbox.frames[-1][0] - began
 
 
-def presets(browser: Any) -> None:
-    """Seconds from a press on a preset to its verdict, for every preset and seed."""
+def presets(browser: Any, names: Sequence[str] = tuple(PRESETS)) -> None:
+    """Seconds from a press on a preset to its verdict, for every seed."""
     with opened(browser) as (page, inbox, _):
         until(page, lambda: inbox.frames)
-        for name, preset in PRESETS.items():
-            times = [_verdict(page, inbox, name, preset.verdict, seed) for seed in SEEDS]
+        for name in names:
+            wanted = PRESETS[name].verdict
+            times = [_verdict(page, inbox, name, wanted, seed) for seed in SEEDS]
             in_time = [t for t in times if t is not None]
             shown = ", ".join("-" if t is None else f"{t:.1f}" for t in times)
             print(f"presets: {name}: {len(in_time)} of {len(times)}: {shown} s", flush=True)
@@ -212,7 +213,7 @@ def _verdict(page: Any, inbox: Inbox, name: str, wanted: str, seed: int) -> floa
 
 
 def main(arguments: list[str]) -> int:
-    """Print the parts that are named, or all."""
+    """Print the parts that are named, or all; the name of a preset is a part as well."""
     from playwright.sync_api import sync_playwright
 
     torch.set_num_threads(1)
@@ -221,6 +222,9 @@ def main(arguments: list[str]) -> int:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         for name in arguments or PARTS:
-            parts[name](browser)
+            if name in PRESETS:
+                presets(browser, [name])
+            else:
+                parts[name](browser)
         browser.close()
     return 0
