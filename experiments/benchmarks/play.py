@@ -33,6 +33,7 @@ MOST_SECONDS = 90
 FIRST = 100  # Step from which speed is taken: the network is still large.
 LAST = 700  # Step until which it is taken.
 REPEATS = 5  # Times that the command is started, and a dial is turned.
+LAYERED = 4  # Dashes in the summary of three hidden layers: a few neurons are dense in one as well.
 S = 300  # Neurons of the network whose speed is taken, on digits.
 TICK = 0.02  # Seconds between looks at what has come.
 
@@ -207,6 +208,7 @@ def _verdict(page: Any, inbox: Inbox, name: str, wanted: str, seed: int) -> floa
             if m["kind"] == "verdict"
             and m["serial"] == serial
             and any(v["name"] == wanted and v["present"] for v in m["verdicts"])
+            and (wanted != "fully_connected" or m["summary"].count("-") >= LAYERED)
         ]
 
     return come()[0] - began if until(page, come, MOST_SECONDS) else None
