@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # a machine without playwright skips these tests
 
 pytest.importorskip("starlette", reason="starlette is not installed: pip install -e .[play]")
 
-PATIENT = 30_000
+PATIENT = 60_000
 """Milliseconds to wait: the machine may be busy with other things."""
 WIDE = {"width": 1300, "height": 1000}
 NARROW = {"width": 800, "height": 1000}

@@ -111,7 +111,7 @@ function palette() {
   const table = new Uint8ClampedArray(256 * 4);
   for (let byte = 0; byte < 256; byte++) {
     const x = Math.min(1, Math.abs(byte - ZERO) / 127);
-    const share = byte === ZERO ? 0 : 0.1 + 0.9 * x ** 1.25;
+    const share = byte === ZERO ? 0 : 0.16 + 0.84 * x;
     const end = ends[byte > ZERO ? 1 : 0];
     for (let k = 0; k < 3; k++) table[4 * byte + k] = ground[k] + share * (end[k] - ground[k]);
     table[4 * byte + 3] = 255;
