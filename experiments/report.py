@@ -268,6 +268,8 @@ def _schedule(schedule: Schedule) -> str:
     if schedule.milestones:
         shares = ", ".join(f"{milestone:.0%}" for milestone in schedule.milestones)
         text += f", × {schedule.factor:g} at {shares}"
+    if schedule.moves:
+        text += f", then turned {len(schedule.moves)} times, last to {schedule.moves[-1][1]:g}"
     return text
 
 

@@ -173,7 +173,8 @@ def _text(value: object) -> str:
         text = f"{value['value']:g}"
         text += f", warm-up {value['warmup']}" if value["warmup"] else ""
         at = " and ".join(f"{m:g}" for m in value["milestones"])
-        return text + (f", x {value['factor']:g} at {at}" if at else "")
+        text += f", x {value['factor']:g} at {at}" if at else ""
+        return text + "".join(f", {to:g} from {step}" for step, to in value.get("moves", []))
 
     if isinstance(value, dict):
         return ", ".join(f"{key} = {item}" for key, item in value.items())

@@ -7,7 +7,8 @@ How a command may end is said in `urn.border`. Whatever takes its time to load i
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from urn.border import Interrupt, commands_interrupt, guarded, set_up_process
 from urn.memory import require_libraries
@@ -54,7 +55,6 @@ def _parser(command: str) -> argparse.ArgumentParser:
     import argparse
     from importlib.metadata import entry_points
 
-    from urn.commands import add_train
     from urn.errors import InputError
 
     class Parser(argparse.ArgumentParser):
@@ -71,7 +71,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     )
     _add_debug(parser)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    loaders = {"train": lambda: add_train}
+    loaders: dict[str, Callable[[], Any]] = {"train": _load_train}
     loaders |= {entry.name: entry.load for entry in entry_points(group="urn.commands")}
 
     for name in [command] if command in loaders else loaders:
@@ -87,6 +87,13 @@ def _parser(command: str) -> argparse.ArgumentParser:
         _add_debug(added)
         add(added)
     return parser
+
+
+def _load_train() -> Callable[[argparse.ArgumentParser], None]:
+    """`urn train`, which brings torch along: seconds that other commands do not always need."""
+    from urn.commands import add_train
+
+    return add_train
 
 
 def _add_debug(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ BENCHMARKS = {
     "growth": "networks that grow against a NumPy program: speed, sizes and losses",
     "device": "many networks at once, and a dense step, on a GPU",
     "analysis": "time and memory of analyse()",
+    "play": "the page of urn play: how soon, how fast, what training loses",
     "sweeps": "64 networks as a sweep against a loop and a pool of the yardstick",
 }
 # Modules whose name is not that of their benchmark.

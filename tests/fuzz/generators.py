@@ -80,7 +80,8 @@ def flags(rng: random.Random, template: Path) -> Case:
 def words(rng: random.Random, template: Path) -> Case:
     """Command lines of any words."""
     pool = [
-        *("train", "inspect", "export", "prune", "sweep", "reproduce", "run", "half", "sweep.toml"),
+        *("train", "inspect", "export", "prune", "sweep", "reproduce", "play"),
+        *("run", "half", "sweep.toml"),
         *("status", "plot", "table", "resume", "--json", "--to", "--status", "--resume", "--quiet"),
         *(
             "--seed",
@@ -105,7 +106,7 @@ def words(rng: random.Random, template: Path) -> Case:
         ),
     ]
     argv = [rng.choice(pool + NUMBERS + TEXTS) for _ in range(rng.randint(0, 6))]
-    heavy = {"reproduce", "plot", "prune", "--figures", "--html", "--reports"}
+    heavy = {"reproduce", "plot", "prune", "play", "--figures", "--html", "--reports"}
     long_work = (argv and argv[0] in ("reproduce", "train")) or heavy & set(argv)
     if long_work:  # without a wrong word each of these is minutes of honest work
         argv.append(rng.choice(["--no-such-flag", "--seed=x", "--=", "--out"]))

@@ -16,6 +16,7 @@ The terms themselves are in `urn.loss.terms`, which also says how to add one.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -44,6 +45,8 @@ class Penalties:
         Length of training in steps, for schedules with milestones.
     settings
         What the terms need beside a strength.
+    moving
+        Schedules of settings that change over training, by the name of the setting.
 
     Attributes
     ----------
@@ -65,6 +68,7 @@ class Penalties:
         *,
         n_steps: int = 1,
         settings: Settings | None = None,
+        moving: Mapping[str, Schedule] | None = None,
     ):
         check_names(strengths)
         for name, strength in strengths.items():
@@ -73,6 +77,7 @@ class Penalties:
         self.schedules: dict[str, object] = dict(strengths)
         self.n_steps = n_steps
         self.settings = settings or Settings()
+        self.moving = dict(moving or {})
         self.current: dict[str, Strength] = {}
         self._known_prices: dict[str, Tensor] = {}
         self.set_step(0)
@@ -83,6 +88,15 @@ class Penalties:
             name: _strength(schedule, step, self.n_steps)
             for name, schedule in self.schedules.items()
         }
+        changed: dict[str, Any] = {
+            name: value
+            for name, schedule in self.moving.items()
+            if (value := schedule.at(step, self.n_steps)) != getattr(self.settings, name)
+        }
+        # Prices of wires hold the power of distance.
+        if changed:
+            self.settings = replace(self.settings, **changed)
+            self._known_prices = {}
 
     # ---- the value of the loss
 
@@ -129,6 +143,9 @@ class Penalties:
         learned = isinstance(net.positions, nn.Parameter)
 
         for name, strength in self.current.items():
+            # A dial at zero costs no time, and adds nothing.
+            if not isinstance(strength, Tensor) and strength == 0:
+                continue
             term = TERMS[name]
             factor = strength.to(total) if isinstance(strength, Tensor) else strength
 

@@ -18,6 +18,7 @@ from urn.optimiser.adam import ProximalAdam
 from urn.optimiser.rmsprop import ClippedRMSProp
 from urn.population.population import Population
 from urn.settings.config import TrainConfig
+from urn.settings.schedules import Schedule, value_at
 
 COPIES = 5
 """Arrays as large as W while training: W, its gradient, two moments, the last good W."""
@@ -199,8 +200,20 @@ def _penalties(configs: Sequence[TrainConfig], data: Dataset, device: torch.devi
     if "symmetry" in names:
         assert data.sites is not None  # a lattice: checked when the network was built
         group = translations(data.sites, data.n_inputs, config.channels, data.n_outputs, device)
-    settings = Settings(config.locality_power, config.locality_floor, config.self_target, group)
-    return Penalties(dict.fromkeys(names, 0.0), n_steps=config.steps, settings=settings)
+    power = value_at(config.locality_power, 0, config.steps)
+    target = value_at(config.self_target, 0, config.steps)
+    return Penalties(
+        dict.fromkeys(names, 0.0),
+        n_steps=config.steps,
+        settings=Settings(power, config.locality_floor, target, group),
+        moving=moving_settings(config),
+    )
+
+
+def moving_settings(config: TrainConfig) -> dict[str, Schedule]:
+    """The schedules of settings of terms that change over training."""
+    settings = {"locality_power": config.locality_power, "self_target": config.self_target}
+    return {name: value for name, value in settings.items() if isinstance(value, Schedule)}
 
 
 def _optimiser(config: TrainConfig, penalties: Penalties, net: URN) -> ProximalAdam:

@@ -96,10 +96,7 @@ class Run:
     @property
     def has_exact_zeros(self) -> bool:
         """Whether a price pulled weights to zero, exactly: then each weight left is meant."""
-        return any(
-            strength.value > 0 and TERMS[name].shrinks == "weight"
-            for name, strength in self.config.strengths.items()
-        )
+        return has_exact_zeros(self.config, self.steps_done)
 
     def __repr__(self) -> str:
         where = f", {self.folder}" if self.folder else ""
@@ -107,3 +104,13 @@ class Run:
             f"Run({self.config.task}, {self.status}, step {self.steps_done}, "
             f"test accuracy {self.test_accuracy:.4f}{where})"
         )
+
+
+def has_exact_zeros(config: TrainConfig, step: int) -> bool:
+    """Whether a price holds weights at zero after `step` updates."""
+    last = max(step - 1, 0)
+    return any(
+        (strength.value if strength.constant else strength.at(last, config.steps)) > 0
+        and TERMS[name].shrinks == "weight"
+        for name, strength in config.strengths.items()
+    )

@@ -130,7 +130,7 @@ def train_population(
     trainer.run(observer=observing(callbacks, trainer, observer), stop=stop)
     if trainer.step < trainer.config.steps:
         trainer.finish("interrupted")
-    return [_run(trainer, member, snapshots[member.index]) for member in trainer.members]
+    return [run_of(trainer, member, snapshots[member.index]) for member in trainer.members]
 
 
 def load_run(folder: str | Path) -> Run:
@@ -162,10 +162,10 @@ def save_run(run: Run, folder: str | Path) -> Run:
     return RunFolder.create(Path(folder), run.config, fill_more=fill).run()
 
 
-def _run(
+def run_of(
     trainer: Trainer, member: Member, snapshots: list[Snapshot], folder: Path | None = None
 ) -> Run:
-    """The run of a member that is finished."""
+    """The record of a member that is finished."""
     net = trainer.net
     final = member.final
     assert final is not None
@@ -220,5 +220,5 @@ def _train_in(
     if trainer.step < trainer.config.steps and trainer.training:
         store.save_checkpoint(trainer)
         trainer.finish("interrupted")
-    store.save_run(_run(trainer, member, [], store.path))
+    store.save_run(run_of(trainer, member, [], store.path))
     return store.run()

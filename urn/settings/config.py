@@ -16,10 +16,12 @@ from urn.data.tasks import task_options
 from urn.errors import InputError
 from urn.loss.penalties import check_names
 from urn.settings.fields import Amount, Count, Number, Positive, Strict, Whole
-from urn.settings.schedules import Schedule, Scheduled
+from urn.settings.schedules import Movable, Schedule, Scheduled, values_of
 
 Rate = Annotated[Number, Field(ge=0, lt=1)]
 """The share of a running mean that a step leaves as it was."""
+MOST_POWER = 100
+"""Largest q. By judgement: distances are at most about 1, and their powers stay numbers."""
 Chance = Annotated[Number, Field(ge=0, le=1)]
 """A probability."""
 
@@ -121,12 +123,13 @@ class TrainConfig(Strict):
         default={"weight": Schedule(value=3e-4)},
         description="c of each term, a number or a schedule",
     )
-    locality_power: Annotated[Number, Field(gt=0, le=100)] = Field(
-        default=1.0, description="q in dist^q"
+    locality_power: Movable = Field(
+        default=1.0, description="q in dist^q, over 0 and at most 100; a number or a schedule"
     )
     locality_floor: Amount = Field(default=0.0, description="what a wire of length 0 costs")
-    self_target: Amount = Field(
-        default=0.0, description="w0 of the self term: 0 prices carrying, 1 change"
+    self_target: Movable = Field(
+        default=0.0,
+        description="w0 of the self term: 0 prices carrying, 1 change; a number or a schedule",
     )
     hidden_positions: Literal["none", "learned", "lattice"] = Field(
         default="none", description="where hidden neurons sit"
@@ -173,9 +176,18 @@ class TrainConfig(Strict):
     def _fields_fit_together(self) -> Self:
         check_names(self.strengths)
         task_options(self.task, self.task_options)
+        self._check_power()
         self._check_positions()
         self._check_optimiser()
         return self
+
+    def _check_power(self) -> None:
+        """Raise InputError for a power of distance that is not over 0 and at most 100."""
+        for value in values_of(self.locality_power):
+            if not 0 < value <= MOST_POWER:
+                raise InputError(
+                    f"locality_power: must be over 0 and at most {MOST_POWER}, not {value:g}"
+                )
 
     def _check_positions(self) -> None:
         """Raise InputError for a term, a lattice or growth that needs other positions."""

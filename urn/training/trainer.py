@@ -19,7 +19,14 @@ from urn.errors import InputError, memory_for
 from urn.network.blas import as_many_threads
 from urn.network.module import Activity
 from urn.population import dead, growth
-from urn.population.build import Trained, build, check_room, device_of, start_from
+from urn.population.build import (
+    Trained,
+    build,
+    check_room,
+    device_of,
+    moving_settings,
+    start_from,
+)
 from urn.population.population import ACTIVITY_AXES
 from urn.population.snapshot import Snapshot
 from urn.settings.config import TrainConfig
@@ -260,6 +267,24 @@ class Trainer:
         for k, member in enumerate(self.training):
             self._settle(k, "disconnected" if status == "ok" and not connected[k] else status)
             member.test_accuracy = float(accuracy[k])
+
+    # ---- dials
+
+    def follow(self, config: TrainConfig) -> None:
+        """Go on with other schedules: training by `config` from the start comes to the same.
+
+        Parameters
+        ----------
+        config : TrainConfig
+            That of the one member, whose strengths, w0 and q may be others from this step on.
+        """
+        if set(config.strengths) != set(self.config.strengths) or len(self.members) != 1:
+            raise InputError("config: must have the terms of the one network in training")
+        self.config = config
+        self.members[0].config = config
+        self.population.configs = [config]
+        self.population.penalties.moving = moving_settings(config)
+        self.population.set_strengths()
 
     # ---- measures
 
