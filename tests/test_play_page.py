@@ -216,7 +216,7 @@ def test_one_goes_back_to_any_moment(page: "Page") -> None:
 
 
 def test_what_if_starts_anew_and_the_old_one_stays_beside_it(page: "Page") -> None:
-    for name in ("random_labels", "shuffled"):
+    for name in ("random_labels", "shuffled_positions"):
         page.click(f"#{name}")
         page.wait_for_selector(f"#{name}[aria-pressed=true]")
         page.wait_for_selector("#before-card:visible")
@@ -234,7 +234,7 @@ def test_what_if_starts_anew_and_the_old_one_stays_beside_it(page: "Page") -> No
     page.click("#start button")
     shows(page, "#layers", "inputs · 10")
     rest(page)
-    assert page.locator("#shuffled").is_disabled()
+    assert page.locator("#shuffled_positions").is_disabled()
 
     # What cannot be is refused in a line, and the network stays.
     page.fill("#n_neurons", "5")

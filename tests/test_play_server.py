@@ -130,7 +130,7 @@ def bad_messages() -> Iterator[str | bytes]:
             "step",
             "name",
             "value",
-            "option",
+            "kind",
             "neurons",
             "by",
             "n_neurons",

@@ -17,8 +17,10 @@ MOST_ITERATIONS = 12
 """I. By judgement: more layers than a screen has room for."""
 MOST_SILENCED = 1000
 """Neurons; as many as a network may have."""
-TASKS = ("digits", "mnist1d", "shells", "carry")
+TASKS = ("digits", "mnist1d", "shells", "carry", "ring_field", "parity", "halves")
 """Tasks that read no file: a page must not choose what is read from the disk."""
+TWINS = ("random_labels", "shuffled_positions")
+"""What if: the twins of data that a button starts."""
 DIALS = ("weight", "bias", "activity", "depth", "self", "locality", "symmetry", "outgoing", "w0")
 """Names of dials, but for q."""
 
@@ -83,7 +85,7 @@ class Start(Strict):
 class WhatIf(Strict):
     """Start the same network on labels in a random order, or on inputs at shuffled places."""
 
-    option: Literal["random_labels", "shuffled"]
+    kind: Literal["random_labels", "shuffled_positions"]
     on: bool = True
 
 

@@ -18,7 +18,6 @@ from experiments.play.judge import N_DRAWS
 from experiments.play.plan import SETTINGS
 from experiments.play.presets import PRESETS
 from experiments.play.session import Session, preset_config
-from urn.data.tasks import TASKS, task_options
 from urn.errors import InputError, is_out_of_memory
 from urn.runs.run import has_exact_zeros
 from urn.settings.config import TrainConfig
@@ -120,10 +119,10 @@ class Studio:
             rate_is_plain=session.planned.learning_rate.constant,
             presets=[[name, p.title, p.why] for name, p in PRESETS.items()],
             why=preset.why if preset else None,
-            task=config.task,
+            task=base_task(config)[0],
             tasks=list(messages.TASKS),
-            options=[name for name in ("random_labels", "shuffled") if self._can(name)],
-            task_options=config.task_options,
+            twins=[kind for kind in messages.TWINS if self._can(kind)],
+            twin=config.task_options["kind"] if config.task == "twin" else None,
             n_neurons=config.n_neurons,
             n_iterations=config.n_iterations,
             seed=config.seed,
@@ -164,9 +163,9 @@ class Studio:
             "usable": usable,
         }
 
-    def _can(self, option: str) -> bool:
-        """Whether the task of now has an option."""
-        return option in TASKS[self.session.config.task].model_fields
+    def _can(self, kind: str) -> bool:
+        """Whether the data of now have a twin of a kind."""
+        return kind != "shuffled_positions" or self.session.data.positions is not None
 
     # ---- verdicts
 
@@ -262,7 +261,7 @@ class Studio:
         config = self.session.config
         return {
             "preset": self.session.preset,
-            "task": config.task,
+            "task": base_task(config)[0],
             "n_neurons": config.n_neurons,
             "n_iterations": config.n_iterations,
             "seed": config.seed,
@@ -331,7 +330,10 @@ class Studio:
             fields["learning_rate"] = message.rate
 
         planned = session.planned
-        if fields.get("task", planned.task) != planned.task:
+        # The same task stays a twin; another one is taken as it is.
+        if fields.get("task", base_task(planned)[0]) == base_task(planned)[0]:
+            fields.pop("task", None)
+        else:
             fields["task_options"] = {}
 
         # w0 and q are fields of the configuration, all other dials are strengths.
@@ -344,12 +346,13 @@ class Studio:
         return session.changed(**fields)
 
     def _whatif(self, message: messages.WhatIf) -> None:
-        config = self.session.planned
-        if not self._can(message.option):
-            raise InputError(f"option: the task {config.task} has no {message.option}")
-        options = {**config.task_options, message.option: message.on}
-        task_options(config.task, options)
-        self._begin(self.session.changed(task_options=options), self.session.preset)
+        task, options = base_task(self.session.planned)
+        if not self._can(message.kind):
+            raise InputError(f"kind: the inputs of task {task} have no places to shuffle")
+        if message.on:
+            task, options = "twin", {"of": task, "options": options, "kind": message.kind}
+        changed = self.session.changed(task=task, task_options=options)
+        self._begin(changed, self.session.preset)
         self._anew()
 
     def _silence(self, message: messages.Silence) -> None:
@@ -386,3 +389,11 @@ HANDLERS = {
     "save": Studio._save,
 }
 """What is done for each message, by what it says in `do`."""
+
+
+def base_task(config: TrainConfig) -> tuple[str, dict[str, Any]]:
+    """The task of a configuration and its options; of a twin, the task that it is a twin of."""
+    options = config.to_dict()["task_options"]
+    if config.task == "twin":
+        return options["of"], options.get("options", {})
+    return config.task, options

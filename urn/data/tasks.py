@@ -68,10 +68,6 @@ LABEL = 16
 Radius = Annotated[Number, Field(gt=0, le=1e6)]
 """Up to 1e6: the square of the largest distance stays far from overflow in float32."""
 
-RandomLabels = Annotated[
-    bool, Field(description="control: labels in a random order, which no input tells")
-]
-
 
 @task("shells")
 class Shells(TaskOptions):
@@ -85,7 +81,6 @@ class Shells(TaskOptions):
     radii: Annotated[tuple[Radius, ...], Field(min_length=2)] = (1.0, 2.0)
     dimension: Size = 10
     label: Literal["shell", "parity"] = "shell"
-    random_labels: RandomLabels = False
     n_train: Size = 50_000
     n_validation: Size = 5_000
     n_test: Size = 10_000
@@ -111,8 +106,6 @@ class Shells(TaskOptions):
         shell = torch.randint(len(self.radii), (n,), generator=generator)
         x = torch.randn(n, self.dimension, generator=generator)
         x *= torch.tensor(self.radii)[shell][:, None] / x.norm(dim=1, keepdim=True)
-        if self.random_labels:
-            shell = shell[torch.randperm(n, generator=generator)]
         return x, shell % 2 if self.label == "parity" else shell
 
 
@@ -127,7 +120,6 @@ class Digits(TaskOptions):
         default=False,
         description="control: one fixed permutation of the pixels destroys the geometry",
     )
-    random_labels: RandomLabels = False
 
     def load(self) -> Dataset:
         """The images in three parts, stratified."""
@@ -135,7 +127,6 @@ class Digits(TaskOptions):
 
         X, y = load_digits(return_X_y=True)
         X = _shuffle_columns(X / 16, self.data_seed) if self.shuffled else X / 16
-        y = _shuffle_labels(y, self.data_seed) if self.random_labels else y
         positions = geometry.grid(8, 8)
         return split_in_three(X, y, 10, seed=self.data_seed, positions=positions, sites=(8, 8))
 
@@ -152,7 +143,6 @@ class MNIST1D(TaskOptions):
         default=False,
         description="control: one fixed permutation of the positions destroys the geometry",
     )
-    random_labels: RandomLabels = False
     ring: bool = Field(
         default=False,
         description="inputs on a ring, which cyclic translations leave as it is, instead of a line",
@@ -165,7 +155,6 @@ class MNIST1D(TaskOptions):
         X = np.concatenate([data["x"], data["x_test"]])
         y = np.concatenate([data["y"], data["y_test"]])
         X = _shuffle_columns(X, self.data_seed) if self.shuffled else X
-        y = _shuffle_labels(y, self.data_seed) if self.random_labels else y
 
         n = len(data["x"])
         order = np.random.default_rng(self.data_seed).permutation(n)
@@ -329,8 +318,3 @@ def _rows(images: np.ndarray) -> np.ndarray:
 def _shuffle_columns(X: np.ndarray, seed: int) -> np.ndarray:
     """X with its columns in another order, of a generator that draws nothing else."""
     return X[:, np.random.default_rng([seed, 1]).permutation(X.shape[1])]
-
-
-def _shuffle_labels(y: np.ndarray, seed: int) -> np.ndarray:
-    """y in another order, of a generator that draws nothing else."""
-    return y[np.random.default_rng([seed, 2]).permutation(len(y))]

@@ -345,11 +345,11 @@ function takeSession(message) {
   $("run").textContent = message.running ? "Pause" : "Train";
   $("why").textContent = message.why ?? "";
   for (const by of ["layers", "place"]) $(`by-${by}`).setAttribute("aria-pressed", `${message.by === by}`);
-  for (const name of ["random_labels", "shuffled"]) {
-    const can = message.options.includes(name);
+  for (const name of ["random_labels", "shuffled_positions"]) {
+    const can = message.twins.includes(name);
     $(name).disabled = !can;
     $(name).title = can ? "" : `The task ${message.task} has no such control.`;
-    $(name).setAttribute("aria-pressed", `${message.task_options[name] === true}`);
+    $(name).setAttribute("aria-pressed", `${message.twin === name}`);
   }
   compareAddress();
   if (frame && !isOther) drawFrame();
@@ -565,8 +565,8 @@ $("moment").addEventListener("input", () => {
 });
 
 for (const by of ["layers", "place"]) $(`by-${by}`).addEventListener("click", () => send({ do: "order", by }));
-for (const what of ["random_labels", "shuffled"]) {
-  $(what).addEventListener("click", () => send({ do: "whatif", option: what, on: session.task_options[what] !== true }));
+for (const kind of ["random_labels", "shuffled_positions"]) {
+  $(kind).addEventListener("click", () => send({ do: "whatif", kind, on: session.twin !== kind }));
 }
 
 $("start").addEventListener("submit", (event) => {
