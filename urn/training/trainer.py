@@ -16,7 +16,8 @@ from urn.data.batches import Batches
 from urn.data.scores import evaluate, task_losses
 from urn.data.tasks import Dataset, Split, task_options
 from urn.errors import InputError, memory_for
-from urn.network.blas import as_many_threads
+from urn.network.blas import Threads
+from urn.network.choose import threads_for
 from urn.network.module import Activity
 from urn.population import dead, growth
 from urn.population.build import Trained, build, check_room, device_of, start_from
@@ -96,7 +97,6 @@ class Trainer:
 
     # ---- the loop
 
-    @as_many_threads()
     def run(
         self,
         until: int | None = None,
@@ -113,13 +113,30 @@ class Trainer:
             Told of progress: called with the trainer at every row of history and every check.
         stop : callable, optional
             Asked between two steps; training ends early when it says True.
+
+        Notes
+        -----
+        It takes one thread where a second one would not pay (`urn.network.choose.threads_for`), and
+        never more than torch has when it is called.
         """
+        with Threads() as threads:
+            self._run(threads, until, observer, stop)
+
+    def _run(
+        self,
+        threads: Threads,
+        until: int | None,
+        observer: Callable[["Trainer"], object] | None,
+        stop: Callable[[], bool] | None,
+    ) -> None:
+        """`run`, with threads that are given back afterwards."""
         config = self.config
         population = self.population
         until = config.steps if until is None else min(until, config.steps)
         update = None
 
         while self.step < until and self.training and not (stop and stop()):
+            threads.at_most(threads_for(self.net.weight.shape[1], self.batches.size))
             del update  # not to be held while the next one is made
             update = self._update()
             if update is None:
