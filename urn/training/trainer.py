@@ -6,7 +6,7 @@ population and in `state_dict`, so a restored trainer continues bit for bit. Run
 `urn.runs`' matter.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 import torch
@@ -24,7 +24,7 @@ from urn.population.build import Trained, build, check_room, device_of, start_fr
 from urn.population.population import ACTIVITY_AXES
 from urn.population.snapshot import Snapshot
 from urn.settings.config import TrainConfig
-from urn.training import checkpoint, history
+from urn.training import checkpoint, history, stationary
 from urn.training.history import Member
 
 SHARED_FIELDS = tuple(
@@ -70,6 +70,7 @@ class Trainer:
         check_room(self.config, len(configs), device)  # before minutes go into the data
         with memory_for("task_options"):
             self.data = data or task_options(self.config.task, self.config.task_options).load()
+        stationary.check_fits(self.config, self.data)
 
         self.population = build(configs, self.data, device)
         self.net = self.population.net
@@ -134,6 +135,7 @@ class Trainer:
         population = self.population
         until = config.steps if until is None else min(until, config.steps)
         update = None
+        self._end_quiet()  # of a checkpoint that was saved at the very moment
 
         while self.step < until and self.training and not (stop and stop()):
             threads.at_most(threads_for(self.net.weight.shape[1], self.batches.size))
@@ -157,11 +159,14 @@ class Trainer:
             # Rows and snapshots come after the check: they show the neurons that are left.
             if row_due:
                 self._log(*update, members, ids)
+                if config.stationary:
+                    stationary.judge(population, self.data)
             if self.on_snapshot and snapshot_due:
                 for k, member in enumerate(self.training):
                     self.on_snapshot(member, population.snapshot(k))
             if observer and (row_due or check_due):
                 observer(self)
+            self._end_quiet()
 
         if self.training:
             self._dismiss(population.finite())
@@ -269,14 +274,31 @@ class Trainer:
 
     def finish(self, status: str = "ok") -> None:
         """Settle every network still in training, and measure it on the test set."""
-        if not self.training:
-            return
+        if self.training:
+            self._conclude(range(len(self.training)), status)
+
+    def _conclude(self, places: Iterable[int], status: str) -> None:
+        """Settle the networks at these places of the population, and measure them."""
         accuracy = self.evaluate(self.data.test)
         connected = dead.connected(self.net)
 
-        for k, member in enumerate(self.training):
+        for k in places:
+            member = self.training[k]
             self._settle(k, "disconnected" if status == "ok" and not connected[k] else status)
             member.test_accuracy = float(accuracy[k])
+
+    def _end_quiet(self) -> None:
+        """Members that came to rest leave as finished, with a snapshot of how they ended."""
+        ended = stationary.ended(self.population)
+        if not bool(ended.any()):
+            return
+        places = ended.nonzero().flatten().tolist()
+        if self.on_snapshot and self.config.snapshots and not self._due()[2]:
+            for k in places:
+                self.on_snapshot(self.training[k], self.population.snapshot(k))
+        self._conclude(places, "ok")
+        self.population.take(members=(~ended).nonzero().flatten().cpu())
+        self.batches.seeds = self.population.seeds
 
     # ---- measures
 
