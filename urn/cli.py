@@ -74,6 +74,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     train = EntryPoint("train", "urn.commands:add_train", "urn.commands")
     entries = {entry.name: entry for entry in (train, *entry_points(group="urn.commands"))}
 
+    # For help, or a command that does not exist: names and a line each, nothing is imported.
     if command not in entries:
         for name, entry in entries.items():
             text = _described(entry)

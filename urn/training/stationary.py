@@ -81,6 +81,7 @@ def objectives(population: Population, data: Dataset) -> Tensor:
     output, activity = net.unroll(X.to(net.bias))
     targets = y.to(net.bias) if y.is_floating_point() else y.to(net.bias.device)
     K = len(population.members)
+    # In float64: a fall in the third digit is to be seen.
     total = task_losses(output, targets.expand(K, *targets.shape), data.kind).double()
 
     penalties = population.penalties
@@ -98,6 +99,7 @@ def supports(population: Population) -> Tensor:
     """
     net = population.net
     ids = population.ids
+    # A bias has its neuron's name, a weight the names of both: no two have the same number.
     total = _mixed(ids + 1).mul(net.bias != 0).sum(1)
     for start in range(0, ids.shape[1], ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)

@@ -293,6 +293,7 @@ class Trainer:
         if not bool(ended.any()):
             return
         places = ended.nonzero().flatten().tolist()
+        # Snapshots follow `steps`, so that the last one would be missing.
         if self.on_snapshot and self.config.snapshots and not self._due()[2]:
             for k in places:
                 self.on_snapshot(self.training[k], self.population.snapshot(k))
