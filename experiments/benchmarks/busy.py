@@ -28,7 +28,7 @@ seeds = 2
 [base]
 task = "shells"
 n_neurons = 120
-steps = 1500
+steps = 300
 snapshots = 0
 task_options = {n_train = 5000}
 [grid]
@@ -36,7 +36,7 @@ strengths.weight = [1e-4, 3e-4, 1e-3, 3e-3]
 """
 """Eight small networks."""
 
-TRAIN = "train --task shells --task-options.n-train 5000 --n-neurons 300 --steps 3000 --quiet"
+TRAIN = "train --task shells --task-options.n-train 5000 --n-neurons 300 --steps 500 --quiet"
 """A network of the size that tables need."""
 
 console = Console()
@@ -96,6 +96,7 @@ def main(arguments: list[str]) -> None:
 
 def _row(folder: Path, part: str, n_pairs: int) -> list[str]:
     """Median times and median ratios of one command, each pair one after the other."""
+    # Quiet, beside one and beside two in turn, so that a noisy hour disturbs all alike.
     times: dict[int, list[float]] = {0: [], **{n: [] for n in CLAIMS}}
     for pair in range(n_pairs):
         for n, taken in times.items():
