@@ -26,7 +26,7 @@ types: .venv/ready
 
 # Every claim of speed and trust, each against its yardstick in one run (about an hour on two cores).
 benchmarks: .venv/ready
-	for name in training planted census analysis sweeps; do $(BIN)/python -m experiments.benchmarks $$name; done
+	for name in training planted census analysis sweeps first busy; do $(BIN)/python -m experiments.benchmarks $$name; done
 
 # The documentation as a site, in site/.
 docs: .venv/ready
@@ -43,11 +43,15 @@ fuzz: .venv/ready
 package: .venv/ready
 	$(BIN)/python -m pytest -rs -m package
 
+# A training of one step compiles what is kept on disk from then on, so that no first command waits for it.
+COMPILE := from urn import TrainConfig, train; train(TrainConfig(task='shells', n_neurons=20, steps=1))
+
 # EXTRAS=test,ray,docs is what continuous integration installs.
 EXTRAS ?= test
 .venv/ready: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .[$(EXTRAS)]
+	$(BIN)/python -c "$(COMPILE)"
 	touch $@
 
 clean:

@@ -7,7 +7,6 @@ Gives no verdict and draws no nulls.
 
 from collections.abc import Sequence
 
-import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
@@ -164,6 +163,8 @@ def modularity(weights: ArrayLike, seed: int) -> tuple[float, list[set[int]]]:
     ----------
     Guimera, Sales-Pardo & Amaral (2004), Phys. Rev. E 70, 025101.
     """
+    import networkx as nx  # takes its time to load
+
     size = np.abs(as_weights(weights))
     target, source = np.nonzero(size)
     if not len(target):

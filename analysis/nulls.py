@@ -9,7 +9,6 @@ corrects their p-values for how many there are.
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import false_discovery_control
 
 from analysis.arrays import Floats, Ints
 
@@ -86,6 +85,8 @@ def q_values(p_values: ArrayLike) -> Floats:
 
     q = np.full(p.shape, np.nan)
     if tested.any():
+        from scipy.stats import false_discovery_control  # half a second: not at the start
+
         q[tested] = false_discovery_control(p[tested], method="bh")
     return q
 

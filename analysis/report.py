@@ -3,21 +3,24 @@
 Judges nothing and draws nothing.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import numpy as np
 
 from analysis.arrays import Floats
 from analysis.effective import EffectiveGraph
-from analysis.graph import effective_networkx
 from analysis.layers import Layers
 from analysis.threshold import Threshold
 from analysis.verdicts import VERDICTS, Verdict
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 COLUMNS = ("structure", "present", "margin", "effect", "p", "effect is")
 """Of the HTML table."""
@@ -66,7 +69,7 @@ class StructureReport:
     threshold: Threshold
     effective: EffectiveGraph = field(repr=False)
     layering: Layers = field(repr=False)
-    modules: tuple["StructureReport", ...] = field(default=(), repr=False)
+    modules: tuple[StructureReport, ...] = field(default=(), repr=False)
 
     @property
     def effective_depth(self) -> float:
@@ -81,6 +84,8 @@ class StructureReport:
     @cached_property
     def graph(self) -> nx.DiGraph:
         """The effective graph as a networkx DiGraph, nodes (neuron, iteration)."""
+        from analysis.graph import effective_networkx  # networkx takes its time to load
+
         return effective_networkx(self.effective, self.layering)
 
     @cached_property

@@ -5,8 +5,6 @@ Receptive-field spread, Moran's I, and the correlation of |W| with distance.
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.spatial import cKDTree
-from scipy.stats import spearmanr
 
 from analysis.arrays import Floats, Ints, Matrix
 
@@ -107,6 +105,9 @@ def neighbours(positions: Floats, n_neighbours: int) -> Ints:
     k = min(n_neighbours, len(positions) - 1)
     if k < 1:
         return np.empty((len(positions), 0), dtype=int)
+
+    from scipy.spatial import cKDTree  # takes its time to load
+
     nearest = cKDTree(positions).query(positions, k + 1)[1]
     # With coinciding positions a point need not be its own first neighbour.
     own = nearest == np.arange(len(positions))[:, None]
@@ -157,4 +158,6 @@ def distance_correlation(weights: ArrayLike, positions: ArrayLike) -> float:
     distance = np.linalg.norm(p[i] - p[j], axis=1)
     if len(i) < 2 or np.ptp(size) == 0 or np.ptp(distance) == 0:
         return float("nan")
+    from scipy.stats import spearmanr  # half a second: not at the start
+
     return float(spearmanr(size, distance).statistic)

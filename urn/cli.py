@@ -7,7 +7,6 @@ How a command may end is said in `urn.border`. Whatever takes its time to load i
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from urn.border import Interrupt, commands_interrupt, guarded, set_up_process
@@ -15,6 +14,7 @@ from urn.memory import require_libraries
 
 if TYPE_CHECKING:
     import argparse
+    from importlib.metadata import EntryPoint
 
 __all__ = ["Interrupt", "main"]
 
@@ -49,11 +49,11 @@ def _parser(command: str) -> argparse.ArgumentParser:
     """The parser of all commands.
 
     Other packages add commands under the entry point group `urn.commands`: a function that fills a
-    parser. Only the command asked for is imported, for analysis takes its time to load; for --help
-    all are.
+    parser. Only the command asked for is imported, for torch and analysis take their time to load.
+    Of the others `--help` shows a line, which is read from their source.
     """
     import argparse
-    from importlib.metadata import entry_points
+    from importlib.metadata import EntryPoint, entry_points
 
     from urn.errors import InputError
 
@@ -71,29 +71,56 @@ def _parser(command: str) -> argparse.ArgumentParser:
     )
     _add_debug(parser)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    loaders: dict[str, Callable[[], Any]] = {"train": _load_train}
-    loaders |= {entry.name: entry.load for entry in entry_points(group="urn.commands")}
+    train = EntryPoint("train", "urn.commands:add_train", "urn.commands")
+    entries = {entry.name: entry for entry in (train, *entry_points(group="urn.commands"))}
 
-    for name in [command] if command in loaders else loaders:
-        try:
-            add = loaders[name]()
-        except ImportError as error:  # a broken extension must not take the other commands along
-            if name == command:
-                raise InputError(f"{name}: cannot be loaded ({error})") from error
-            continue
-        text = " ".join((add.__doc__ or name).split()).replace("%", "%%")
-        summary = text.split(".")[0].lower()
-        added = commands.add_parser(name, help=summary, description=text, allow_abbrev=False)
-        _add_debug(added)
-        add(added)
+    # For help, or a command that does not exist: names and a line each, nothing is imported.
+    if command not in entries:
+        for name, entry in entries.items():
+            text = _described(entry)
+            if text is not None:  # None: a broken extension, which takes no other command along
+                commands.add_parser(name, help=_summary(_on_one_line(text or name)))
+        return parser
+
+    try:
+        add = entries[command].load()
+    except ImportError as error:
+        raise InputError(f"{command}: cannot be loaded ({error})") from error
+    text = _on_one_line(add.__doc__ or command)
+    added = commands.add_parser(command, help=_summary(text), description=text, allow_abbrev=False)
+    _add_debug(added)
+    add(added)
     return parser
 
 
-def _load_train() -> Callable[[argparse.ArgumentParser], None]:
-    """`urn train`, which brings torch along: seconds that other commands do not always need."""
-    from urn.commands import add_train
+def _on_one_line(docstring: str) -> str:
+    """A docstring as argparse takes it."""
+    return " ".join(docstring.split()).replace("%", "%%")
 
-    return add_train
+
+def _summary(text: str) -> str:
+    """The first sentence."""
+    return text.split(".")[0].lower()
+
+
+def _described(entry: EntryPoint) -> str | None:
+    """The docstring of a command's function, without importing its module; None if it is broken.
+
+    A function that is not written out in that module is imported after all.
+    """
+    import ast
+    from importlib.util import find_spec
+
+    try:
+        spec = find_spec(entry.module)
+        loader: Any = spec.loader if spec else None
+        source = loader.get_source(entry.module)
+        for node in ast.parse(source or "").body:
+            if isinstance(node, ast.FunctionDef) and node.name == entry.attr:
+                return ast.get_docstring(node) or ""
+        return entry.load().__doc__ or ""
+    except (ImportError, AttributeError, SyntaxError):
+        return None
 
 
 def _add_debug(parser: argparse.ArgumentParser) -> None:

@@ -11,13 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from urn.border import DONE, FAILED, INTERRUPTED, Interrupt
-from urn.data.tasks import TASKS
-from urn.errors import InputError, shown
+from urn.data.tasks import TASKS, Dataset, task_options
+from urn.errors import InputError, memory_for, shown
 from urn.loss.penalties import TERMS
 from urn.outputs import check_unowned
 from urn.runs.folders import RunFolder
 from urn.runs.train import Run, load_run, resume, train
 from urn.settings.config import GrowthRule, TrainConfig, read_toml
+from urn.settings.suited import completed, suited
 from urn.training.observers import TensorBoard
 from urn.training.progress import progress
 
@@ -46,7 +47,8 @@ def add_train(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="FILE",
-        help="your own .npz or .csv: short for --task file and its path",
+        help="your own .npz or .csv: short for --task file and its path; without a CONFIG.toml,"
+        " what no flag says is chosen by its size",
     )
     add("--target", metavar="COLUMN", help="the column of a .csv to predict (default: y)")
     add("--tensorboard", type=Path, metavar="DIR", help="also write the history for TensorBoard")
@@ -108,8 +110,18 @@ def _train(arguments: argparse.Namespace) -> int:
 def _begin(arguments: argparse.Namespace, flags: dict[str, str]) -> Run:
     """Train a network from the start."""
     fields = _merge(read_toml(arguments.config) if arguments.config else {}, flags)
-    config = TrainConfig(**_with_data(fields, arguments.data, arguments.target))
+    fields = _with_data(fields, arguments.data, arguments.target)
+    config = TrainConfig(**fields)
     start = load_run(arguments.start) if arguments.start else None
+    data: Dataset | None = None
+    # A configuration file says all: what it leaves out has the defaults of every configuration.
+    if arguments.data and not arguments.config:
+        data = _load(config)
+        if start is not None:
+            fields.setdefault("n_neurons", start.config.n_neurons)
+        defaults = suited(len(data.train[0]), data.n_inputs, data.n_outputs, data.kind)
+        config = TrainConfig(**completed(fields, defaults))
+
     name = arguments.data.stem if arguments.data else config.task
     out = arguments.out or Path("runs") / f"{name}-{config.seed}"
 
@@ -118,8 +130,20 @@ def _begin(arguments: argparse.Namespace, flags: dict[str, str]) -> Run:
     interrupted = Interrupt()
     with progress(str(out), arguments.quiet) as observer, interrupted:
         return train(
-            config, out, start=start, callbacks=callbacks, observer=observer, stop=interrupted
+            config,
+            out,
+            data=data,
+            start=start,
+            callbacks=callbacks,
+            observer=observer,
+            stop=interrupted,
         )
+
+
+def _load(config: TrainConfig) -> Dataset:
+    """The data of a configuration."""
+    with memory_for("task_options"):
+        return task_options(config.task, config.task_options).load()
 
 
 def _go_on(arguments: argparse.Namespace) -> Run:

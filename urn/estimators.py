@@ -22,6 +22,7 @@ from urn.errors import InputError, shown
 from urn.runs.run import Run
 from urn.runs.train import train
 from urn.settings.config import TrainConfig
+from urn.settings.suited import completed, suited
 
 SAMPLES_KEPT = 500
 """Training samples that `structure_` is judged on. By judgement: what `urn inspect` takes too."""
@@ -32,16 +33,22 @@ class URNEstimator(BaseEstimator):
 
     Parameters
     ----------
-    n_hidden : int
+    n_hidden : int, optional
         Neurons beside inputs and outputs.
-    n_iterations, steps, batch_size, learning_rate
+    n_iterations, steps, batch_size, learning_rate : optional
         As in `TrainConfig`.
     strengths : dict, optional
-        {term: number or schedule}; `{"weight": 3e-4}` where left out.
+        {term: number or schedule}.
     config : dict, optional
         Further fields of `TrainConfig`.
     random_state : int, RandomState or None
         Seed of the weights and of the order of the data.
+
+    Notes
+    -----
+    What is left out is chosen by the size of the data, as by `urn train --data`
+    (`urn.settings.suited`). Training is in float32 unless `config` says otherwise; predictions are
+    computed in float64.
 
     Attributes
     ----------
@@ -65,12 +72,12 @@ class URNEstimator(BaseEstimator):
 
     def __init__(
         self,
-        n_hidden: int = 60,
+        n_hidden: int | None = None,
         *,
-        n_iterations: int = 3,
-        steps: int = 300,
-        batch_size: int = 64,
-        learning_rate: Any = 5e-3,
+        n_iterations: int | None = None,
+        steps: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: Any = None,
         strengths: dict[str, Any] | None = None,
         config: dict[str, Any] | None = None,
         random_state: Any = None,
@@ -97,7 +104,7 @@ class URNEstimator(BaseEstimator):
         check_magnitudes(X, "X, column {}".format)
         self.mean_, self.scale_ = _mean_and_scale(X, "X, column {}".format)
         Z = self._standardise(X)
-        config = TrainConfig(**self._fields(n_inputs=X.shape[1], n_outputs=n_outputs))
+        config = TrainConfig(**self._fields(X.shape, n_outputs, kind))
 
         # scikit-learn cuts off its own validation data, so all three parts are the samples given.
         split = torch.from_numpy(Z), torch.from_numpy(y)
@@ -106,30 +113,38 @@ class URNEstimator(BaseEstimator):
         self._samples = Z[:SAMPLES_KEPT]
         self.__dict__.pop("structure_", None)  # of an earlier fit
 
-    def _fields(self, n_inputs: int, n_outputs: int) -> dict[str, Any]:
-        """The fields of the configuration."""
+    def _fields(self, shape: tuple[int, ...], n_outputs: int, kind: Kind) -> dict[str, Any]:
+        """The fields of the configuration, for X of this shape."""
+        n_samples, n_inputs = shape
+        given = {
+            name: getattr(self, name)
+            for name in ("n_iterations", "steps", "batch_size", "learning_rate", "strengths")
+            if getattr(self, name) is not None
+        }
+        if self.n_hidden is not None:
+            given["n_neurons"] = n_inputs + self._checked_hidden() + n_outputs
+
+        # `config` has the last word, also on what `suited` would choose.
+        given |= self.config or {}
+        fields = completed(given, suited(n_samples, n_inputs, n_outputs, kind))
+        # One row of history, the last: scikit-learn cuts off validation data by itself.
+        own = {
+            "task": "file",
+            "task_options": {"path": "(arrays given to fit)"},
+            "log_every": fields["steps"],
+            "snapshots": 0,
+            "seed": int(check_random_state(self.random_state).randint(2**31)),
+        }
+        return fields | own | (self.config or {})
+
+    def _checked_hidden(self) -> int:
+        """`n_hidden`, where it is a number."""
         n_hidden = self.n_hidden
         if isinstance(n_hidden, bool) or not isinstance(n_hidden, Integral) or n_hidden < 0:
             raise InputError(
                 f"n_hidden: must be a whole number of at least 0, not {shown(n_hidden)}"
             )
-
-        fields = {
-            "task": "file",
-            "task_options": {"path": "(arrays given to fit)"},
-            "log_every": self.steps,
-            "snapshots": 0,
-            # In float64 a prediction does not depend on the samples asked for together with it.
-            "dtype": "float64",
-            "n_neurons": n_inputs + int(n_hidden) + n_outputs,
-            "n_iterations": self.n_iterations,
-            "steps": self.steps,
-            "batch_size": self.batch_size,
-            "learning_rate": self.learning_rate,
-            "strengths": {"weight": 3e-4} if self.strengths is None else self.strengths,
-            "seed": int(check_random_state(self.random_state).randint(2**31)),
-        }
-        return fields | (self.config or {})
+        return int(n_hidden)
 
     def _standardise(self, X: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray((X - self.mean_) / self.scale_)
@@ -142,10 +157,9 @@ class URNEstimator(BaseEstimator):
         Z = self._standardise(samples)
         check_magnitudes(Z, "X, in deviations of the training data, column {}".format)
 
-        # `config` may have asked for a network in float32.
-        inputs = torch.from_numpy(Z).to(self.run_.weights.dtype)
+        # In float64 a prediction does not depend on the samples asked for together with it.
         with torch.no_grad():
-            return self.run_.network()(inputs).double().numpy()
+            return self.run_.network().double()(torch.from_numpy(Z)).numpy()
 
 
 class URNClassifier(ClassifierMixin, URNEstimator):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.spatial import cKDTree
 
 from analysis.arrays import Floats, Ints, Matrix
 from analysis.effective import EffectiveGraph
@@ -126,6 +125,8 @@ def sites_of(fields: Fields, positions: Floats) -> tuple[Ints, Ints]:
     unplaced = ~np.isfinite(centre).all(axis=1)
     centre[unplaced] = middle[unplaced]
 
+    from scipy.spatial import cKDTree  # takes its time to load
+
     tilt = TILT * spacing * np.arange(1, places.shape[1] + 1)
     return sites, sites[cKDTree(places).query(centre + tilt)[1]]
 
@@ -135,4 +136,7 @@ def spacing_of(places: Floats) -> float:
     distinct = np.unique(places, axis=0)
     if len(distinct) < 2:
         return 1.0
+
+    from scipy.spatial import cKDTree
+
     return float(np.median(cKDTree(distinct).query(distinct, 2)[0][:, 1]))

@@ -18,7 +18,6 @@ from collections.abc import Collection
 from typing import TypedDict
 
 import numpy as np
-from scipy.stats import hypergeom
 
 from analysis.arrays import Floats
 from analysis.effective import EffectiveGraph
@@ -167,4 +166,6 @@ def _thrown(
 
     fitting = min(n_thrown, int(pairs.sum()))
     everywhere = int(pairs.sum() + skip_pairs.sum())
+    from scipy.stats import hypergeom  # half a second: not at the start
+
     return draws, float(hypergeom.pmf(fitting, everywhere, int(pairs.sum()), n_thrown))

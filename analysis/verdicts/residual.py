@@ -30,7 +30,6 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import brentq
 
 from analysis.arrays import Bools, Floats, Ints, Matrix
 from analysis.edges import Edges
@@ -257,6 +256,8 @@ def _single_input(n_sources: int, mean_degree: float) -> float:
 
     def truncated_mean(q: float) -> float:
         return n_sources * q / -np.expm1(n_sources * np.log1p(-q))
+
+    from scipy.optimize import brentq  # takes its time to load
 
     q = brentq(lambda q: truncated_mean(q) - mean_degree, 1e-12, 1 - 1e-12)
     single = n_sources * q * (1 - q) ** (n_sources - 1)

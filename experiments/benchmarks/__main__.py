@@ -15,6 +15,8 @@ BENCHMARKS = {
     "census": "triad census against networkx",
     "growth": "networks that grow against a NumPy program: speed, sizes and losses",
     "device": "many networks at once, and a dense step, on a GPU",
+    "first": "urn train --data on three tables against MLPClassifier, as whole processes",
+    "busy": "whole commands beside processes that keep a core busy",
     "analysis": "time and memory of analyse()",
     "play": "the page of urn play: how soon, how fast, what training loses",
     "sweeps": "64 networks as a sweep against a loop and a pool of the yardstick",

@@ -40,6 +40,9 @@ MOST_POINTS = 100_000
 KINDS = ("grid", "points", "random", "sobol")
 """Tables of a sweep file that say which points there are."""
 
+LATER_FIELDS = {"stationary": 0, "stationary_tolerance": 1e-3}
+"""Fields of the configuration that came after stores had been written, and their defaults then."""
+
 KEYS_WITHIN = {"strengths": 2, "task_options": 1, "learning_rate": 1, "growth": 1}
 """How many more names a field of the configuration may be followed by, as in strengths.depth.value;
 others none."""
@@ -230,8 +233,10 @@ def _points(base: dict, changes: Changes, seeds: tuple[int, ...], first: int) ->
     """One setting with every seed, numbered from `first` on."""
     config = _change(base, changes)
     fields = config.to_dict() | {"seed": None}
-    whole = _digest(fields)
-    shared = _digest([fields.get(name) for name in SHARED_FIELDS])
+    # A store that was begun before a field came goes on with the hashes of then.
+    skipped = {name for name, default in LATER_FIELDS.items() if fields[name] == default}
+    whole = _digest({name: value for name, value in fields.items() if name not in skipped})
+    shared = _digest([fields.get(name) for name in SHARED_FIELDS if name not in skipped])
     return [
         Point(
             first + k,

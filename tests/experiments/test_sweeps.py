@@ -20,7 +20,7 @@ from experiments.commands.sweep import translate
 from experiments.sweeps.engine import Engine, room, train_batch
 from experiments.sweeps.measure import UNLEARNED
 from experiments.sweeps.pictures import Choice, Pictures
-from experiments.sweeps.plan import MOST_POINTS, Sweep, make_plan, read_plan
+from experiments.sweeps.plan import MOST_POINTS, Sweep, make_plan, parse_plan, read_plan
 from experiments.sweeps.schema import DATABASE
 from experiments.sweeps.store import DONE, Store
 from tests.conftest import SMALL, after, cases
@@ -481,3 +481,13 @@ def test_points_of_a_worker_that_was_killed_are_begun_again(file, cwd, monkeypat
         assert not store.db.execute("SELECT 1 FROM owners").fetchone()
         engine(store, plan, workers=2).run()
         assert sum(store.count()[status] for status in DONE) == 8
+
+
+def test_a_store_that_was_begun_before_a_field_came_goes_on():
+    """The hashes of a point are those that version 0.2.0 wrote, as long as the field is unused."""
+    text = 'seeds=2\n[base]\ntask="shells"\nsteps=30\n{}[grid]\nstrengths.weight=[1e-4,1e-3]\n'
+    before = parse_plan(text.format("")).points[0]
+    assert (before.hash, before.shared) == ("a3a9563b50e92e82", "0869b5873263d4fd")
+    used = parse_plan(text.format("stationary=2\n")).points[0]
+    assert used.hash != before.hash
+    assert used.shared != before.shared

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from urn.data.splits import cut
 from urn.errors import InputError
 
 Split = tuple[Tensor, Tensor]
@@ -250,8 +251,6 @@ def _check_still_varies(X: Tensor, varies: np.ndarray, describe: Callable[[int],
 
 def _cut(X: np.ndarray, y: np.ndarray, share: float, seed: int, kind: Kind) -> list[np.ndarray]:
     """Cut a share of the samples off: [X_rest, X_share, y_rest, y_share]."""
-    from sklearn.model_selection import train_test_split
-
     frequent = kind == "classification" and np.bincount(y)[np.unique(y)].min() >= FEWEST_TO_STRATIFY
-    stratify = y if frequent else None
-    return train_test_split(X, y, test_size=share, random_state=seed, stratify=stratify)
+    rest, taken = cut(len(X), share, seed, y if frequent else None)
+    return [X[rest], X[taken], y[rest], y[taken]]

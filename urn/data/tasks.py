@@ -12,6 +12,8 @@ a `Dataset`. To add one:
 Symbol streams are in `urn.data.symbols`, and registered with these.
 """
 
+import gzip
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -123,12 +125,25 @@ class Digits(TaskOptions):
 
     def load(self) -> Dataset:
         """The images in three parts, stratified."""
-        from sklearn.datasets import load_digits
-
-        X, y = load_digits(return_X_y=True)
+        X, y = _digits()
         X = _shuffle_columns(X / 16, self.data_seed) if self.shuffled else X / 16
         positions = geometry.grid(8, 8)
         return split_in_three(X, y, 10, seed=self.data_seed, positions=positions, sites=(8, 8))
+
+
+def _digits() -> tuple[np.ndarray, np.ndarray]:
+    """`sklearn.datasets.load_digits`, from the file it reads: to load the library takes seconds."""
+    spec = find_spec("sklearn")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder, "datasets", "data", "digits.csv.gz")
+        if path.is_file():
+            with gzip.open(path, "rt", encoding="ascii") as file:
+                table = np.loadtxt(file, delimiter=",")
+            return table[:, :-1], table[:, -1].astype(int)
+
+    from sklearn.datasets import load_digits
+
+    return load_digits(return_X_y=True)
 
 
 @task("mnist1d")

@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from urn.network.blas import as_many_threads as as_many_threads
 from urn.network.blas import sgemm
 from urn.network.jit import njit
 from urn.network.wiring import Wiring

@@ -29,6 +29,9 @@ AXES = {
     "carried": "k b i",
     "members": "k",
     "loss_mean": "k",
+    "quiet_rows": "k",
+    "quiet_support": "k",
+    "quiet_objective": "k",
     "idle_checks": "k s",
     "born": "k s",
     "inheritance": "k s",
@@ -72,6 +75,8 @@ class Population:
         State of symbol streams.
     loss_mean : (K,) tensor or None
         Exponential mean of the task loss over updates, of symbol streams.
+    quiet_rows, quiet_support, quiet_objective : (K,) tensors or None
+        What `urn.training.stationary` has counted, where training may end by it.
     idle_checks : (K, S) tensor
         How many checks in a row a neuron has been idle.
     born : (K, S) tensor or None
@@ -104,6 +109,9 @@ class Population:
         self.idle_checks = torch.zeros(K, net.n_neurons, dtype=torch.int32, device=self.device)
         self.carried: Tensor | None = None
         self.loss_mean: Tensor | None = None
+        self.quiet_rows: Tensor | None = None
+        self.quiet_support: Tensor | None = None
+        self.quiet_objective: Tensor | None = None
         self.born: Tensor | None = None
         self.inheritance: Tensor | None = None
         self.birthplaces: Tensor | None = None

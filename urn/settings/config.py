@@ -101,6 +101,14 @@ class TrainConfig(Strict):
         " elman: streams read out from hidden neurons alone",
     )
     steps: Count = Field(default=4000, description="updates")
+    stationary: Count = Field(
+        default=0,
+        description="end before that, at so many rows of history in a row at which no weight came"
+        " or went and the objective had not fallen (0: never)",
+    )
+    stationary_tolerance: Amount = Field(
+        default=1e-3, description="the share of itself by which the objective may fall in them"
+    )
     batch_size: Positive = Field(
         default=128, description="samples (symbol streams: streams) in an update"
     )

@@ -11,6 +11,7 @@ from urn.data.tasks import Dataset
 from urn.errors import InputError
 from urn.network.module import PARAMETERS
 from urn.population.population import AXES, Population
+from urn.training.stationary import STATE
 
 REPLACED = ("ids", "members")
 """Tensors that `Population.take` sets."""
@@ -157,6 +158,9 @@ def check(
         carried = (K, batch_size, ids.shape[1])
         expect("carried", tensors["carried"], carried, dtype, finite=False)
         expect("loss_mean", tensors["loss_mean"], (K,), dtype)
+    if config.stationary and step >= config.log_every:
+        for name, number in STATE.items():
+            expect(name, tensors[name], (K,), number)
     if population.grows:
         _check_growth(population, tensors)
     _check_parameters(population, tensors)

@@ -6,7 +6,7 @@ population and in `state_dict`, so a restored trainer continues bit for bit. Run
 `urn.runs`' matter.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 import torch
@@ -16,7 +16,8 @@ from urn.data.batches import Batches
 from urn.data.scores import evaluate, task_losses
 from urn.data.tasks import Dataset, Split, task_options
 from urn.errors import InputError, memory_for
-from urn.network.blas import as_many_threads
+from urn.network.blas import Threads
+from urn.network.choose import threads_for
 from urn.network.module import Activity
 from urn.population import dead, growth
 from urn.population.build import (
@@ -30,7 +31,7 @@ from urn.population.build import (
 from urn.population.population import ACTIVITY_AXES
 from urn.population.snapshot import Snapshot
 from urn.settings.config import TrainConfig
-from urn.training import checkpoint, history
+from urn.training import checkpoint, history, stationary
 from urn.training.history import Member
 
 SHARED_FIELDS = tuple(
@@ -76,6 +77,7 @@ class Trainer:
         check_room(self.config, len(configs), device)  # before minutes go into the data
         with memory_for("task_options"):
             self.data = data or task_options(self.config.task, self.config.task_options).load()
+        stationary.check_fits(self.config, self.data)
 
         self.population = build(configs, self.data, device)
         self.net = self.population.net
@@ -103,7 +105,6 @@ class Trainer:
 
     # ---- the loop
 
-    @as_many_threads()
     def run(
         self,
         until: int | None = None,
@@ -120,13 +121,31 @@ class Trainer:
             Told of progress: called with the trainer at every row of history and every check.
         stop : callable, optional
             Asked between two steps; training ends early when it says True.
+
+        Notes
+        -----
+        It takes one thread where a second one would not pay (`urn.network.choose.threads_for`), and
+        never more than torch has when it is called.
         """
+        with Threads() as threads:
+            self._run(threads, until, observer, stop)
+
+    def _run(
+        self,
+        threads: Threads,
+        until: int | None,
+        observer: Callable[["Trainer"], object] | None,
+        stop: Callable[[], bool] | None,
+    ) -> None:
+        """`run`, with threads that are given back afterwards."""
         config = self.config
         population = self.population
         until = config.steps if until is None else min(until, config.steps)
         update = None
+        self._end_quiet()  # of a checkpoint that was saved at the very moment
 
         while self.step < until and self.training and not (stop and stop()):
+            threads.at_most(threads_for(self.net.weight.shape[1], self.batches.size))
             del update  # not to be held while the next one is made
             update = self._update()
             if update is None:
@@ -147,11 +166,14 @@ class Trainer:
             # Rows and snapshots come after the check: they show the neurons that are left.
             if row_due:
                 self._log(*update, members, ids)
+                if config.stationary:
+                    stationary.judge(population, self.data)
             if self.on_snapshot and snapshot_due:
                 for k, member in enumerate(self.training):
                     self.on_snapshot(member, population.snapshot(k))
             if observer and (row_due or check_due):
                 observer(self)
+            self._end_quiet()
 
         if self.training:
             self._dismiss(population.finite())
@@ -259,14 +281,32 @@ class Trainer:
 
     def finish(self, status: str = "ok") -> None:
         """Settle every network still in training, and measure it on the test set."""
-        if not self.training:
-            return
+        if self.training:
+            self._conclude(range(len(self.training)), status)
+
+    def _conclude(self, places: Iterable[int], status: str) -> None:
+        """Settle the networks at these places of the population, and measure them."""
         accuracy = self.evaluate(self.data.test)
         connected = dead.connected(self.net)
 
-        for k, member in enumerate(self.training):
+        for k in places:
+            member = self.training[k]
             self._settle(k, "disconnected" if status == "ok" and not connected[k] else status)
             member.test_accuracy = float(accuracy[k])
+
+    def _end_quiet(self) -> None:
+        """Members that came to rest leave as finished, with a snapshot of how they ended."""
+        ended = stationary.ended(self.population)
+        if not bool(ended.any()):
+            return
+        places = ended.nonzero().flatten().tolist()
+        # Snapshots follow `steps`, so that the last one would be missing.
+        if self.on_snapshot and self.config.snapshots and not self._due()[2]:
+            for k in places:
+                self.on_snapshot(self.training[k], self.population.snapshot(k))
+        self._conclude(places, "ok")
+        self.population.take(members=(~ended).nonzero().flatten().cpu())
+        self.batches.seeds = self.population.seeds
 
     # ---- dials
 
