@@ -103,6 +103,7 @@ def _row(folder: Path, part: str, n_pairs: int) -> list[str]:
             with busy(n):
                 number = 1 + n + len(times) * pair
                 taken.append(seconds_of(commands(folder, number)[part]))
+            console.print(f"{part}, beside {n}: {taken[-1]:.1f} s", style="dim", highlight=False)
 
     cells = [f"{statistics.median(times[0]):.1f}"]
     for n in CLAIMS:

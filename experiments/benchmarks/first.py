@@ -87,9 +87,10 @@ def measure(path: Path, folder: Path, seed: int) -> Pair:
     # Inputs and outputs are held in any case: hidden neurons are what can be too many.
     run = load_run(out)
     held = int(run.kept.sum()) - run.n_inputs - run.n_outputs
-    return Pair(
-        ours, theirs, run.test_accuracy, float(their_accuracy), int(n_test), held, used_hidden(out)
-    )
+    used = used_hidden(out)
+    pair = Pair(ours, theirs, run.test_accuracy, float(their_accuracy), int(n_test), held, used)
+    console.print(f"{path.stem} {seed}: {pair}", style="dim", highlight=False, soft_wrap=True)
+    return pair
 
 
 def now() -> tuple[float, float]:

@@ -30,14 +30,14 @@ SOURCE = "ours, after Golkar 2019 (arXiv 1911.11691)"  # Where it is from.
 # What the paper reports.
 PAPER = "the relative strengths of the regularisers determine the structure; no such figure"
 
-# Seeds that no setting was chosen on.
-FIRST_SEED = 300
-SEEDS = {"quick": 1, "paper": 5}
+FIRST_SEED = 300  # No setting was chosen on these seeds.
+SEEDS = {"quick": 1, "paper": 5}  # Networks of each kind.
 
 SITES = 40  # Of MNIST-1D.
-N_OUTPUTS = 10
+N_OUTPUTS = 10  # Its classes.
 N_DRAWS = 200  # Of a null model: enough for a yes or no.
 
+# What makes layers that are not re-used, from a trial with seed 0.
 LAYERS: dict[str, Any] = {
     "activity": 1e-3,
     "bias": 1e-3,
@@ -74,6 +74,7 @@ NETWORKS: dict[str, tuple[dict[str, Any], float, tuple[str, ...], tuple[str, ...
         (),
     ),
 }
+# Every verdict that is asked of a network.
 ASKED = tuple(dict.fromkeys(name for entry in NETWORKS.values() for name in entry[2]))
 NOT_ASKED_OF_TWINS = "fully_connected"  # A dense start is that, and nothing else.
 

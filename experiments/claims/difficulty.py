@@ -26,14 +26,13 @@ SOURCE = (
 )
 PAPER = "other depths and widths: figures not at hand"  # What the paper reports.
 
-SEEDS = {"quick": 1, "paper": 20}
-# Seeds and data that no setting was chosen on.
-FIRST_SEED = 300
-DATA_SEED = 1
+SEEDS = {"quick": 1, "paper": 20}  # Networks of each kind: enough for a rank test.
+FIRST_SEED = 300  # No setting was chosen on these seeds,
+DATA_SEED = 1  # nor on these data.
 
 BITS = (1, 2, 3, 4)  # k, the signs whose parity is asked for.
-TWINS = ("random labels", "one step")
-MIN_CORRELATION = 0.8
+TWINS = ("random labels", "one step")  # Where depth must not follow k.
+MIN_CORRELATION = 0.8  # By judgement: of four networks in a row, one pair of neighbours may swap.
 N_DRAWS = 200  # Of null models: verdicts are not asked for here.
 NONLINEAR = 0.01  # Nonlinearity above which a node counts; 1 is a rectified centred Gaussian.
 

@@ -37,17 +37,16 @@ PAPER = (
     "inputs only; the figure of Golkar is not at hand"
 )
 
-SEEDS = {"quick": 1, "paper": 20}
-# Seeds and data that no setting was chosen on.
-FIRST_SEED = 300
-DATA_SEED = 1
+SEEDS = {"quick": 1, "paper": 20}  # Networks of each kind: enough for a rank test.
+FIRST_SEED = 300  # No setting was chosen on these seeds,
+DATA_SEED = 1  # nor on these data.
 
 PRICES = (1e-3, 3e-3)  # Of weights. At 1e-4 too little is cut (docs/experiments.md).
 SHORT = (1.0, 3.0)  # Correlation lengths of the other arms of the dial, in sites.
-LONG = (3.0, 9.0)
-NORMAL = "normal field"
+LONG = (3.0, 9.0)  # Their other end.
+NORMAL = "normal field"  # The arm without a check.
 MOST_IN_TWINS = 1 / 20  # Share of seeds in which a twin may have local fields.
-LEAST_LOCAL = 18 / 20
+LEAST_LOCAL = 18 / 20  # Share of seeds that must have local fields on data.
 MIN_DIFFERENCE = -0.2  # Of spread over chance, data less twin. By judgement: chance is 1.
 
 

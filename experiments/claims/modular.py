@@ -25,16 +25,15 @@ SOURCE = (
 )
 PAPER = "nothing on modules is at hand"  # What the paper reports.
 
-SEEDS = {"quick": 1, "paper": 20}
-# Seeds and data that no setting was chosen on.
-FIRST_SEED = 300
-DATA_SEED = 1
+SEEDS = {"quick": 1, "paper": 20}  # Networks of each kind: enough for a rank test.
+FIRST_SEED = 300  # No setting was chosen on these seeds,
+DATA_SEED = 1  # nor on these data.
 
-HALVES = "two halves"
-MIXED = "mixed (control)"
+HALVES = "two halves"  # The arm of the claim.
+MIXED = "mixed (control)"  # The arm whose task does not fall apart.
 N_DRAWS = 1000  # Of the null model.
 LEAST_MODULAR = 18 / 20  # Share of seeds.
-MOST_ELSEWHERE = 1 / 20
+MOST_ELSEWHERE = 1 / 20  # Share of seeds of a control or twin.
 MIN_DIFFERENCE = 0.3  # Of coherence, data less control. By judgement: 1 is all there can be.
 
 
