@@ -1,0 +1,246 @@
+"""Training for a discovery: a population at a time, each a file, read again when a run goes on."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from experiments.discover.dials import Arm, Strengths
+from experiments.discover.sizes import BATCH, Sizes, neurons, work
+from urn import Run, TrainConfig, train_population
+from urn.data.tasks import Dataset
+from urn.data.twins import Kind, twin
+from urn.errors import InputError
+from urn.io import atomic_write
+from urn.training.trainer import Trainer
+
+BATCHES = "batches"
+"""Folder of the files, in that of the discovery."""
+
+MOST_TESTED = 5000
+"""Test samples. By judgement: an accuracy is then known to 0.7 points or better."""
+
+PROBED = (10, 40)
+"""Steps of the probe: from the first to the second are timed, once all is compiled."""
+
+PROBED_NETWORKS = 4
+"""Of the probe, trained together: about as many as later. By judgement."""
+
+TWIN_SEED = 1
+"""Added to the seed, for what twins destroy."""
+
+Member = tuple[Strengths, int]
+"""Strengths and seed of a network."""
+
+
+class Interrupted(Exception):
+    """Somebody asked to stop; what is finished lies in its files."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is kept of networks that were trained together.
+
+    Attributes
+    ----------
+    validation : ndarray
+        `(K,)`, score on validation data.
+    weights : ndarray
+        `(K,)`, weights that are not zero.
+    scores : ndarray
+        `(K, n)`, what each test sample brings: 1 or 0 for an answer; of regression its part of R2.
+        `(K, 0)` in the search.
+    seconds : float
+        Of training.
+    """
+
+    validation: np.ndarray
+    weights: np.ndarray
+    scores: np.ndarray
+    seconds: float
+
+
+class Batches:
+    """Trains populations of one discovery.
+
+    Parameters
+    ----------
+    folder : path
+        Of the discovery.
+    task : dict
+        Fields `task` and `task_options` of the configurations.
+    data : Dataset
+        What they describe.
+    seed : int
+        Of the whole discovery.
+    stop : callable
+        Asked between steps.
+    """
+
+    def __init__(
+        self, folder: Path, task: dict, data: Dataset, seed: int, stop: Callable[[], bool]
+    ) -> None:
+        self.folder = folder / BATCHES
+        self.task = task
+        self.data = data
+        self.seed = seed
+        self.stop = stop
+        self.of_kind = cache(self._of_kind)
+
+    def config(self, arm: Arm, member: Member, sizes: Sizes, steps: int) -> TrainConfig:
+        """The configuration of a network."""
+        strengths, seed = member
+        lattice = {"channels": sizes.channels} if arm.is_lattice else {}
+        return TrainConfig(
+            **self.task,
+            **arm.fields,
+            **lattice,
+            n_neurons=neurons(arm, self.data, sizes),
+            n_iterations=arm.n_iterations,
+            steps=steps,
+            batch_size=BATCH,
+            learning_rate={"value": arm.rate, "milestones": [0.6, 0.85], "factor": 0.2},
+            strengths=strengths,
+            seed=seed,
+            log_every=max(1, steps),
+            snapshots=0,
+        )
+
+    def search(self, arm: Arm, strengths: Sequence[Strengths], sizes: Sizes, steps: int) -> Batch:
+        """Train an arm at several strengths, without a look at test data."""
+        configs = [self.config(arm, (each, self.seed), sizes, steps) for each in strengths]
+        return self._batch(f"search {steps} {arm.name}", configs, None)
+
+    def seconds_per_work(self, arm: Arm, sizes: Sizes) -> float:
+        """Time a few steps of an arm: seconds of a unit of `work`."""
+        members = [(strengths, self.seed) for strengths in arm.strengths[:PROBED_NETWORKS]]
+        first, last = PROBED
+        trainer = Trainer([self.config(arm, each, sizes, last) for each in members], self.data)
+        trainer.run(until=first)  # what is compiled, is compiled here
+
+        start = time.perf_counter()
+        trainer.run(until=last, stop=self.stop)
+        seconds = (time.perf_counter() - start) / (last - first) / len(members)
+        return seconds / work(arm, self.data, sizes)
+
+    def confirm(
+        self, arm: Arm, strengths: Strengths, sizes: Sizes, kind: Kind | None = None
+    ) -> Batch:
+        """Train an arm with fresh seeds, on the data or on a twin, and answer the test samples."""
+        configs = [
+            self.config(arm, (strengths, seed), sizes, sizes.steps)
+            for seed in fresh_seeds(self.seed, sizes.seeds)
+        ]
+        return self._batch(f"confirm {kind or 'data'} {arm.name}", configs, kind or "data")
+
+    def _of_kind(self, kind: str | None) -> Dataset:
+        """The data, a twin, or for the search the data with validation in the place of test."""
+        if kind is None:
+            return replace(self.data, test=self.data.validation)
+        if kind == "data":
+            return self.data
+        return twin(self.data, kind, self.seed + TWIN_SEED)  # type: ignore[arg-type]
+
+    def _batch(self, name: str, configs: list[TrainConfig], kind: str | None) -> Batch:
+        """A batch from its file, or trained."""
+        path = self.folder / f"{name.replace(' ', '-').replace(',', '').replace('=', '')}.npz"
+        asked = json.dumps([config.to_dict() for config in configs], sort_keys=True)
+        if path.exists():
+            batch = _read(path, asked)
+            if batch is not None:
+                return batch
+
+        start = time.perf_counter()
+        data = self.of_kind(kind)
+        runs = train_population(configs, data=data, stop=self.stop)
+        if any(run.status == "interrupted" for run in runs):
+            raise Interrupted
+        scores = [scores_on_test(run, data) if kind else np.empty(0) for run in runs]
+        batch = Batch(
+            np.array([_last(run, "validation_accuracy") for run in runs]),
+            np.array([float((run.weights != 0).sum()) for run in runs]),
+            np.array(scores),
+            time.perf_counter() - start,
+        )
+        _write(path, batch, asked)
+        return batch
+
+
+def fresh_seeds(seed: int, n: int) -> list[int]:
+    """Seeds of the confirmation; the search has that of the discovery, which is none of them."""
+    return [1_000_003 * (seed + 1) + k for k in range(n)]
+
+
+@torch.no_grad()
+def scores_on_test(run: Run, data: Dataset) -> np.ndarray:
+    """What each test sample brings to the score of a network, `(n,)`; their mean is the score."""
+    X, y = (part[:MOST_TESTED] for part in data.test)
+    output = run.network()(X.to(run.weights.dtype))
+    return sample_scores(output, y, data.kind)
+
+
+def constant_scores(data: Dataset) -> np.ndarray:
+    """The same of the best constant answer, which training data give, `(n,)`."""
+    y_train = data.train[1]
+    y = data.test[1][:MOST_TESTED]
+    if data.kind == "regression":
+        return sample_scores(y_train.mean(0).expand_as(y), y, data.kind)
+    return (y == torch.bincount(y_train).argmax()).double().numpy()
+
+
+def sample_scores(output: torch.Tensor, y: torch.Tensor, kind: str) -> np.ndarray:
+    """Whether each of n answers `(n, d_out)` is right; of regression its part of R2."""
+    if kind == "classification":
+        return (output.argmax(-1) == y).double().numpy()
+    # 1 - R2 is the squared error over the variance, mean over outputs and over samples.
+    residual = (output - y).double().square()
+    total = (y - y.mean(0)).double().square().mean(0).clamp_min(torch.finfo(torch.float32).tiny)
+    return (1 - residual / total).mean(1).numpy()
+
+
+def _last(run: Run, name: str) -> float:
+    """A figure of the last row; minus infinity where training diverged."""
+    if run.status == "diverged" or not run.history:
+        return -np.inf
+    value = run.history[-1][name]
+    return value if np.isfinite(value) else -np.inf
+
+
+def _read(path: Path, asked: str) -> Batch | None:
+    """A batch from its file; None where it was trained with other settings.
+
+    Raises
+    ------
+    InputError
+        When it is no such file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if str(arrays["asked"]) != asked:
+                return None
+            names = ("validation", "weights", "scores")
+            return Batch(*(arrays[name] for name in names), float(arrays["seconds"]))
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); take it away") from None
+    except Exception as error:  # zipfile and zlib have errors of their own
+        raise InputError(f"{path}: damaged ({type(error).__name__}); take it away") from None
+
+
+def _write(path: Path, batch: Batch, asked: str) -> None:
+    def save(draft: Path) -> None:
+        with draft.open("wb") as file:
+            np.savez_compressed(
+                file,
+                validation=batch.validation,
+                weights=batch.weights,
+                scores=batch.scores.astype(np.float32),
+                seconds=batch.seconds,
+                asked=np.array(asked),
+            )
+
+    atomic_write(path, save)
