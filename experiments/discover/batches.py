@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from experiments.discover.dials import Arm, Strengths
-from experiments.discover.sizes import BATCH, Sizes, neurons, work
+from experiments.discover.sizes import BATCH, WARM_UP, Sizes, neurons, work
 from urn import Run, TrainConfig, train_population
 from urn.data.tasks import Dataset
 from urn.data.twins import Kind, twin
@@ -104,7 +104,12 @@ class Batches:
             n_iterations=arm.n_iterations,
             steps=steps,
             batch_size=BATCH,
-            learning_rate={"value": arm.rate, "milestones": [0.6, 0.85], "factor": 0.2},
+            learning_rate={
+                "value": arm.rate,
+                "warmup": round(WARM_UP * steps),
+                "milestones": [0.6, 0.85],
+                "factor": 0.2,
+            },
             strengths=strengths,
             seed=seed,
             log_every=max(1, steps),

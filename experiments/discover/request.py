@@ -15,6 +15,7 @@ import tomli_w
 from urn.data import files
 from urn.data.dataset import check_deviations
 from urn.data.options import TASKS, task_options
+from urn.data.symbols import SymbolStream
 from urn.data.tables import Source, Table, make_table
 from urn.data.tasks import Dataset
 from urn.errors import InputError, shown
@@ -52,7 +53,8 @@ class Request:
     Raises
     ------
     InputError
-        For time or a seed that cannot be.
+        For time or a seed that cannot be, and for streams of symbols: their samples are not
+        independent.
     """
 
     data: str
@@ -66,7 +68,8 @@ class Request:
             raise InputError(f"--minutes: must be above 0 and at most {MOST_MINUTES:,}")
         if not 0 <= self.seed < MOST_SEED:
             raise InputError(f"--seed: must be from 0 to {MOST_SEED - 1:,}")
-        task_options(self.task, self.task_options)
+        if isinstance(task_options(self.task, self.task_options), SymbolStream):
+            raise InputError(f"{self.data}: a stream of symbols; discover takes samples")
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -74,17 +77,8 @@ class Request:
         return {"task": self.task, "task_options": self.task_options}
 
     def load(self) -> Dataset:
-        """The data.
-
-        Raises
-        ------
-        InputError
-            For streams of symbols, which have no test samples of their own.
-        """
-        data = task_options(self.task, self.task_options).load()
-        if data.kind == "stream":
-            raise InputError(f"{self.data}: a stream of symbols; discover takes samples")
-        return data
+        """The data."""
+        return task_options(self.task, self.task_options).load()
 
     def write(self, folder: Path) -> None:
         """Write it into the folder of its discovery."""
