@@ -25,7 +25,7 @@ from urn.data.tasks import Digits
 from urn.data.twins import twin
 from urn.settings.config import read_toml
 
-TINY = Sizes(hidden=6, channels=1, steps=40, seeds=3)
+TINY = Sizes(hidden=6, channels=1, rungs=(10, 20), steps=40, seeds=3)
 """Of networks that are only to run through."""
 
 
@@ -191,7 +191,7 @@ def test_sentences_say_what_the_numbers_say() -> None:
 def test_nothing_pays_on_a_linear_task(tmp_path: Path) -> None:
     """The planted answer; and what is written is whole, and can be trained."""
     X, y = linear_data()
-    sizes = Sizes(hidden=8, channels=1, steps=250, seeds=3)
+    sizes = Sizes(hidden=8, channels=1, rungs=(60, 120), steps=250, seeds=3)
     result_of = discover(X, y, out=tmp_path / "out", sizes=sizes)
 
     assert result_of.pays == []
@@ -260,7 +260,7 @@ def test_the_search_is_not_given_the_test_data(tmp_path: Path) -> None:
 
     results = [
         Batches(tmp_path / name, fields, part, 0, lambda: False).search(
-            arm, arm.strengths[:2], TINY, 5
+            arm, arm.strengths[:2], TINY, 0
         )
         for name, part in (("a", data), ("b", other))
     ]

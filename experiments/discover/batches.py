@@ -1,6 +1,7 @@
 """Training for a discovery: a population at a time, each a file, read again when a run goes on."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from experiments.discover.dials import Arm, Strengths
+from experiments.discover.dials import Arm, Strengths, arms_and_dials
 from experiments.discover.sizes import BATCH, WARM_UP, Sizes, neurons, work
 from urn import Run, TrainConfig, train_population
 from urn.data.tasks import Dataset
@@ -28,8 +29,8 @@ MOST_TESTED = 5000
 PROBED = (10, 40)
 """Steps of the probe: from the first to the second are timed, once all is compiled."""
 
-PROBED_NETWORKS = 4
-"""Of the probe, trained together: about as many as later. By judgement."""
+PROBE = "I = 3"
+"""The arm whose steps are timed. By judgement: in the middle of all kinds."""
 
 TWIN_SEED = 1
 """Added to the seed, for what twins destroy."""
@@ -80,6 +81,13 @@ class Batches:
         Of the whole discovery.
     stop : callable
         Asked between steps.
+
+    Attributes
+    ----------
+    spent : float
+        Seconds that all batches took, those of earlier runs included.
+    done : float
+        Units of `work` in them.
     """
 
     def __init__(
@@ -91,6 +99,8 @@ class Batches:
         self.seed = seed
         self.stop = stop
         self.of_kind = cache(self._of_kind)
+        self.spent = 0.0
+        self.done = 0.0
 
     def config(self, arm: Arm, member: Member, sizes: Sizes, steps: int) -> TrainConfig:
         """The configuration of a network."""
@@ -116,15 +126,26 @@ class Batches:
             snapshots=0,
         )
 
-    def search(self, arm: Arm, strengths: Sequence[Strengths], sizes: Sizes, steps: int) -> Batch:
-        """Train an arm at several strengths, without a look at test data."""
+    def search(self, arm: Arm, strengths: Sequence[Strengths], sizes: Sizes, k: int) -> Batch:
+        """Train an arm at several strengths for a rung, without a look at test data."""
+        steps = sizes.rungs[k]
         configs = [self.config(arm, (each, self.seed), sizes, steps) for each in strengths]
-        return self._batch(f"search {steps} {arm.name}", configs, None)
+        n_steps = steps * len(configs)
+        return self._batch(
+            f"search {k + 1} {arm.name}", configs, None, n_steps * work(arm, self.data, sizes)
+        )
 
-    def seconds_per_work(self, arm: Arm, sizes: Sizes) -> float:
-        """Time a few steps of an arm: seconds of a unit of `work`."""
-        members = [(strengths, self.seed) for strengths in arm.strengths[:PROBED_NETWORKS]]
+    def per_work(self) -> float:
+        """Seconds of a unit of `work`: of all that was trained, or at first of a few steps."""
+        return self.spent / self.done if self.done else self._probed()
+
+    def _probed(self) -> float:
+        """Time a few steps of a middling kind of network."""
+        arms, _ = arms_and_dials(self.data)
+        arm = arms[PROBE]
+        sizes = Sizes()
         first, last = PROBED
+        members = [(strengths, self.seed) for strengths in arm.strengths]
         trainer = Trainer([self.config(arm, each, sizes, last) for each in members], self.data)
         trainer.run(until=first)  # what is compiled, is compiled here
 
@@ -141,7 +162,11 @@ class Batches:
             self.config(arm, (strengths, seed), sizes, sizes.steps)
             for seed in fresh_seeds(self.seed, sizes.seeds)
         ]
-        return self._batch(f"confirm {kind or 'data'} {arm.name}", configs, kind or "data")
+        n_steps = sizes.steps * len(configs)
+        name = kind or "data"
+        return self._batch(
+            f"confirm {name} {arm.name}", configs, name, n_steps * work(arm, self.data, sizes)
+        )
 
     def _of_kind(self, kind: str | None) -> Dataset:
         """The data, a twin, or for the search the data with validation in the place of test."""
@@ -151,17 +176,26 @@ class Batches:
             return self.data
         return twin(self.data, kind, self.seed + TWIN_SEED)  # type: ignore[arg-type]
 
-    def _batch(self, name: str, configs: list[TrainConfig], kind: str | None) -> Batch:
-        """A batch from its file, or trained."""
-        path = self.folder / f"{name.replace(' ', '-').replace(',', '').replace('=', '')}.npz"
+    def _batch(
+        self, name: str, configs: list[TrainConfig], kind: str | None, n_units: float
+    ) -> Batch:
+        """A batch from its file, or trained; its time is counted either way."""
+        batch = self._read_or_train(name, configs, kind)
+        self.spent += batch.seconds
+        self.done += n_units
+        return batch
+
+    def _read_or_train(self, name: str, configs: list[TrainConfig], kind: str | None) -> Batch:
+        # A batch of other settings is no batch of ours, whatever its name: the file says which.
+        path = self.folder / f"{re.sub('[^a-z0-9]+', '-', name.lower())}.npz"
         asked = json.dumps([config.to_dict() for config in configs], sort_keys=True)
         if path.exists():
             batch = _read(path, asked)
             if batch is not None:
                 return batch
 
-        start = time.perf_counter()
         data = self.of_kind(kind)
+        start = time.perf_counter()
         runs = train_population(configs, data=data, stop=self.stop)
         if any(run.status == "interrupted" for run in runs):
             raise Interrupted
@@ -243,7 +277,7 @@ def _write(path: Path, batch: Batch, asked: str) -> None:
                 file,
                 validation=batch.validation,
                 weights=batch.weights,
-                scores=batch.scores.astype(np.float32),
+                scores=batch.scores,
                 seconds=batch.seconds,
                 asked=np.array(asked),
             )

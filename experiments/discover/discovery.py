@@ -1,6 +1,5 @@
 """A discovery: search, confirmation, choice, and all that is written of it."""
 
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,22 +12,19 @@ from numpy.typing import ArrayLike
 from experiments.commands.inspect import Inspection, write_report, write_structure
 from experiments.discover.batches import Batches, Interrupted, constant_scores, fresh_seeds
 from experiments.discover.confirm import LEVEL, Confirmed, confirm
-from experiments.discover.dials import Arm, arms_and_dials
+from experiments.discover.dials import arms_and_dials
 from experiments.discover.differences import difference, holm
 from experiments.discover.page import write_page
 from experiments.discover.request import OWN_DATA, Request, table_of, write_own_data
 from experiments.discover.result import Discovery
 from experiments.discover.search import Best, Point, front, search
-from experiments.discover.sizes import Sizes, sizes_for
+from experiments.discover.sizes import Sizes, Sizing
 from experiments.discover.words import paragraph
 from urn import InputError, Run, TrainConfig, resume, train
 from urn.data.tasks import Dataset
 from urn.io import atomic_write, to_json
 from urn.provenance import provenance
 from urn.runs.folders import RunFolder
-
-SIZES = "sizes.json"
-"""What was made of the time, in the folder of a discovery."""
 
 RESULT = "discover.json"
 """All numbers."""
@@ -45,9 +41,6 @@ chosen. By judgement."""
 
 N_DRAWS = 200
 """From each null model of the verdicts: the fewest that give p < 0.01."""
-
-PROBE = "I = 3"
-"""The arm whose steps are timed."""
 
 Observer = Callable[[str, list[Point]], object]
 """Is told of every batch: what it was, and all networks so far."""
@@ -137,11 +130,12 @@ def go_on(
     (folder / "batches").mkdir(exist_ok=True)
     batches = Batches(folder, request.fields, data, request.seed, stop)
 
-    sizes = _sizes(folder, request, arms, batches, sizes)
-    tell = observer or (lambda title, points: None)
-    best, points = search(arms.values(), batches, sizes, tell)
+    sizing = Sizing(folder, 60 * request.minutes, arms.values(), data, sizes)
+    observe = observer or (lambda title, points: None)
+    best, points = search(arms.values(), batches, sizing, observe)
+    sizes = sizing.confirmation(batches.per_work, batches.spent)
     confirmed = confirm(
-        arms, dials, best, batches, sizes, lambda title, more: tell(title, points + more)
+        arms, dials, best, batches, sizes, lambda title, more: observe(title, points + more)
     )
 
     name = chosen(confirmed)
@@ -180,24 +174,6 @@ def is_learned(confirmed: Confirmed, data: Dataset) -> bool:
     differences = [difference(batch.scores - constant) for batch in confirmed.batches.values()]
     q = holm([each.p for each in differences])
     return any(each.mean > 0 and p < LEVEL for each, p in zip(differences, q, strict=True))
-
-
-def _sizes(
-    folder: Path, request: Request, arms: dict[str, Arm], batches: Batches, given: Sizes | None
-) -> Sizes:
-    """What was given or written before, or what a few timed steps say that the time allows."""
-    path = folder / SIZES
-    if path.exists():
-        try:
-            return Sizes(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(f"{path}: cannot be read ({error})") from None
-
-    if given is None:
-        per_work = batches.seconds_per_work(arms[PROBE], Sizes())
-        given = sizes_for(arms.values(), batches.data, 60 * request.minutes, per_work)
-    atomic_write(path, to_json(given.to_dict()))
-    return given
 
 
 def _network(folder: Path, config: TrainConfig, data: Dataset, stop: Callable[[], bool]) -> Run:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from experiments.discover.batches import Batch, Batches
 from experiments.discover.dials import Arm, Strengths
-from experiments.discover.sizes import RUNGS, Sizes
+from experiments.discover.sizes import RUNGS, Sizing
 
 DIGITS = 2
 """Of a score that is compared: of those alike to a point, fewer weights win. By judgement."""
@@ -44,7 +44,7 @@ class Best:
 def search(
     arms: Iterable[Arm],
     batches: Batches,
-    sizes: Sizes,
+    sizing: Sizing,
     observer: Callable[[str, list[Point]], object],
 ) -> tuple[dict[str, Best], list[Point]]:
     """Try all strengths with few steps, and the better half of every kind with more.
@@ -55,7 +55,8 @@ def search(
     ----------
     arms : iterable of Arm
     batches : Batches
-    sizes : Sizes
+    sizing : Sizing
+        Says how many steps there is time for.
     observer : callable
         Told of every batch: what it was, and all networks so far.
 
@@ -66,20 +67,22 @@ def search(
     points : list of Point
         Every network that was tried.
     """
+    arms = list(arms)
     best = {}
     points: list[Point] = []
     left = {arm.name: list(arm.strengths) for arm in arms}
-    for share in RUNGS:
-        steps = max(1, round(share * sizes.steps))
+    for k in range(len(RUNGS)):
+        steps = sizing.rung(k, batches.per_work, batches.spent)
         for arm in arms:
             tried = left[arm.name]
-            batch = batches.search(arm, tried, sizes, steps)
-            order = sorted(range(len(tried)), key=lambda k, b=batch: rank(b, k), reverse=True)
+            batch = batches.search(arm, tried, sizing.sizes, k)
+            # The best comes first; of those alike, the one with the fewest weights.
+            order = sorted(range(len(tried)), key=lambda i, b=batch: rank(b, i), reverse=True)
 
             first = order[0]
             accuracy = float(batch.validation[first])
             best[arm.name] = Best(tried[first], accuracy, float(batch.weights[first]))
-            left[arm.name] = [tried[k] for k in order[: math.ceil(len(tried) / 2)]]
+            left[arm.name] = [tried[i] for i in order[: math.ceil(len(tried) / 2)]]
             points += _points(arm, batch)
             observer(f"search, {steps} steps: {arm.name}", points)
     return best, points

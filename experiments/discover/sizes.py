@@ -1,16 +1,30 @@
-"""How large networks are and how long they train: what the time that is given allows."""
+"""How large networks are and how long they train: what the time that is given allows.
 
+Time is measured as it goes. A few timed steps set the first rung of the search, and what all
+batches so far took sets the next: a machine that is busy elsewhere gets fewer steps, not more time.
+"""
+
+import json
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from experiments.discover.dials import Arm, n_sites
 from urn.data.tasks import Dataset
+from urn.errors import InputError
+from urn.io import atomic_write, to_json
+
+FILE = "sizes.json"
+"""What was made of the time, in the folder of a discovery."""
 
 HIDDEN = 100
 """Hidden neurons. By judgement: enough for the tasks of the claims, and a tenth of a dense step of
 the sizes there."""
+
+RUNGS = (0.25, 0.5)
+"""Of the search: its trainings, at most, as shares of MOST_STEPS. By judgement."""
 
 FEWEST_STEPS = 200
 """Of training. By judgement: below it nothing is learned, whatever the time."""
@@ -24,8 +38,12 @@ FEWEST_SEEDS = 5
 MOST_SEEDS = 10
 """By judgement: from there on test data, not seeds, limit what can be said."""
 
-RUNGS = (0.25, 0.5)
-"""Of the search: its trainings, as shares of the steps of the confirmation. By judgement."""
+SHARES = (0.1, 0.15)
+"""Of the time, what the two rungs of the search may take. By judgement: most of it belongs to the
+confirmation."""
+
+PLANNED = 0.9
+"""Of the time, what training may take; the rest is for judging. By judgement."""
 
 SHARE_OF_TWINS = 0.6
 """Of the arms, those that are expected to be trained on a twin too. By judgement."""
@@ -37,40 +55,37 @@ networks together: 1.5 with learned places, 1.2 with shared weights."""
 BATCH = 64
 """Samples in an update. By judgement."""
 
-PLANNED = 0.9
-"""Of the time, what training may take; the rest is for judging. By judgement."""
-
 WARM_UP = 0.1
 """Of the steps, those over which the learning rate rises. By judgement: shared weights diverge at
 high rates without it."""
 
+ROUND = 10
+"""Steps are a multiple of it, by judgement: easier to read."""
+
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is the same in every network, but for its kind.
+    """What is the same in every network, but for its kind. Zero where it is not known yet.
 
     Attributes
     ----------
     hidden, channels : int
         Hidden neurons; on a lattice, channels of them.
+    rungs : tuple of int
+        Steps of the rungs of the search.
     steps, seeds : int
         Of the confirmation.
     """
 
     hidden: int = HIDDEN
-    channels: int = 4
-    steps: int = 1000
-    seeds: int = FEWEST_SEEDS
+    channels: int = 0
+    rungs: tuple[int, ...] = (0, 0)
+    steps: int = 0
+    seeds: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
         return asdict(self)
-
-
-def channels_for(data: Dataset) -> int:
-    """Channels of a lattice: about as many hidden neurons as elsewhere, but two at least."""
-    n = n_sites(data)
-    return max(2, math.ceil(HIDDEN / n)) if n else 0
 
 
 def neurons(arm: Arm, data: Dataset, sizes: Sizes) -> int:
@@ -90,33 +105,105 @@ def work(arm: Arm, data: Dataset, sizes: Sizes) -> float:
     return dearer * arm.n_iterations * neurons(arm, data, sizes) ** 1.5
 
 
-def sizes_for(arms: Iterable[Arm], data: Dataset, seconds: float, per_work: float) -> Sizes:
-    """Steps and seeds that fit into the time.
+class Sizing:
+    """Sets sizes from the time, one stage after the other, and keeps them for a run that goes on.
 
     Parameters
     ----------
-    arms : iterable of Arm
-        All kinds that will be tried.
-    data : Dataset
+    folder : path
+        Of the discovery.
     seconds : float
-        That are left.
-    per_work : float
-        Seconds of a unit of work, as measured.
-    """
-    arms = list(arms)
-    base = Sizes(channels=channels_for(data))
-    searched = 0.0
-    confirmed = 0.0
-    for arm in arms:
-        unit = work(arm, data, base) * per_work
-        n = len(arm.strengths)
-        # Half of the strengths go on to the second rung, one of each kind to the confirmation.
-        searched += unit * (n * RUNGS[0] + math.ceil(n / 2) * RUNGS[1])
-        confirmed += unit * (1 + SHARE_OF_TWINS)
+        Given for all of it.
+    arms : iterable of Arm
+        All kinds that are tried.
+    data : Dataset
+    given : Sizes, optional
+        In place of what the time allows.
 
-    budget = PLANNED * seconds
-    steps = int(budget / (searched + FEWEST_SEEDS * confirmed))
-    steps = min(max(steps, FEWEST_STEPS), MOST_STEPS) // 50 * 50
-    seeds = int((budget / steps - searched) / confirmed)
-    seeds = min(max(seeds, FEWEST_SEEDS), MOST_SEEDS)
-    return Sizes(base.hidden, base.channels, steps, seeds)
+    Attributes
+    ----------
+    sizes : Sizes
+        Those that are known.
+
+    Raises
+    ------
+    InputError
+        When the folder's file of sizes is damaged.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        seconds: float,
+        arms: Iterable[Arm],
+        data: Dataset,
+        given: Sizes | None = None,
+    ) -> None:
+        self.path = folder / FILE
+        self.seconds = PLANNED * seconds
+        self.arms = list(arms)
+        self.data = data
+        self.sizes = given or self._read() or Sizes(channels=_channels(data))
+
+    def rung(self, k: int, per_work: Callable[[], float], spent: float) -> int:
+        """Steps of a rung of the search.
+
+        Parameters
+        ----------
+        k : int
+        per_work : callable
+            Measures the seconds of a unit of work, if it is needed.
+        spent : float
+            Seconds that training took so far.
+        """
+        if not self.sizes.rungs[k]:
+            # Each rung has half of the strengths of the one before.
+            units = sum(self._work(arm) * math.ceil(len(arm.strengths) / 2**k) for arm in self.arms)
+            # What earlier rungs did not take is left over for this one.
+            budget = sum(SHARES[: k + 1]) * self.seconds - spent
+            steps = _bounded(budget / (units * per_work()), RUNGS[k])
+            rungs = [*self.sizes.rungs[:k], steps, *self.sizes.rungs[k + 1 :]]
+            self._set(rungs=tuple(rungs))
+        return self.sizes.rungs[k]
+
+    def confirmation(self, per_work: Callable[[], float], spent: float) -> Sizes:
+        """Steps and seeds of the confirmation; the arguments are those of `rung`."""
+        if not self.sizes.steps:
+            # One network of each kind on the data, most of them on a twin, and the chosen one.
+            units = sum(self._work(arm) for arm in self.arms) * (1 + SHARE_OF_TWINS) * per_work()
+            budget = self.seconds - spent
+            steps = _bounded(budget / (units * FEWEST_SEEDS), 1.0)
+            # More steps than that teach nothing new: time that is over goes into seeds.
+            seeds = min(max(int(budget / (units * steps)), FEWEST_SEEDS), MOST_SEEDS)
+            self._set(steps=steps, seeds=seeds)
+        return self.sizes
+
+    def _work(self, arm: Arm) -> float:
+        return work(arm, self.data, self.sizes)
+
+    def _set(self, **fields: Any) -> None:
+        self.sizes = replace(self.sizes, **fields)
+        atomic_write(self.path, to_json(self.sizes.to_dict()))
+
+    def _read(self) -> Sizes | None:
+        """What was set before."""
+        if not self.path.exists():
+            return None
+        try:
+            fields = json.loads(self.path.read_text(encoding="utf-8"))
+            return Sizes(**fields | {"rungs": tuple(map(int, fields["rungs"]))})
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(f"{self.path}: cannot be read ({error})") from None
+
+
+def _bounded(steps: float, share: float) -> int:
+    """Steps within the share of what is sensible, and round."""
+    least = share * FEWEST_STEPS
+    most = share * MOST_STEPS
+    return max(1, round(min(max(steps, least), most) / ROUND)) * ROUND
+
+
+def _channels(data: Dataset) -> int:
+    """Channels of a lattice: about as many hidden neurons as elsewhere, but two at least."""
+    n = n_sites(data)
+    return max(2, math.ceil(HIDDEN / n)) if n else 0

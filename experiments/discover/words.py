@@ -21,7 +21,7 @@ def paragraph(outcomes: list[Outcome], is_learned: bool) -> str:
     rest = [outcome for outcome in outcomes if not outcome.pays]
     said = [sentence(outcome) for outcome in (*pay, *rest)]
     if not pay:
-        said.insert(0, "Nothing pays: a linear network does as well as any.")
+        said.insert(0, "Nothing pays: no network is shown to do better than a linear one.")
     return " ".join(said)
 
 
@@ -37,6 +37,8 @@ def sentence(outcome: Outcome) -> str:
         return f"{words} costs {_with_interval(_turned(gain))}."
     if gain.p < LEVEL and outcome.on_twin is not None:
         return f"{words} brings {_with_interval(gain)}, {_why_not(outcome)}."
+    if gain.low > 0:
+        return f"{words} may bring {_with_interval(gain)}: that is not settled."
     return f"{words} brings nothing ({_signed(gain)})."
 
 
