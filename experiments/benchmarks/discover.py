@@ -94,6 +94,7 @@ SET_ASIDE = ("digits shuffled", "parity of 4", "ring_field, random labels", "win
 
 def wrong(known: Known, pays: Sequence[str], asked: Sequence[str]) -> list[str]:
     """What is wrong with an answer: dials that should pay or should not, of those asked."""
+    # A dial that could not be asked, for want of places, is not held against the answer.
     missed = [f"{name} should pay" for name in known.pays if name in asked and name not in pays]
     false = [f"{name} should not pay" for name in known.not_pays if name in pays]
     return missed + false
@@ -103,6 +104,7 @@ def answer(name: str, folder: Path, minutes: float, seed: int) -> dict[str, Any]
     """What `urn discover` wrote of a data set; it is asked where the answer is not there yet."""
     known = KNOWN[name]
     result = folder / "discover.json"
+    # What was begun is gone on with, and what is there is read: a benchmark takes an hour.
     if not result.exists():
         if not (folder / FILE).exists():
             data, target = _data(known, folder.parent)

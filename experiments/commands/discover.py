@@ -75,6 +75,7 @@ def _asked(arguments: argparse.Namespace) -> tuple[Path, Any]:
     """The folder and the request; None for a request that the folder holds."""
     from experiments.discover.request import request_of
 
+    # Defaults are those of `Request`: a flag that was not given is not in `given`.
     given = {
         name: getattr(arguments, name)
         for name in ("data", "target", "task_options", "out", "minutes", "seed")
@@ -147,6 +148,7 @@ class _Progress:
 
         if self.quiet:
             return
+        # The end of the front holds the best networks, and these have the most weights.
         best = front(points)[-MOST_SHOWN:]
         shown = ", ".join(f"{point.accuracy:.3f} ({point.weights:,.0f})" for point in best)
         seconds = time.monotonic() - self.start

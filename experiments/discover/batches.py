@@ -105,6 +105,7 @@ class Batches:
     def config(self, arm: Arm, member: Member, sizes: Sizes, steps: int) -> TrainConfig:
         """The configuration of a network."""
         strengths, seed = member
+        # Only a lattice has channels: the configuration refuses them elsewhere.
         lattice = {"channels": sizes.channels} if arm.is_lattice else {}
         return TrainConfig(
             **self.task,
@@ -152,12 +153,16 @@ class Batches:
         start = time.perf_counter()
         trainer.run(until=last, stop=self.stop)
         seconds = (time.perf_counter() - start) / (last - first) / len(members)
+        # Steps that were cut short say nothing of the time, and sizes would be kept.
+        if self.stop():
+            raise Interrupted
         return seconds / work(arm, self.data, sizes)
 
     def confirm(
         self, arm: Arm, strengths: Strengths, sizes: Sizes, kind: Kind | None = None
     ) -> Batch:
         """Train an arm with fresh seeds, on the data or on a twin, and answer the test samples."""
+        # Both arms of a pair, and their twins, get the same seeds, so that they can be paired.
         configs = [
             self.config(arm, (strengths, seed), sizes, sizes.steps)
             for seed in fresh_seeds(self.seed, sizes.seeds)
@@ -170,10 +175,12 @@ class Batches:
 
     def _of_kind(self, kind: str | None) -> Dataset:
         """The data, a twin, or for the search the data with validation in the place of test."""
+        # Training measures every network on its test set at the end; the search gets none to see.
         if kind is None:
             return replace(self.data, test=self.data.validation)
         if kind == "data":
             return self.data
+        # The seed is one of its own: a task may be a twin already, with the seed of its data.
         return twin(self.data, kind, self.seed + TWIN_SEED)  # type: ignore[arg-type]
 
     def _batch(
@@ -197,8 +204,10 @@ class Batches:
         data = self.of_kind(kind)
         start = time.perf_counter()
         runs = train_population(configs, data=data, stop=self.stop)
+        # Half a training is thrown away: batches are short, and none may be of two lengths.
         if any(run.status == "interrupted" for run in runs):
             raise Interrupted
+        # The answer to every test sample is kept: differences are taken sample by sample.
         scores = [scores_on_test(run, data) if kind else np.empty(0) for run in runs]
         batch = Batch(
             np.array([_last(run, "validation_accuracy") for run in runs]),
@@ -225,6 +234,7 @@ def scores_on_test(run: Run, data: Dataset) -> np.ndarray:
 
 def constant_scores(data: Dataset) -> np.ndarray:
     """The same of the best constant answer, which training data give, `(n,)`."""
+    # What is constant is learned from training data, as all else is.
     y_train = data.train[1]
     y = data.test[1][:MOST_TESTED]
     if data.kind == "regression":
@@ -244,6 +254,7 @@ def sample_scores(output: torch.Tensor, y: torch.Tensor, kind: str) -> np.ndarra
 
 def _last(run: Run, name: str) -> float:
     """A figure of the last row; minus infinity where training diverged."""
+    # The search must never pick what diverged, so its score is below all others.
     if run.status == "diverged" or not run.history:
         return -np.inf
     value = run.history[-1][name]
@@ -259,7 +270,8 @@ def _read(path: Path, asked: str) -> Batch | None:
         When it is no such file.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # NumPy leaves a file open that it cannot read: this one is opened here.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if str(arrays["asked"]) != asked:
                 return None
             names = ("validation", "weights", "scores")

@@ -72,6 +72,7 @@ class Outcome:
     @property
     def pays(self) -> bool:
         """Whether the data ask for it."""
+        # Without a twin there was no gain to explain.
         if self.on_twin is None or self.beyond is None:
             return False
         # The twin may show no more than a part, and all three differences must point upwards.
@@ -131,6 +132,7 @@ def confirm(
     def train(name: str, kind: Kind | None = None) -> Batch:
         return batches.confirm(arms[name], best[name].strengths, sizes, kind)
 
+    # An arm may stand in several pairs, and is trained once.
     pairs = [(dial, *picked(dial, best)) for dial in dials]
     asked = dict.fromkeys(name for _, on, off in pairs for name in (on, off))
     trained = {}
@@ -139,12 +141,14 @@ def confirm(
         points.append(_point(name, trained[name]))
         observer(f"confirmation: {name}", points)
 
+    # D is (seeds, samples): what the dial brings to every answer.
     constant = constant_scores(batches.data)
     outcomes = []
     for dial, on, off in pairs:
         D = trained[on].scores - trained[off].scores
         gain = difference(D)
         learned = difference(trained[on].scores - constant)
+        # On the twin the same networks are trained with the same seeds and strengths.
         D_twin = None
         if gain.p < WORTH_A_TWIN and gain.mean > 0:
             D_twin = train(on, dial.twin).scores - train(off, dial.twin).scores

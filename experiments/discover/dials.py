@@ -90,6 +90,7 @@ def arms_and_dials(data: Dataset) -> tuple[dict[str, Arm], list[Dial]]:
     carries = Dial("carrying", "Carrying", (("carries", "does not carry"),), "random_labels")
     dials.append(carries)
 
+    # Local fields may be worth most in one layer or in two: the search decides.
     if data.positions is not None:
         arms += [_local(2), _local(3)]
         pairs = tuple((f"local, I = {n}", f"I = {n}") for n in (2, 3))
@@ -143,6 +144,7 @@ def _depth(n_iterations: int) -> Dial:
 def _carrying(w0: float) -> Arm:
     """Either a neuron that hands its value on is free and a change is dear, or the other way."""
     name = "carries" if w0 else "does not carry"
+    # With c_self 1 the diagonal of W is exactly w0: 0 forbids carrying, 1 makes it the rule.
     strengths = tuple({"weight": _eased(c), "self": 1.0} for c in (1e-5, 3e-4, 1e-3))
     return Arm(name, 3, strengths, fields={"self_target": w0})
 

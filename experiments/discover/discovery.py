@@ -84,6 +84,7 @@ def discover(
     InputError
         Naming what cannot be used.
     """
+    # Without a folder all is done in one that goes again; the network stays in memory.
     table = table_of(X, y, positions)
     if out is None:
         with tempfile.TemporaryDirectory() as scratch:
@@ -138,6 +139,7 @@ def go_on(
         arms, dials, best, batches, sizes, lambda title, more: observe(title, points + more)
     )
 
+    # The network that is kept is the first of those that were confirmed, trained again in a folder.
     name = chosen(confirmed)
     seed = fresh_seeds(request.seed, 1)[0]
     config = batches.config(arms[name], (best[name].strengths, seed), sizes, sizes.steps)
@@ -178,6 +180,7 @@ def is_learned(confirmed: Confirmed, data: Dataset) -> bool:
 
 def _network(folder: Path, config: TrainConfig, data: Dataset, stop: Callable[[], bool]) -> Run:
     """Train the network that was chosen, or go on with it."""
+    # A folder with another configuration is refused by `train`: nothing of a user's is overwritten.
     if folder.exists() and RunFolder(folder).config() == config:
         run = resume(folder, data=data, stop=stop)
     else:
@@ -196,6 +199,7 @@ def _write(
     seconds: float,
 ) -> None:
     """Write the numbers, the configuration and the page."""
+    # Names of keys stay as they are: other programs read them.
     result: dict[str, Any] = {
         "version": 1,
         "request": asdict(request),
@@ -217,6 +221,7 @@ def _write(
         "networks": [asdict(point) for point in discovery.points],
         "provenance": provenance(),
     }
-    atomic_write(folder / RESULT, to_json(result))
+    # The numbers come last: where they are, all else is.
     atomic_write(folder / CHOSEN, discovery.config.to_toml())
     write_page(folder, request.data, data, discovery)
+    atomic_write(folder / RESULT, to_json(result))

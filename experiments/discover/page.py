@@ -63,6 +63,7 @@ def plot(every: list[Point], front: list[Point]) -> dict[str, Any]:
     Scores below 0, of regressions that failed, are drawn at 0.
     """
     left, right, bottom, top = BOX
+    # Weights span decades, so their axis is logarithmic; what diverged has no place on the plot.
     every = [point for point in every if math.isfinite(point.accuracy)]
     decades = [math.log10(max(1.0, point.weights)) for point in every] or [0.0]
     first = math.floor(min(decades))
@@ -78,6 +79,7 @@ def plot(every: list[Point], front: list[Point]) -> dict[str, Any]:
     def y(score: float) -> float:
         return round(bottom + (top - bottom) * (max(score, low) - low) / (high - low), 1)
 
+    # Large dots are drawn last, so that none is hidden.
     dots = [_dot(point, x, y) for point in sorted(every, key=lambda p: RADII[p.stage])]
     ticks = [low + (high - low) * k / (N_TICKS - 1) for k in range(N_TICKS)]
     return {

@@ -127,6 +127,7 @@ def request_of(
     **asked
         `minutes` and `seed`.
     """
+    # A name without the ending of a table is that of a task.
     if Path(data).suffix not in ENDINGS:
         if data not in TASKS or data == "file":
             names = ", ".join(sorted(set(TASKS) - {"file"}))
@@ -140,6 +141,7 @@ def request_of(
     path = Path(data).resolve()
     own = {"path": str(path)} | ({} if target is None else {"target": target})
     given = {**(options or {}), **own}
+    # The table is read here once, so that what is wrong with it is said before a folder is made.
     table = files.read_table(path, given.get("target", "y"), given.get("kind", "auto"))
     if table.kind == "regression":
         given = {"path": str((folder / OWN_DATA).resolve()), "kind": "regression"}

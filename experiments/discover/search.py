@@ -79,6 +79,7 @@ def search(
             # The best comes first; of those alike, the one with the fewest weights.
             order = sorted(range(len(tried)), key=lambda i, b=batch: rank(b, i), reverse=True)
 
+            # A later rung, of longer trainings, overwrites what an earlier one said.
             first = order[0]
             accuracy = float(batch.validation[first])
             best[arm.name] = Best(tried[first], accuracy, float(batch.weights[first]))
@@ -95,6 +96,7 @@ def rank(batch: Batch, k: int) -> tuple[float, float]:
 
 def front(points: Iterable[Point]) -> list[Point]:
     """Those that no other beats in accuracy with as few weights, fewest weights first (Pareto)."""
+    # From few weights to many, a point belongs to the front where it is better than all before.
     kept: list[Point] = []
     for point in sorted(points, key=lambda point: (point.weights, -point.accuracy)):
         if not kept or point.accuracy > kept[-1].accuracy:

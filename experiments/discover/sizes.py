@@ -118,7 +118,7 @@ class Sizing:
         All kinds that are tried.
     data : Dataset
     given : Sizes, optional
-        In place of what the time allows.
+        In place of what the time allows, in a folder that has none yet.
 
     Attributes
     ----------
@@ -143,7 +143,8 @@ class Sizing:
         self.seconds = PLANNED * seconds
         self.arms = list(arms)
         self.data = data
-        self.sizes = given or self._read() or Sizes(channels=_channels(data))
+        self.sizes = self._read() or given or Sizes(channels=_channels(data))
+        self._set()
 
     def rung(self, k: int, per_work: Callable[[], float], spent: float) -> int:
         """Steps of a rung of the search.
@@ -182,6 +183,7 @@ class Sizing:
         return work(arm, self.data, self.sizes)
 
     def _set(self, **fields: Any) -> None:
+        """Keep what is known now, for a run that goes on."""
         self.sizes = replace(self.sizes, **fields)
         atomic_write(self.path, to_json(self.sizes.to_dict()))
 

@@ -27,6 +27,7 @@ def paragraph(outcomes: list[Outcome], is_learned: bool) -> str:
 
 def sentence(outcome: Outcome) -> str:
     """What a dial brings."""
+    # From the strongest statement to the weakest: pays, costs, brings what does not count, nothing.
     gain = outcome.gain
     words = outcome.dial.words
     if outcome.pays:
@@ -44,6 +45,7 @@ def sentence(outcome: Outcome) -> str:
 
 def points(score: float) -> str:
     """A difference in score as points: 0.142 is 14.2."""
+    # Minus zero is zero.
     return f"{100 * score:.1f}".replace("-0.0", "0.0")
 
 
