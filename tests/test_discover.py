@@ -15,8 +15,8 @@ from experiments.discover.batches import Interrupted, fresh_seeds, sample_scores
 from experiments.discover.confirm import Outcome
 from experiments.discover.dials import Dial, arms_and_dials
 from experiments.discover.differences import Difference, difference, holm
-from experiments.discover.discovery import begin, go_on
-from experiments.discover.request import Request, request_of
+from experiments.discover.discovery import go_on
+from experiments.discover.request import Request, begin, read_request, request_of
 from experiments.discover.search import Point, front
 from experiments.discover.sizes import Sizes
 from experiments.discover.words import paragraph, sentence
@@ -212,7 +212,7 @@ def test_a_resumed_discovery_ends_as_an_unbroken_one(tmp_path: Path) -> None:
 
     def start(name: str) -> tuple[Request, Path]:
         folder = tmp_path / name
-        request = request_of(str(table), folder, seed=3)
+        request, _ = request_of(str(table), folder, seed=3)
         begin(request, folder)
         return request, folder
 
@@ -236,8 +236,8 @@ def test_the_page_escapes_what_a_user_named(tmp_path: Path) -> None:
     X, y = linear_data(40)
     name = tmp_path / "<img src=x onerror=alert(1)>.npz"
     np.savez(name, X=X, y=y)
-    request = request_of(str(name), tmp_path / "out")
-    begin(request, tmp_path / "out")
+    request, own = request_of(str(name), tmp_path / "out")
+    begin(request, tmp_path / "out", own)
     go_on(request, tmp_path / "out", sizes=TINY)
 
     page = (tmp_path / "out" / "index.html").read_text()
@@ -330,7 +330,5 @@ def test_a_damaged_batch_is_named(tmp_path: Path) -> None:
     discover(X, y, out=folder, sizes=TINY)
     (path, *_) = sorted((folder / "batches").iterdir())
     path.write_bytes(path.read_bytes()[:100])
-    from experiments.discover.request import read_request
-
     with pytest.raises(InputError, match=path.name):
         go_on(read_request(folder), folder)

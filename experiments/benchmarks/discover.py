@@ -18,8 +18,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from experiments.discover.discovery import begin, go_on
-from experiments.discover.request import FILE, read_request, request_of
+from experiments.discover.discovery import go_on
+from experiments.discover.request import FILE, begin, read_request, request_of
 from urn.io import atomic_write
 
 LINEAR = "depth 2"
@@ -108,7 +108,7 @@ def answer(name: str, folder: Path, minutes: float, seed: int) -> dict[str, Any]
     if not result.exists():
         if not (folder / FILE).exists():
             data, target = _data(known, folder.parent)
-            request = request_of(
+            request, table = request_of(
                 data,
                 folder,
                 target=target,
@@ -116,7 +116,7 @@ def answer(name: str, folder: Path, minutes: float, seed: int) -> dict[str, Any]
                 minutes=minutes * known.minutes,
                 seed=seed,
             )
-            begin(request, folder)
+            begin(request, folder, table)
         go_on(read_request(folder), folder)
     return json.loads(result.read_text(encoding="utf-8"))
 

@@ -44,10 +44,10 @@ def _discover(arguments: argparse.Namespace) -> int:
     """Begin, or go on; then print what came out."""
     # Imported here: what trains and analyses takes its time to load.
     from experiments.discover.batches import Interrupted
-    from experiments.discover.discovery import begin, go_on
-    from experiments.discover.request import FILE, read_request
+    from experiments.discover.discovery import go_on
+    from experiments.discover.request import FILE, begin, read_request
 
-    folder, request = _asked(arguments)
+    folder, request, table = _asked(arguments)
     if request is None:
         check_folder(folder, new=False, flag="--resume")
         request = read_request(folder)
@@ -57,7 +57,7 @@ def _discover(arguments: argparse.Namespace) -> int:
             raise InputError(f"--out: {folder} holds another discovery; give another folder")
     else:
         check_folder(folder)
-        begin(request, folder)
+        begin(request, folder, table)
 
     try:
         with Interrupt() as stop:
@@ -71,8 +71,11 @@ def _discover(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _asked(arguments: argparse.Namespace) -> tuple[Path, Any]:
-    """The folder and the request; None for a request that the folder holds."""
+def _asked(arguments: argparse.Namespace) -> tuple[Path, Any, Any]:
+    """The folder, the request, and the table if it is to be written there.
+
+    The request is None where the folder holds it.
+    """
     from experiments.discover.request import request_of
 
     # Defaults are those of `Request`: a flag that was not given is not in `given`.
@@ -86,15 +89,17 @@ def _asked(arguments: argparse.Namespace) -> tuple[Path, Any]:
             raise InputError(
                 "--resume: goes on with what the folder was begun with; give nothing else with it"
             )
-        return arguments.resume, None
+        return arguments.resume, None, None
 
     if arguments.data is None:
         raise InputError("DATA: a .csv, an .npz or the name of a task is needed")
     folder = arguments.out or Path("discover") / Path(arguments.data).stem
     asked = {name: given[name] for name in ("minutes", "seed") if name in given}
     options = _table(arguments.task_options)
-    request = request_of(arguments.data, folder, target=arguments.target, options=options, **asked)
-    return folder, request
+    request, table = request_of(
+        arguments.data, folder, target=arguments.target, options=options, **asked
+    )
+    return folder, request, table
 
 
 def _table(text: str | None) -> dict[str, Any]:

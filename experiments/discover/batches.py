@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from experiments.discover.dials import Arm, Strengths, arms_and_dials
+from experiments.discover.request import BATCHES
 from experiments.discover.sizes import BATCH, WARM_UP, Sizes, neurons, work
 from urn import Run, TrainConfig, train_population
 from urn.data.tasks import Dataset
@@ -19,9 +20,6 @@ from urn.data.twins import Kind, twin
 from urn.errors import InputError
 from urn.io import atomic_write
 from urn.training.trainer import Trainer
-
-BATCHES = "batches"
-"""Folder of the files, in that of the discovery."""
 
 MOST_TESTED = 5000
 """Test samples. By judgement: an accuracy is then known to 0.7 points or better."""

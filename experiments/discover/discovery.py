@@ -15,12 +15,12 @@ from experiments.discover.confirm import LEVEL, Confirmed, confirm
 from experiments.discover.dials import arms_and_dials
 from experiments.discover.differences import difference, holm
 from experiments.discover.page import write_page
-from experiments.discover.request import OWN_DATA, Request, table_of, write_own_data
+from experiments.discover.request import Request, begin, own_request, table_of
 from experiments.discover.result import Discovery
 from experiments.discover.search import Best, Point, front, search
 from experiments.discover.sizes import Sizes, Sizing
 from experiments.discover.words import paragraph
-from urn import InputError, Run, TrainConfig, resume, train
+from urn import Run, TrainConfig, resume, train
 from urn.data.tasks import Dataset
 from urn.io import atomic_write, to_json
 from urn.provenance import provenance
@@ -94,19 +94,9 @@ def discover(
                 observer=observer,
             )  # fmt: skip
     folder = Path(out)
-    options = {"path": str((folder / OWN_DATA).resolve()), "kind": table.kind}
-    request = Request("arrays", "file", options, minutes, seed)
-    begin(request, folder)
-    write_own_data(request, folder, table)
+    request = own_request("arrays", folder, table.kind, minutes=minutes, seed=seed)
+    begin(request, folder, table)
     return go_on(request, folder, sizes=sizes, observer=observer)
-
-
-def begin(request: Request, folder: Path) -> None:
-    """Make the folder of a discovery."""
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"out: {folder} already exists; give another folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    request.write(folder)
 
 
 def go_on(
@@ -125,10 +115,8 @@ def go_on(
         Where `stop` says True; what is finished is kept.
     """
     start = time.monotonic()
-    write_own_data(request, folder)
-    data = request.load()
+    data = request.load(folder)
     arms, dials = arms_and_dials(data)
-    (folder / "batches").mkdir(exist_ok=True)
     batches = Batches(folder, request.fields, data, request.seed, stop)
 
     sizing = Sizing(folder, 60 * request.minutes, arms.values(), data, sizes)

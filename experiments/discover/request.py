@@ -19,7 +19,7 @@ from urn.data.symbols import SymbolStream
 from urn.data.tables import Source, Table, make_table
 from urn.data.tasks import Dataset
 from urn.errors import InputError, shown
-from urn.io import atomic_write
+from urn.io import atomic_write, create_folder
 
 FILE = "discover.toml"
 """Of a request, in the folder of its discovery."""
@@ -32,6 +32,9 @@ MOST_MINUTES = 7 * 24 * 60
 
 MOST_SEED = 2**31
 """Seeds of the networks are a million times it, and must stay below 2^63."""
+
+BATCHES = "batches"
+"""The folder of what is trained, in the same folder."""
 
 ENDINGS = (".csv", ".npz")
 """Of files of data."""
@@ -49,6 +52,8 @@ class Request:
     task_options : dict
     minutes : float
     seed : int
+    own_data : bool
+        Whether the data are a file in the folder of the discovery, to which the options point.
 
     Raises
     ------
@@ -62,6 +67,7 @@ class Request:
     task_options: dict[str, Any] = field(default_factory=dict)
     minutes: float = 15.0
     seed: int = 0
+    own_data: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.minutes <= MOST_MINUTES:
@@ -76,9 +82,10 @@ class Request:
         """What configurations say of the data."""
         return {"task": self.task, "task_options": self.task_options}
 
-    def load(self) -> Dataset:
-        """The data."""
-        return task_options(self.task, self.task_options).load()
+    def load(self, folder: Path) -> Dataset:
+        """The data; those of its own are in the folder of the discovery."""
+        path = {"path": str(folder / OWN_DATA)} if self.own_data else {}
+        return task_options(self.task, self.task_options | path).load()
 
     def write(self, folder: Path) -> None:
         """Write it into the folder of its discovery."""
@@ -111,8 +118,8 @@ def request_of(
     target: str | None = None,
     options: dict[str, Any] | None = None,
     **asked: Any,
-) -> Request:
-    """The request that a command line makes; nothing is written.
+) -> tuple[Request, Table | None]:
+    """The request that a command line makes, and the table where it has to be written.
 
     Parameters
     ----------
@@ -134,7 +141,7 @@ def request_of(
             raise InputError(f"DATA: {shown(data)} is no .csv, no .npz and no task; tasks: {names}")
         if target is not None:
             raise InputError("--target: names a column of a .csv")
-        return Request(data, data, options or {}, **asked)
+        return Request(data, data, options or {}, **asked), None
 
     if target is not None and Path(data).suffix == ".npz":
         raise InputError(f"--target: names a column of a .csv; {data} holds X and y")
@@ -144,28 +151,46 @@ def request_of(
     # The table is read here once, so that what is wrong with it is said before a folder is made.
     table = files.read_table(path, given.get("target", "y"), given.get("kind", "auto"))
     if table.kind == "regression":
-        given = {"path": str((folder / OWN_DATA).resolve()), "kind": "regression"}
-    return Request(data, "file", given, **asked)
+        return own_request(data, folder, "regression", **asked), table
+    return Request(data, "file", given, **asked), None
 
 
-def write_own_data(request: Request, folder: Path, table: Table | None = None) -> None:
-    """Write the arrays that a request refers to, if it refers to any of its own.
+def own_request(data: str, folder: Path, kind: str, **asked: Any) -> Request:
+    """The request for data that are to be written into the folder of the discovery."""
+    options = {"path": str((folder / OWN_DATA).resolve()), "kind": kind}
+    return Request(data, "file", options, own_data=True, **asked)
+
+
+def begin(request: Request, folder: Path, table: Table | None = None) -> None:
+    """Make the folder of a discovery, whole or not at all.
 
     Parameters
     ----------
     request : Request
     folder : path
-        Of the discovery.
+        New or empty.
     table : Table, optional
-        The arrays; read from the file that was given if left out.
-    """
-    path = folder / OWN_DATA
-    if request.task_options.get("path") != str(path.resolve()) or path.exists():
-        return
-    if table is None:
-        source = Path(request.data)
-        table = files.read_table(source, request.task_options.get("target", "y"), "regression")
+        The data, if the request has its own.
 
+    Raises
+    ------
+    InputError
+        When something is there, or the data cannot be used.
+    """
+
+    def fill(draft: Path) -> None:
+        if table is not None:
+            _write_table(table, draft / OWN_DATA)
+        # Loaded once before there is a folder: what is wrong with the data leaves none behind.
+        request.load(draft)
+        request.write(draft)
+        (draft / BATCHES).mkdir()
+
+    create_folder(folder, fill)
+
+
+def _write_table(table: Table, path: Path) -> None:
+    """Write arrays as an .npz, targets of a regression at variance 1."""
     # Targets at variance 1: prices then mean the same on all data, and R2 stays what it is.
     y = table.y
     if table.kind == "regression":
