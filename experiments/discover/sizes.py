@@ -23,6 +23,14 @@ HIDDEN = 100
 """Hidden neurons. By judgement: enough for the tasks of the claims, and a tenth of a dense step of
 the sizes there."""
 
+LATTICE = 320
+"""Hidden neurons on a lattice, at most: MOST_CHANNELS where that is fewer, and two channels at
+least."""
+
+MOST_CHANNELS = 8
+"""Measured on MNIST-1D, shared weights, three seeds each: after 600 steps 64 to 75 % of unseen
+samples with 6 channels and 81 to 82 % with 8; with 3 channels some seeds never learn."""
+
 RUNGS = (0.25, 0.5)
 """Of the search: its trainings, at most, as shares of MOST_STEPS. By judgement."""
 
@@ -206,6 +214,6 @@ def _bounded(steps: float, share: float) -> int:
 
 
 def _channels(data: Dataset) -> int:
-    """Channels of a lattice: about as many hidden neurons as elsewhere, but two at least."""
+    """Channels of a lattice, 0 where the inputs fill none."""
     n = n_sites(data)
-    return max(2, math.ceil(HIDDEN / n)) if n else 0
+    return min(max(2, LATTICE // n), MOST_CHANNELS) if n else 0
