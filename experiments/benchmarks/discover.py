@@ -5,6 +5,7 @@ Each data set has dials that must pay, and dials that must not; of the others no
 nothing is asked. Five data sets were set aside: no setting was changed after they were looked at.
 
 `python -m experiments.benchmarks discover [NAME ...] [--minutes 4] [--out DIR] [--seed 0]`
+`python -m experiments.benchmarks discover --noise 20` asks of so many tables of noise, small ones.
 """
 
 import argparse
@@ -18,8 +19,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from experiments.discover import discover
 from experiments.discover.discovery import go_on
 from experiments.discover.request import FILE, begin, read_request, request_of
+from experiments.discover.sizes import Sizes
 from urn.io import atomic_write
 
 LINEAR = "depth 2"
@@ -27,6 +30,13 @@ LINEAR = "depth 2"
 
 EVERYTHING = ("depth 2", "depth 3", "depth 4", "carrying", "locality", "sharing")
 """All dials."""
+
+
+NOISE = (400, 8)
+"""Samples and inputs of a table of noise. By judgement: small, so that many can be asked."""
+
+SMALL = Sizes(hidden=20, rungs=(30, 60), steps=120, seeds=5)
+"""Of the networks that are asked of noise."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +149,19 @@ def _data(known: Known, folder: Path) -> tuple[str, str | None]:
     return str(path), "cultivar"
 
 
+def noise(n: int, first: int) -> list[list[str]]:
+    """What pays on tables of noise: half of them with two classes, half with a real target."""
+    answers = []
+    for seed in range(first, first + n):
+        rng = np.random.default_rng([seed, n])
+        X = rng.normal(size=NOISE)
+        # Inputs sit on a line, so that locality can be asked as well.
+        line = np.linspace(0, 1, NOISE[1])[:, None]
+        y = rng.integers(2, size=len(X)) if seed % 2 else rng.normal(size=len(X))
+        answers.append(discover(X, y, line, seed=seed, sizes=SMALL).pays)
+    return answers
+
+
 def main(arguments: Sequence[str] = ()) -> int:
     """Print a table of right and wrong; exit status 1 where an answer is wrong."""
     parser = argparse.ArgumentParser(
@@ -148,9 +171,16 @@ def main(arguments: Sequence[str] = ()) -> int:
     parser.add_argument("--minutes", type=float, default=4.0, help="for each, more or less")
     parser.add_argument("--out", type=Path, default=Path("results/discover"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--noise", type=int, metavar="N", help="only tables of noise, so many")
     options = parser.parse_args(arguments)
 
     console = Console()
+    if options.noise is not None:
+        answers = noise(options.noise, options.seed)
+        silent = sum(not pays for pays in answers)
+        console.print(f"noise: nothing pays in {silent} of {len(answers)}")
+        return 0 if silent == len(answers) else 1
+
     table = Table("data", "set aside", "pays", "wrong", "test", "steps", "seconds", box=None)
     n_wrong = 0
     names = options.names or list(KNOWN)
