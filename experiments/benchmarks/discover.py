@@ -2,7 +2,9 @@
 random labels.
 
 Each data set has dials that must pay, and dials that must not; of the others nothing is known, and
-nothing is asked. Five data sets were set aside: no setting was changed after they were looked at.
+nothing is asked. Five data sets were set aside. One of them was answered wrongly, `linear`: its
+linear networks had too few steps. They have ten times as many since; `linear` counts as looked at,
+and two tables that were not take its place.
 
 `python -m experiments.benchmarks discover [NAME ...] [--minutes 4] [--out DIR] [--seed 0]`
 `python -m experiments.benchmarks discover --noise 20` asks of so many tables of noise, small ones.
@@ -46,7 +48,7 @@ class Known:
     Attributes
     ----------
     task : str
-        Or "wine", which is written as a table first.
+        Or a name in TABLES, which is written as a table first.
     options : dict
         Of the task.
     pays, not_pays : tuple of str
@@ -87,6 +89,7 @@ KNOWN = {
     "parity of 3": Known("parity", (LINEAR,), (), "no bit says anything", minutes=0.5),
     "halves": Known("halves", (LINEAR,), (), "sums of rectified projections", minutes=0.5),
     "digits, random labels": Known("twin", (), EVERYTHING, "nothing to learn", _twin("digits")),
+    "linear": Known("carry", (), EVERYTHING, "a linear map", {"correction": 0.0}, 0.5),
     # Set aside from here on.
     "digits shuffled": Known("digits", (), GEOMETRY, "no places are left", {"shuffled": True}),
     "parity of 4": Known("parity", (LINEAR,), (), "no bit says anything", {"k": 4}, 0.5),
@@ -94,12 +97,19 @@ KNOWN = {
         "twin", (), EVERYTHING, "nothing to learn", _twin("ring_field")
     ),
     "wine": Known("wine", (), EVERYTHING, "linearly separable", minutes=0.5),
-    "linear": Known("carry", (), EVERYTHING, "a linear map", {"correction": 0.0}, 0.5),
+    "breast cancer": Known("breast_cancer", (), EVERYTHING, "linear to 97 %", minutes=0.5),
+    "diabetes": Known("diabetes", (), EVERYTHING, "no gain over least squares", minutes=0.5),
 }
 """{name: data set}."""
 
-SET_ASIDE = ("digits shuffled", "parity of 4", "ring_field, random labels", "wine", "linear")
-"""Not looked at before the settings of `experiments.discover` were frozen."""
+SET_ASIDE = (
+    *("digits shuffled", "parity of 4", "ring_field, random labels", "wine"),
+    *("breast cancer", "diabetes"),
+)
+"""Not looked at before the settings of `experiments.discover` were frozen; `linear` was of them."""
+
+TABLES = ("wine", "breast_cancer", "diabetes")
+"""Of scikit-learn."""
 
 
 def wrong(known: Known, pays: Sequence[str], asked: Sequence[str]) -> list[str]:
@@ -133,20 +143,20 @@ def answer(name: str, folder: Path, minutes: float, seed: int) -> dict[str, Any]
 
 def _data(known: Known, folder: Path) -> tuple[str, str | None]:
     """What is given to `urn discover`: a task, or a table and its target."""
-    if known.task != "wine":
+    if known.task not in TABLES:
         return known.task, None
 
-    from sklearn.datasets import load_wine
+    from sklearn import datasets
 
-    X, y = load_wine(return_X_y=True)
-    names = [f"x{k}" for k in range(X.shape[1])] + ["cultivar"]
+    X, y = getattr(datasets, f"load_{known.task}")(return_X_y=True)
+    names = [f"x{k}" for k in range(X.shape[1])] + ["y"]
     rows = [
         ",".join(map(repr, map(float, row))) + f",{label}" for row, label in zip(X, y, strict=True)
     ]
-    path = folder / "wine.csv"
+    path = folder / f"{known.task}.csv"
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write(path, "\n".join([",".join(names), *rows]) + "\n")
-    return str(path), "cultivar"
+    return str(path), "y"
 
 
 def noise(n: int, first: int) -> list[list[str]]:

@@ -103,6 +103,7 @@ class Batches:
     def config(self, arm: Arm, member: Member, sizes: Sizes, steps: int) -> TrainConfig:
         """The configuration of a network."""
         strengths, seed = member
+        steps *= arm.patience
         # Only a lattice has channels: the configuration refuses them elsewhere.
         lattice = {"channels": sizes.channels} if arm.is_lattice else {}
         return TrainConfig(
@@ -154,7 +155,7 @@ class Batches:
         # Steps that were cut short say nothing of the time, and sizes would be kept.
         if self.stop():
             raise Interrupted
-        return seconds / work(arm, self.data, sizes)
+        return seconds * arm.patience / work(arm, self.data, sizes)
 
     def confirm(
         self, arm: Arm, strengths: Strengths, sizes: Sizes, kind: Kind | None = None

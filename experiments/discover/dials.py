@@ -20,6 +20,10 @@ matrix of four channels of 256 sites holds a million weights."""
 MOST_ITERATIONS = 4
 """By judgement: the deepest networks of the claims have as many."""
 
+LINEAR_PATIENCE = 10
+"""Steps of a linear network over those of others. Its steps are the cheapest, and the function that
+it minimises has one minimum."""
+
 DEPTH_WORDS = ("A layer of nonlinear neurons", "A third iteration", "A fourth iteration")
 """What sentences call I = 2, 3 and 4, each against one iteration less."""
 
@@ -37,6 +41,8 @@ class Arm:
         What the search tries.
     rate : float
         Learning rate at the start.
+    patience : int
+        How many times as many steps as other kinds it is trained for.
     fields : dict
         Further fields of `TrainConfig`.
     """
@@ -45,6 +51,7 @@ class Arm:
     n_iterations: int
     strengths: tuple[Strengths, ...]
     rate: float = 5e-3
+    patience: int = 1
     fields: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -128,10 +135,11 @@ def _plain(n_iterations: int) -> Arm:
     if n_iterations > 1:
         # The terms that part layers (docs/experiments.md), so that depth is tried at its best.
         strengths.append({"weight": 3e-4, "bias": 1e-3, "self": 1.0, "depth": 1e-2})
-    # A linear network has no other way to be slow: its weights are given the steps they need, or
-    # whatever learns faster would seem to pay.
-    rate = 2e-2 if n_iterations == 1 else 5e-3
-    return Arm(f"I = {n_iterations}", n_iterations, tuple(strengths), rate)
+    # Linear networks are trained to the end, or what learns faster would seem to pay. A linear map
+    # from 10 to 10 was learned to R2 of 0.98 in 300 steps at 2e-2, and of 1.00 in 3000.
+    if n_iterations == 1:
+        return Arm("I = 1", 1, tuple(strengths), rate=2e-2, patience=LINEAR_PATIENCE)
+    return Arm(f"I = {n_iterations}", n_iterations, tuple(strengths))
 
 
 def _depth(n_iterations: int) -> Dial:
@@ -171,4 +179,4 @@ def _lattice(is_shared: bool) -> Arm:
     # steps at 5e-3 and 1e-2, and no more at 2e-2.
     rate = 2e-2 if is_shared else 1e-2
     fields = {"hidden_positions": "lattice", "locality_power": 4.0}
-    return Arm(name, 3, tuple(strengths), rate, fields)
+    return Arm(name, 3, tuple(strengths), rate, fields=fields)
