@@ -14,9 +14,7 @@ def paragraph(outcomes: list[Outcome], is_learned: bool) -> str:
         Whether any network answers better than the best constant.
     """
     if not is_learned:
-        return (
-            "Nothing pays: no network answers unseen samples better than the best constant answer."
-        )
+        return "Nothing pays: no network is shown to answer better than the best constant answer."
     pay = [outcome for outcome in outcomes if outcome.pays]
     rest = [outcome for outcome in outcomes if not outcome.pays]
     said = [sentence(outcome) for outcome in (*pay, *rest)]
