@@ -1,7 +1,6 @@
 """A discovery: search, confirmation, choice, and all that is written of it."""
 
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -114,7 +113,6 @@ def go_on(
     Interrupted
         Where `stop` says True; what is finished is kept.
     """
-    start = time.monotonic()
     data = request.load(folder)
     arms, dials = arms_and_dials(data)
     batches = Batches(folder, request.fields, data, request.seed, stop)
@@ -147,7 +145,7 @@ def go_on(
         sizes,
         {arm: float(batch.scores.mean()) for arm, batch in confirmed.batches.items()},
     )
-    _write(folder, request, data, discovery, best, time.monotonic() - start)
+    _write(folder, request, data, discovery, best, batches.spent)
     return discovery
 
 
@@ -187,7 +185,8 @@ def _write(
     seconds: float,
 ) -> None:
     """Write the numbers, the configuration and the page."""
-    # Names of keys stay as they are: other programs read them.
+    # Names of keys stay as they are: other programs read them. Seconds are those of all batches, so
+    # that a run that was gone on with has them too.
     result: dict[str, Any] = {
         "version": 1,
         "request": asdict(request),
