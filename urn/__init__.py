@@ -67,12 +67,25 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, imported when it is first asked for."""
-    if name not in _MODULES:
-        raise AttributeError(f"module 'urn' has no attribute {name!r}")
-    value = getattr(import_module(_MODULES[name]), name)
+    """A public name, imported when it is first asked for.
+
+    Other distributions add names with an entry point `urn.names`, as they add commands: so
+    `urn.discover` is there although nothing here imports `experiments`.
+    """
+    value = getattr(import_module(_MODULES[name]), name) if name in _MODULES else _added(name)
     globals()[name] = value
     return value
+
+
+def _added(name: str) -> Any:
+    """A name that another distribution adds."""
+    from importlib.metadata import entry_points
+
+    # Python itself asks for names such as __path__, and is not to wait for all distributions.
+    entries = () if name.startswith("_") else entry_points(group="urn.names", name=name)
+    for entry in entries:
+        return entry.load()
+    raise AttributeError(f"module 'urn' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -38,10 +38,23 @@ SWEEP = (
 CLAIMS = ("claims.json", "index.html", "figures", "runs")
 """What `urn reproduce` owns in its folder."""
 
+DISCOVERY = (
+    "discover.toml",
+    "sizes.json",
+    "data.npz",
+    "batches",
+    "discover.json",
+    "chosen.toml",
+    "network",
+    "index.html",
+)
+"""What `urn discover` owns in its folder."""
+
 OWNERS = {
     "config.toml": ("a run", RUN),
     "sweep.sqlite": ("a sweep", SWEEP),
     "claims.json": ("a table of claims", CLAIMS),
+    "discover.toml": ("a discovery", DISCOVERY),
 }
 """By the file that tells an owner's folder: its name and what is its own."""
 

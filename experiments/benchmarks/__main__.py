@@ -12,6 +12,7 @@ BENCHMARKS = {
     "blocks": "layers of planted networks, beside block models",
     "faint": "verdicts on planted networks with weak weights added",
     "faithfulness": "what networks lose without all that lies outside their used graph",
+    "discover": "what `urn discover` says of data whose answer is known",
     "census": "triad census against networkx",
     "growth": "networks that grow against a NumPy program: speed, sizes and losses",
     "device": "many networks at once, and a dense step, on a GPU",

@@ -206,6 +206,25 @@ def npz(rng: random.Random, template: Path) -> Case:
     return Case("npz", [*argv, "--out", "out"], {"fuzzed.npz": content})
 
 
+def discover(rng: random.Random, template: Path) -> Case:
+    """`urn discover` with data or flags that cannot be: what can be is minutes of work."""
+    data = rng.choice(["fuzzed.csv", "fuzzed.npz", "miconi_easy", "digits", "file", *TEXTS])
+    argv = ["discover", data, "--out", "out", "--quiet"]
+    impossible = [
+        ["--minutes", rng.choice(["0", "-1", "nan", "inf", "many", "", "9" * 400])],
+        ["--seed", rng.choice(["-1", "1.5", "x", "", "9" * 400])],
+        ["--task-options", rng.choice(["x", "1", "[1]", "{x = 1}", "{" * 3000, "", "{path = 3}"])],
+        ["--resume", rng.choice(["run", "sweep", "nowhere", "precious.txt", ""])],
+    ]
+    for flag in rng.sample(impossible, rng.randint(1, 2)):
+        argv += flag
+    files = {
+        "fuzzed.csv": mutated_text(rng, TABLE),
+        "fuzzed.npz": mutated_bytes(rng, b"PK\3\4" * 9),
+    }
+    return Case("discover", argv, files, must_refuse=True)
+
+
 def idx(rng: random.Random, template: Path) -> Case:
     """`urn train --task idx` with damaged files of images and labels."""
     files: dict[str, bytes | None] = {}
@@ -543,6 +562,7 @@ GENERATORS: dict[str, tuple[Generator, int]] = {
     "toml": (toml, 5),
     "csv": (csv, 5),
     "npz": (npz, 4),
+    "discover": (discover, 2),
     "idx": (idx, 2),
     "sweep_file": (sweep_file, 5),
     "store": (store, 5),
