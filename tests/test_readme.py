@@ -60,3 +60,12 @@ def test_accuracies_that_are_named(checks):
     assert f"{local} % where the same network without locality reaches {plain} %" in README
     accuracy = checks["convolutional"]["test accuracy, median"].split()[0]
     assert f"{100 * float(accuracy):.1f} % on MNIST-1D; the published CNN" in README
+
+
+def test_atlas(checks):
+    measured = {name.split(":")[0]: value for name, value in checks["atlas"].items()}
+    priced = {measured[arm].split(":")[0] for arm in ("layered", "recurrent", "residual", "local")}
+    assert priced == {measured["convolutional"].split(":")[0]} == {"5 of 5"}
+    assert "the five with a price came out as named in 5 of 5" in README
+    unpriced = 5 - int(measured["no price"].split()[0])
+    assert f"called recurrent, by little, in {unpriced} of 5" in README
