@@ -111,7 +111,7 @@ def test_a_foreign_claims_json_is_refused_and_kept(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "culprit"),
     [
-        (["nonsense"], "nonsense: no such claim; there are fully_connected"),
+        (["nonsense"], "nonsense: no such claim; there are atlas, fully_connected"),
         (["depth", "--seeds", "0"], "--seeds: must be from 1"),
         (["depth", "--seeds", "many"], "--seeds"),
         (["depth", "--scale", "huge"], "--scale"),
