@@ -2,8 +2,8 @@
 
 A skip is an edge of the contracted graph over more than one layer: relays hand a value on past
 neurons that compute. It counts when a computing path leads from the same source to the same target,
-and skip and path both have a real share of the variance there (CARRY_SHARE). An input that is
-written again (clamped) is no skip. A neuron carries its own value to its next iteration, and
+and skip and path both have a real share of the variance there (CARRY_SHARE of layers.py, 0.05). An
+input that is written again (clamped) is no skip. A neuron carries its own value to its next iteration, and
 carries and adds where it adds to it there (`carry_and_add` in layers.py).
 
 Effect: share of the signal power from inputs to outputs that takes at least one skip or carried
@@ -16,6 +16,9 @@ same weights again leaks, which is recurrent and no residual stream.
 The kind is "adds" where a target hears one neuron over its skips, as where a stream is added to,
 and "concatenates" where it hears many, as in a DenseNet. A skip through a dense projection is the
 same wiring as a concatenation and has its name.
+
+Two things are counted: the bar asks for neurons that are joined, the targets of skips; p is of
+neurons that send, the sources, for these the null model can draw.
 
 Null model: edges are thrown anew at random between the same pair of iterations, as many as there
 are. Two counts of neurons are tested, and the smaller p is doubled: (a) neurons whose value relays
