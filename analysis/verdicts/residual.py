@@ -3,8 +3,8 @@
 A skip is an edge of the contracted graph over more than one layer: relays hand a value on past
 neurons that compute. It counts when a computing path leads from the same source to the same target,
 and skip and path both have a real share of the variance there (CARRY_SHARE of layers.py, 0.05). An
-input that is written again (clamped) is no skip. A neuron carries its own value to its next iteration, and
-carries and adds where it adds to it there (`carry_and_add` in layers.py).
+input that is written again (clamped) is no skip. A neuron carries its own value to its next
+iteration, and carries and adds where it adds to it there (`carry_and_add` in layers.py).
 
 Effect: share of the signal power from inputs to outputs that takes at least one skip or carried
 value. This power is that of whole paths, squared weights alone (`share_through` in layers.py), so
