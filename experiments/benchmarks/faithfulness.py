@@ -8,10 +8,9 @@ explains no held-out accuracy.
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import binomtest
@@ -20,8 +19,8 @@ from analysis import faithfulness
 from analysis.faithful import Faithfulness
 from experiments.commands.judging import arrays, judge
 from urn import Dataset, Run, TrainConfig, train_population
-from urn.data.dataset import Split
 from urn.data.tasks import Digits
+from urn.data.twins import twin
 from urn.training.progress import progress
 
 SETTINGS = {
@@ -66,18 +65,6 @@ class Examined:
     held_out: Faithfulness
     n_trained_on: int
     n_held_out: int
-
-
-def with_random_labels(data: Dataset, seed: int) -> Dataset:
-    """The same images with the labels of each part exchanged among them."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def mixed(part: Split) -> Split:
-        return part[0], part[1][torch.randperm(len(part[1]), generator=generator)]
-
-    return replace(
-        data, train=mixed(data.train), validation=mixed(data.validation), test=mixed(data.test)
-    )
 
 
 def trained(data: Dataset, n_seeds: int, steps: int, name: str) -> list[Run]:
@@ -148,7 +135,7 @@ def table(real: Sequence[Examined], controls: Sequence[Examined]) -> Table:
 def compare(n_seeds: int, steps: int) -> tuple[list[Examined], list[Examined]]:
     """Networks trained on real labels and on random ones."""
     data = Digits().load()
-    mixed = with_random_labels(data, FIRST_SEED)
+    mixed = twin(data, "random_labels", FIRST_SEED)
     real = [examined(run, data) for run in trained(data, n_seeds, steps, "real labels")]
     controls = [examined(run, mixed) for run in trained(mixed, n_seeds, steps, "random labels")]
     return real, controls
