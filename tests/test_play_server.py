@@ -291,3 +291,9 @@ def test_a_port_that_is_taken_is_refused_in_a_line(program: Program, tmp_path: P
     port = program.host.split(":")[1]
     with pytest.raises(AssertionError, match=rf"^urn: --port: {port} cannot be used"):
         Program(tmp_path, "--port", port)
+
+
+def test_sessions_that_could_not_be_saved_are_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(AssertionError, match=r"^urn: --out: .*taken is not a folder"):
+        Program(tmp_path, "--out", str(tmp_path / "taken"))

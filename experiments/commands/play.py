@@ -6,8 +6,10 @@ Nothing heavy is imported here: the page is there before torch is loaded, in ano
 import argparse
 import webbrowser
 from importlib.util import find_spec
+from pathlib import Path
 
 from urn.errors import InputError
+from urn.outputs import check_folder
 
 NEEDED = ("starlette", "uvicorn", "websockets")
 """What the extra `play` brings."""
@@ -41,6 +43,8 @@ def _play(arguments: argparse.Namespace) -> int:
         raise InputError(f"--port: must be from 0 to {PORTS - 1}")
     if not 0 <= arguments.grace <= 86_400:
         raise InputError("--grace: must be from 0 to 86,400 seconds")
+    # Sessions are saved much later: that they could not be is said now.
+    check_folder(Path(arguments.out), new=False)
     if any(find_spec(name) is None for name in NEEDED):
         raise InputError("play: needs an extra: pip install urn-networks[play]")
     from experiments.play.server import HOST, listen, new_token, run_server
