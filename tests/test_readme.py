@@ -45,11 +45,19 @@ def test_modular(checks):
 
 def test_difficulty(checks):
     both = []
+    twins: dict[str, list[str]] = {"random labels": [], "one step": []}
     for name in ("nonlinear nodes on a path", "nonlinear nodes"):
         measured = checks["difficulty"][f"{name}: rank correlation with the number of signs"]
         mean, low, high = re.findall(r"mean ([\d.]+) \(([\d.]+) to ([\d.]+)\)", measured)[0]
         both.append(f"{mean} ({low} to {high})")
-    assert f"| rank correlation {' and '.join(both)} |" in README
+        for twin, medians in twins.items():
+            title = f"{name}: rank correlation with the number of signs, data less {twin}"
+            against = checks["difficulty"][title].split(" against ")[1]
+            medians.append(re.split(r"[ :]", against)[0])
+    assert set(twins["random labels"]) == {"0"}
+    step = " and ".join(twins["one step"])
+    said = f"{' and '.join(both)} | random labels 0, one step {step} (medians) |"
+    assert f"| rank correlation {said}" in README
 
 
 def test_accuracies_that_are_named(checks):
