@@ -10,6 +10,7 @@ let socket = null;
 let client = null; // the number of this page
 let session = null; // what the server last said of the network
 let frame = null; // the picture of now
+let drawn = null; // the serial number of the network that it shows
 let before = null; // that of the network before
 let verdict = null;
 let judgedAt = 0;
@@ -95,6 +96,7 @@ function takePicture(data) {
   } else {
     frame = picture;
     if (!session) return;
+    drawn = session.serial;
     // Strengths that are warmed up move by themselves.
     for (const dial of session.dials) if (dial.name in frame.dials) dial.value = frame.dials[dial.name];
     showDials(false);
@@ -257,6 +259,7 @@ function drawGraph() {
 // ---- facts, curve, verdicts
 
 function drawFrame() {
+  showState();
   drawMatrix($("W"), frame, new Set(session.silenced));
   drawGraph();
   $("W").setAttribute("aria-label", `The matrix W at step ${frame.step}: ${frame.groups.map(([name, size]) => `${size} in ${name}`).join(", ")}`);
@@ -353,6 +356,14 @@ function takeSession(message) {
   }
   compareAddress();
   if (frame && !isOther) drawFrame();
+  else showState();
+}
+
+// For whoever reads the page from outside: which network it shows, and whether that is all of it.
+function showState() {
+  document.body.dataset.network = `${drawn}`;
+  const isWhole = frame !== null && drawn === session.serial && frame.step === session.step;
+  document.body.dataset.atRest = `${isWhole && !session.running}`;
 }
 
 function showPresets() {
