@@ -35,6 +35,8 @@ MIN_NEURONS = 2
 MIN_GAP = 0.25
 """Eigenvalue of the weakest split between groups less that of the strongest within: 1 for separate
 random modules, near 0 for lattices. By judgement, on planted networks."""
+MODULES_BAR = 1.5
+"""Modules: more than one. Half-way between one and two, so that no verdict hangs on this bar."""
 SAME = 1e-9
 """Shares that differ by less are equal: rounding."""
 
@@ -63,7 +65,7 @@ def modular(case: Case) -> Verdict:
     coherence, tested = _coherence(signal, label)
 
     bars = [
-        Bar("modules", float(n_modules), 2.0),
+        Bar("modules", float(n_modules), MODULES_BAR),
         Bar("coherence", coherence, MIN_COHERENCE),
         Bar("gap", gap, MIN_GAP),
     ]

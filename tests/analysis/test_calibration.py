@@ -22,7 +22,7 @@ from analysis.verdicts.fully_connected import Block, _thrown, _typical_density
 from analysis.verdicts.locally_connected import locally_connected
 from analysis.verdicts.recurrent import _dispersion, _ends
 from analysis.verdicts.residual import _carry_null, _handed_null, skip_joins
-from experiments.benchmarks.alarms import RANDOM, count_alarms
+from experiments.benchmarks.alarms import APART, RANDOM, RandomNetwork, count_alarms, exchange
 
 N_DRAWS = 99
 """Draws of each null: p is a multiple of 1/100."""
@@ -210,4 +210,20 @@ def test_relays_on_skips_are_not_called_too_often() -> None:
 def test_random_networks_have_no_structure(kind: str) -> None:
     """Ten of each kind; a thousand are drawn by `python -m experiments.benchmarks alarms`."""
     alarms = count_alarms(kind, 10, seed=1)
+    del alarms[APART]
     assert sum(alarms.values()) <= 1, alarms
+
+
+def test_modules_that_hear_each_other_are_told_from_those_that_do_not() -> None:
+    """Two chains of neurons; then half of what the second one hears comes from the first."""
+    weights = np.zeros((10, 10))
+    weights[[2, 3, 8], [0, 2, 3]] = 1.0
+    weights[[4, 5, 9], [1, 4, 5]] = 1.0
+    apart = RandomNetwork(weights, np.zeros((10, 1)), 2, 2, 3)
+    assert exchange(apart, [[2, 3], [4, 5]]) == 0
+
+    # ReLU halves the input; the second chain's first neuron then hears the first one's input too.
+    joined = weights.copy()
+    joined[5, 2] = 1.0
+    heard = exchange(RandomNetwork(joined, np.zeros((10, 1)), 2, 2, 3), [[2, 3], [4, 5]])
+    assert 0.1 < heard < 1
