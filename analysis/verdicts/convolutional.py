@@ -35,6 +35,8 @@ MIN_EXPLAINED = 0.8
 """Share of kernel power that sharing explains. By judgement, on planted networks."""
 MIN_MATCHED = 0.5
 """Share of neurons whose kernel others repeat. By judgement: most."""
+FEW_MATCHED = MIN_MATCHED / 2
+"""Share below which it is clear that kernels do not repeat: the bar would have to fall by half."""
 MATCH = 0.05
 """Squared distance of repeated kernels, relative to their squared norm. By judgement."""
 REPEATS = 0.25
@@ -110,15 +112,63 @@ class Kernels:
         """(n, n) bool: whether two kernels stand at different sites."""
         return self.anchor[:, None] != self.anchor[None, :]
 
-    def take(self, chosen: Ints) -> "Kernels":
-        """Those of some neurons."""
-        return Kernels(
-            self.values[chosen],
-            self.valid[chosen],
-            self.anchor[chosen],
-            self.offset,
-            self.site[chosen],
-        )
+
+@dataclass(frozen=True)
+class Taps:
+    """The weights of a layer by the taps that they belong to: kernels, not yet written out.
+
+    Attributes
+    ----------
+    row, tap : (M,) int arrays
+        Number of the neuron and of the tap of each weight.
+    weight : (M,) array
+    used : (D, dim + 1) int array
+        Offset and source channel of each tap in use.
+    site : (n, dim) int array
+        Whole coordinates of the site of each neuron.
+    occupied : (*extent, channels) bool array
+        Where on the lattice there is a source of a channel.
+    cyclic : bool
+        Whether the lattice closes on itself.
+    """
+
+    row: Ints
+    tap: Ints
+    weight: Floats
+    used: Ints
+    site: Ints
+    occupied: Bools
+    cyclic: bool
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many kernels and taps there are."""
+        return len(self.site), len(self.used)
+
+    @property
+    def anchor(self) -> Ints:
+        """(n,) the number of the site of each neuron."""
+        return np.ravel_multi_index(tuple(self.site.T), self.occupied.shape[:-1])
+
+    def kernels(self, chosen: Ints) -> Kernels:
+        """The kernels of some neurons, whose numbers ascend."""
+        number = np.full(len(self.site), -1)
+        number[chosen] = np.arange(len(chosen))
+        row = number[self.row]
+        here = row >= 0
+        values = np.zeros((len(chosen), len(self.used)))
+        values[row[here], self.tap[here]] = self.weight[here]
+
+        # A tap is valid for a neuron where the lattice has a source of that channel.
+        extent = np.array(self.occupied.shape[:-1])
+        source = self.site[chosen][:, None, :] + self.used[None, :, :-1]  # (n, D, dim)
+        source = source % extent if self.cyclic else source
+        inside = ((source >= 0) & (source < extent)).all(axis=2)
+        source = np.where(inside[..., None], source, 0)
+        of_label = np.broadcast_to(self.used[:, -1], inside.shape)
+        valid = inside & self.occupied[(*np.moveaxis(source, 2, 0), of_label)]
+        offset = self.used[:, :-1]
+        return Kernels(values, valid, self.anchor[chosen], offset, self.site[chosen])
 
 
 def convolutional(case: Case) -> Verdict:
@@ -143,7 +193,7 @@ def convolutional(case: Case) -> Verdict:
     n_draws = max(case.n_draws, math.ceil(4 * len(layers) / ALPHA))
     judged = []
     for fields in layers:
-        result, kernels = _better_reading(fields, positions, channel, n_draws, case.rng)
+        result, taps = _better_reading(fields, positions, channel, n_draws, case.rng)
         result["p_value"] = min(1.0, result["p_value"] * len(layers))  # Bonferroni
         bars = [
             Bar("explained", result["explained"], MIN_EXPLAINED),
@@ -153,7 +203,7 @@ def convolutional(case: Case) -> Verdict:
         result["present"] = all(bar.holds() for bar in bars)
         evidence["layers"].append(result)
         judged.append((result, bars))
-        channel[fields.targets] = _channels(kernels)
+        channel[fields.targets] = _channels(taps, result["matched"])
 
     best, bars = max(judged, key=lambda pair: (pair[0]["present"], pair[0]["explained"]))
     evidence |= {"dilation": best["dilation"], "stride": best["stride"]}
@@ -173,27 +223,27 @@ def _on_lattice(fields: Fields, positions: Floats) -> bool:
 
 def _better_reading(
     fields: Fields, positions: Floats, channel: Ints, n_draws: int, rng: np.random.Generator
-) -> tuple[ReadSharing, Kernels]:
+) -> tuple[ReadSharing, Taps]:
     """Sharing in a layer whose lattice may end or close on itself.
 
     The reading under which more is shared counts, p doubled for the choice.
     """
-    readings = [_kernels(fields, positions, channel, cyclic) for cyclic in (False, True)]
-    judged = [_judge_layer(fields.layer, kernels, n_draws, rng) for kernels in readings]
+    readings = [_taps(fields, positions, channel, cyclic) for cyclic in (False, True)]
+    judged = [_judge_layer(fields.layer, taps, n_draws, rng) for taps in readings]
     cyclic = judged[1]["explained"] > judged[0]["explained"]
     better = judged[int(cyclic)]
-    kernels = readings[int(cyclic)]
+    taps = readings[int(cyclic)]
     result: ReadSharing = {
         **better,
         "p_value": min(1.0, 2 * better["p_value"]),
         "cyclic": bool(cyclic),
         "fill": fields.fill,
         "taps": int(np.median(fields.sizes)),
-        "dilation": _steps(kernels.offset),
-        "stride": _steps(kernels.site),
+        "dilation": _steps(taps.used[:, :-1]),
+        "stride": _steps(taps.site),
         "present": False,
     }
-    return result, kernels
+    return result, taps
 
 
 def _steps(places: Ints) -> list[int]:
@@ -202,15 +252,16 @@ def _steps(places: Ints) -> list[int]:
     return [max(step, 1) for step in steps]
 
 
-def _judge_layer(layer: int, kernels: Kernels, n_draws: int, rng: np.random.Generator) -> Sharing:
+def _judge_layer(layer: int, taps: Taps, n_draws: int, rng: np.random.Generator) -> Sharing:
     """How much of the kernels is explained by kernels at other sites, beside chance."""
-    n_kernels, n_taps = kernels.values.shape
-    n_sites = len(np.unique(kernels.anchor))
+    n_kernels, n_taps = taps.shape
+    n_sites = len(np.unique(taps.anchor))
     # Of large layers a sample is compared; the rank falls with it.
-    compared = kernels
+    chosen = np.arange(n_kernels)
     if n_kernels**2 * n_taps > WORK:
         n_compared = max(2, int(np.sqrt(WORK / n_taps)))
-        compared = kernels.take(np.sort(rng.choice(n_kernels, n_compared, replace=False)))
+        chosen = np.sort(rng.choice(n_kernels, n_compared, replace=False))
+    compared = taps.kernels(chosen)
     # The draws are float32: a power of two brings their squares into range and rounds nothing.
     unit = 2.0 ** np.floor(np.log2(np.abs(compared.values).max()))
     compared = replace(compared, values=compared.values / unit)
@@ -219,7 +270,7 @@ def _judge_layer(layer: int, kernels: Kernels, n_draws: int, rng: np.random.Gene
     power = compared.power
     rest = _repeats(compared.values[None], compared, rank)[0] / power
     matched = float((rest <= MATCH).mean())
-    if matched < MIN_MATCHED / 2:
+    if matched < FEW_MATCHED:
         n_draws = min(n_draws, FEW_DRAWS)
 
     # The same statistic with the rests exchanged, some draws at a time.
@@ -303,25 +354,30 @@ def _repeats(values: NDArray, kernels: Kernels, rank: int) -> NDArray:
     return np.minimum(nearest, (values**2).sum(axis=-1))
 
 
-def _channels(kernels: Kernels) -> Ints:
-    """(n,) labels: kernels that repeat each other share a label.
+def _channels(taps: Taps, matched: float) -> Ints:
+    """(n,) labels: kernels that repeat each other share a label, by leader clustering in order.
 
-    By leader clustering in index order.
+    Where few of them do (`matched`, a share), each has a label of its own.
     """
+    n_kernels = taps.shape[0]
+    if matched < FEW_MATCHED:
+        return np.arange(n_kernels)
+    kernels = taps.kernels(np.arange(n_kernels))
     power = kernels.power
     smaller = np.minimum(power[:, None], power[None, :])
     alike = _distances(kernels.values, kernels.valid) <= MATCH * smaller
     alike &= kernels.apart
-    labels = np.full(len(power), -1)
-    for leader in range(len(power)):
+
+    labels = np.full(n_kernels, -1)
+    for leader in range(n_kernels):
         if labels[leader] < 0:
             labels[leader] = leader
             labels[alike[leader] & (labels < 0)] = leader
     return labels
 
 
-def _kernels(fields: Fields, positions: Floats, channel: Ints, cyclic: bool) -> Kernels:
-    """Kernels over the (offset, source channel) pairs in use, on a lattice that may be cyclic."""
+def _taps(fields: Fields, positions: Floats, channel: Ints, cyclic: bool) -> Taps:
+    """The (offset, source channel) pairs in use, on a lattice that may be cyclic."""
     sites, anchors = sites_of(fields, positions)
     extent = sites.max(axis=0) + 1
     _, label = np.unique(channel[fields.sources], return_inverse=True)
@@ -330,18 +386,8 @@ def _kernels(fields: Fields, positions: Floats, channel: Ints, cyclic: bool) -> 
     # A tap is an offset and a source channel; taps in use are numbered.
     offset = offsets(sites[columns], anchors[rows], extent, cyclic=cyclic)
     pairs = np.column_stack([offset, label[columns]])
-    used, taps = np.unique(pairs, axis=0, return_inverse=True)
-    values = np.zeros((len(fields.targets), len(used)))
-    values[rows, taps.ravel()] = entries.data
+    used, number = np.unique(pairs, axis=0, return_inverse=True)
 
-    # A tap is valid for a neuron where the lattice has a source of that channel.
     occupied = np.zeros((*extent, label.max() + 1), dtype=bool)
     occupied[(*sites.T, label)] = True
-    source = anchors[:, None, :] + used[None, :, :-1]  # (n, D, dim)
-    source = source % extent if cyclic else source
-    inside = ((source >= 0) & (source < extent)).all(axis=2)
-    source = np.where(inside[..., None], source, 0)
-    of_label = np.broadcast_to(used[:, -1], inside.shape)
-    valid = inside & occupied[(*np.moveaxis(source, 2, 0), of_label)]
-    anchor = np.ravel_multi_index(tuple(anchors.T), tuple(extent))
-    return Kernels(values, valid, anchor, used[:, :-1], anchors)
+    return Taps(rows, number.ravel(), entries.data, used, anchors, occupied, cyclic)
