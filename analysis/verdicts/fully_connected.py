@@ -18,6 +18,7 @@ from collections.abc import Collection
 from typing import TypedDict
 
 import numpy as np
+from scipy.special import gammaln
 
 from analysis.arrays import Floats
 from analysis.effective import EffectiveGraph
@@ -131,6 +132,21 @@ def _neighbour_mass(graph: EffectiveGraph, layering: Layers) -> float:
     return 1 - float(size[layering.is_skip].sum()) / mass if mass else 0.0
 
 
+def _chance_of_most(n_neighbour: int, n_skip: int, n_thrown: int) -> float:
+    """The chance that as many of the thrown edges as fit fall on pairs of neighbouring layers.
+
+    Hypergeometric; `scipy.stats` has it, and takes half a second to load.
+    """
+    fitting = min(n_thrown, n_neighbour)
+    ways = _log_choose(n_neighbour, fitting) + _log_choose(n_skip, n_thrown - fitting)
+    return float(np.exp(ways - _log_choose(n_neighbour + n_skip, n_thrown)))
+
+
+def _log_choose(n: int, k: int) -> float:
+    """The logarithm of the number of ways to choose k of n things."""
+    return float(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
+
+
 def _thrown(
     table: list[Block],
     n_skips: int,
@@ -164,8 +180,4 @@ def _thrown(
     dense = (inside**2 / np.maximum(pairs[:n_judged], 1) * counted).sum(axis=1)
     draws = dense / np.maximum(inside.sum(axis=1) + skips, 1)
 
-    fitting = min(n_thrown, int(pairs.sum()))
-    everywhere = int(pairs.sum() + skip_pairs.sum())
-    from scipy.stats import hypergeom  # half a second: not at the start
-
-    return draws, float(hypergeom.pmf(fitting, everywhere, int(pairs.sum()), n_thrown))
+    return draws, _chance_of_most(int(pairs.sum()), int(skip_pairs.sum()), n_thrown)

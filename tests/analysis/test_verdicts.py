@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from analysis import StructureReport, analyse
 from analysis.verdicts import VERDICTS, Case, Kind, Verdict, in_order, register
+from analysis.verdicts.fully_connected import _chance_of_most
 from analysis.verdicts.recurrent import services
 from analysis.verdicts.verdict import Bar, decide
 from experiments.benchmarks.planted import run
@@ -400,3 +402,14 @@ def test_kinds_are_judged_behind_those_they_come_after() -> None:
     assert sorted(order) == sorted(VERDICTS)
     for kind in VERDICTS.values():
         assert all(order.index(name) < order.index(kind.name) for name in kind.after)
+
+
+@pytest.mark.parametrize(
+    ("n_neighbour", "n_skip", "n_thrown"), [(12, 6, 4), (12, 6, 15), (900, 300, 450), (5, 0, 5)]
+)
+def test_chance_of_a_layered_wiring_is_hypergeometric(
+    n_neighbour: int, n_skip: int, n_thrown: int
+) -> None:
+    most = min(n_thrown, n_neighbour)
+    expected = stats.hypergeom.pmf(most, n_neighbour + n_skip, n_neighbour, n_thrown)
+    assert _chance_of_most(n_neighbour, n_skip, n_thrown) == pytest.approx(expected, rel=1e-9)
