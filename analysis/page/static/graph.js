@@ -233,11 +233,16 @@ const graph = (() => {
 
   function drawDots(c, nodes) {
     const { g, radius, times, isEnd } = now;
+    const silent = colour("negative");
     const end = colour("accent");
     const hidden = colour("node");
     const again = colour("again");
     const card = colour("card");
     for (const v of nodes) {
+      if (state.silenced.has(neurons.ids[g.neuron[v]])) {
+        drawCross(c, v, silent);
+        continue;
+      }
       circle(c, v, radius);
       c.fillStyle = isEnd(v) ? end : hidden;
       c.fill();
@@ -251,6 +256,23 @@ const graph = (() => {
       c.lineWidth = Math.min(2, radius * 0.6);
       c.stroke();
     }
+  }
+
+  /** A neuron that is silenced: a cross on the colour of the card. */
+  function drawCross(c, v, ink) {
+    const { x, y, radius } = now;
+    const arm = Math.max(3, radius);
+    circle(c, v, arm + 1);
+    c.fillStyle = colour("card");
+    c.fill();
+    c.strokeStyle = ink;
+    c.lineWidth = 2;
+    c.beginPath();
+    c.moveTo(x[v] - arm, y[v] - arm);
+    c.lineTo(x[v] + arm, y[v] + arm);
+    c.moveTo(x[v] - arm, y[v] + arm);
+    c.lineTo(x[v] + arm, y[v] - arm);
+    c.stroke();
   }
 
   /** Names and sizes of the layers below their columns; not of all where there are many. */
@@ -352,13 +374,19 @@ const graph = (() => {
     return node;
   }
 
+  /** The node whose paths are lit, or -1. */
+  const litNode = () => (hovered >= 0 ? hovered : selectedNode());
+
   function drawOver() {
     const surface = over.begin();
     const c = surface.context;
-    const lit = hovered >= 0 ? hovered : selectedNode();
+    const lit = litNode();
     base.canvas.style.opacity = lit >= 0 ? 0.16 : 1;
     if (lit < 0) {
-      if (now) drawNames(c);
+      if (now) {
+        drawNames(c);
+        drawGroup(c);
+      }
       return;
     }
 
@@ -366,6 +394,7 @@ const graph = (() => {
     drawEdges(surface, edges, 0.25);
     drawNames(c);
     drawDots(c, nodes);
+    drawGroup(c);
 
     // Rings around the same neuron at all its iterations.
     const { g, radius, used } = now;
@@ -374,6 +403,19 @@ const graph = (() => {
       if (!used[v] || g.neuron[v] !== g.neuron[lit]) continue;
       c.strokeStyle = colour(v === lit ? "ink" : "again");
       circle(c, v, radius + 3.5);
+      c.stroke();
+    }
+  }
+
+  /** Rings around the neurons of the group that is lit. */
+  function drawGroup(c) {
+    const { g, radius, used } = now;
+    const ids = litIds();
+    c.strokeStyle = colour("accent");
+    c.lineWidth = 2;
+    for (let v = 0; v < used.length; v++) {
+      if (!used[v] || !ids.has(neurons.ids[g.neuron[v]])) continue;
+      circle(c, v, radius + 2);
       c.stroke();
     }
   }
@@ -414,7 +456,7 @@ const graph = (() => {
 
   /** The node that an arrow key leads to: along its column, or to the nearest of the next one. */
   function neighbour(key) {
-    const from = hovered >= 0 ? hovered : selectedNode();
+    const from = litNode();
     const { columns, g, y } = now;
     if (from < 0) return columns.flat()[0] ?? -1;
 
@@ -434,13 +476,16 @@ const graph = (() => {
 
   // ---- events
 
+  const silencesOnClick = () => run !== null && $("click").value === "silences";
+
   const selectNode = (v) => select(now.g.neuron[v], now.g.iteration[v]);
 
   host.addEventListener("pointermove", (event) => light(nearest(...within(event, host))));
   host.addEventListener("pointerleave", () => light(-1));
   host.addEventListener("click", (event) => {
     const v = nearest(...within(event, host));
-    if (v < 0) select(null);
+    if (v >= 0 && silencesOnClick()) silence([neurons.ids[now.g.neuron[v]]]);
+    else if (v < 0) select(null);
     else selectNode(v);
   });
 
@@ -449,6 +494,8 @@ const graph = (() => {
       light(neighbour(event.key));
     } else if (event.key === "Enter" && hovered >= 0) {
       selectNode(hovered);
+    } else if (event.key.toLowerCase() === "s" && run && plainKey(event) && litNode() >= 0) {
+      silence([neurons.ids[now.g.neuron[litNode()]]]);
     } else if (event.key === "Escape") {
       light(-1);
       select(null);
@@ -466,6 +513,8 @@ const graph = (() => {
   observers.snapshot.push(renew);
   observers.level.push(renew);
   observers.selected.push(drawOver);
+  observers.silenced.push(draw);
+  observers.groups.push(drawOver);
   redraws.push(draw);
   return { selectedNode, current: () => now };
 })();

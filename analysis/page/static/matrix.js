@@ -295,17 +295,24 @@
   function drawOver() {
     const { context: c } = over.begin();
     clipped(c, left, TOP, side, () => {
-      if (state.selected && start[state.selected.neuron] >= 0) drawSelected(c);
+      for (const n of indexesOf(state.silenced)) drawBand(c, n, "negative", 0.3);
+      for (const n of indexesOf(litIds())) drawBand(c, n, "accent", 0.16);
+      if (state.selected && start[state.selected.neuron] >= 0) {
+        drawBand(c, state.selected.neuron, "accent", 0.22);
+      }
       if (cursor >= 0) drawCursor(c);
     });
   }
 
-  /** The row and the column of the selected neuron. */
-  function drawSelected(c) {
-    const n = state.selected.neuron;
+  /** The neurons of some ids that have a row now. */
+  const indexesOf = (ids) =>
+    Array.from(ids, (id) => indexOf.get(id)).filter((n) => n !== undefined && start[n] >= 0);
+
+  /** The row and the column of a neuron. */
+  function drawBand(c, n, ink, alpha) {
     const thick = Math.max(cell[n] * view.zoom * side, 2);
-    c.fillStyle = colour("accent");
-    c.globalAlpha = 0.22;
+    c.fillStyle = colour(ink);
+    c.globalAlpha = alpha;
     c.fillRect(left, toY(start[n]), side, thick);
     c.fillRect(toX(start[n]), TOP, thick, side);
     c.globalAlpha = 1;
@@ -426,6 +433,7 @@
     view = { x, y, zoom: next };
     keepInside();
     draw();
+    remember();
   }
 
   function keepInside() {
@@ -437,6 +445,7 @@
   function showAll() {
     view = { x: 0, y: 0, zoom: 1 };
     draw();
+    remember();
   }
 
   function bringIntoView(e) {
@@ -450,6 +459,7 @@
     view.y = y - span / 2;
     keepInside();
     draw();
+    remember();
   }
 
   // ---- events
@@ -476,6 +486,7 @@
     view.y = drag.fromY - dy / (view.zoom * side);
     keepInside();
     draw();
+    remember();
   }
 
   function onUp(event) {
@@ -495,6 +506,10 @@
     Escape: () => point(-1),
   };
 
+  /** The neuron of the row under the cursor, or the one that is selected; or null. */
+  const pointed = () =>
+    cursor >= 0 ? snapshot().weights.to[cursor] : (state.selected?.neuron ?? null);
+
   function onKey(event) {
     if (event.key in MOVES) {
       const e = neighbour(...MOVES[event.key]);
@@ -504,6 +519,8 @@
       }
     } else if (event.key === "Enter" && cursor >= 0) {
       select(snapshot().weights.to[cursor], null);
+    } else if (event.key.toLowerCase() === "s" && run && plainKey(event) && pointed() !== null) {
+      silence([neurons.ids[pointed()]]);
     } else if (event.key in KEYS) {
       KEYS[event.key]();
     } else {
@@ -531,6 +548,7 @@
     state.sort = event.target.value;
     arrange();
     draw();
+    remember();
   });
 
   observers.snapshot.push(() => {
@@ -543,5 +561,14 @@
     draw();
   });
   observers.selected.push(drawOver);
+  observers.silenced.push(drawOver);
+  observers.groups.push(drawOver);
   redraws.push(draw);
+
+  // What the address holds of it: {x, y, zoom}, and all of it unless told otherwise.
+  own.view = {
+    get: () => view,
+    set: (next) => (view = next),
+    mostZoom: MOST_ZOOM,
+  };
 })();
