@@ -2,6 +2,7 @@
 const QUIET = 150; // milliseconds without a change after which the address is written
 let remembering = false; // from the first drawing on
 let writing = 0; // the timer
+let known = location.hash; // what was read or written last
 
 /** Have the address written soon; browsers refuse to do so at every move of a slider. */
 function remember() {
@@ -209,10 +210,11 @@ function writeAddress() {
   for (const { name, write } of fields) for (const text of write()) words.append(name, text);
   const text = `${words}`.replaceAll("%2C", ",").replaceAll("%3A", ":"); // easier to read
   const next = text ? `#${text}` : "";
-  if (next === location.hash) return;
+  if (next === known || location.hash !== known) return; // a new one is about to be read
   try {
     // An empty reference would stand for the address with the part that is to go.
     history.replaceState(null, "", next || location.href.split("#")[0]);
+    known = location.hash;
   } catch {
     remembering = false; // a frame whose address cannot be changed
   }
@@ -221,8 +223,9 @@ function writeAddress() {
 /** Make everything as the address says; what it cannot be is left out, and named. */
 function readAddress() {
   const words = new URLSearchParams(location.hash.slice(1));
-  const known = new Set(fields.map(({ name }) => name));
-  const wrong = [...new Set(words.keys())].filter((name) => !known.has(name));
+  const names = new Set(fields.map(({ name }) => name));
+  const wrong = [...new Set(words.keys())].filter((name) => !names.has(name));
+  known = location.hash;
   for (const { name, read, reset } of fields) {
     const texts = words.getAll(name);
     reset();
@@ -248,7 +251,10 @@ function complain(parts) {
 const isAnchor = () => !location.hash.includes("=") && $(location.hash.slice(1)) !== null;
 
 addEventListener("hashchange", () => {
-  if (isAnchor()) return remember();
+  if (isAnchor()) {
+    known = location.hash;
+    return remember();
+  }
   stop();
   readAddress();
   drawAll();

@@ -4,6 +4,7 @@ const graph = (() => {
   const host = $("graph");
   const base = layerOf(host);
   const over = layerOf(host);
+  const marks = layerOf(host); // apart, for it costs nothing to draw them again
   const MANY = 1500; // edges from which on they are poured, not stroked
   const CROWD = 300; // edges between two layers from which on each gets less ink, else they blot
   const MOST_NAMES = 9; // layers that are named in full
@@ -233,16 +234,11 @@ const graph = (() => {
 
   function drawDots(c, nodes) {
     const { g, radius, times, isEnd } = now;
-    const silent = colour("negative");
     const end = colour("accent");
     const hidden = colour("node");
     const again = colour("again");
     const card = colour("card");
     for (const v of nodes) {
-      if (state.silenced.has(neurons.ids[g.neuron[v]])) {
-        drawCross(c, v, silent);
-        continue;
-      }
       circle(c, v, radius);
       c.fillStyle = isEnd(v) ? end : hidden;
       c.fill();
@@ -259,13 +255,13 @@ const graph = (() => {
   }
 
   /** A neuron that is silenced: a cross on the colour of the card. */
-  function drawCross(c, v, ink) {
+  function drawCross(c, v) {
     const { x, y, radius } = now;
     const arm = Math.max(3, radius);
     circle(c, v, arm + 1);
     c.fillStyle = colour("card");
     c.fill();
-    c.strokeStyle = ink;
+    c.strokeStyle = colour("negative");
     c.lineWidth = 2;
     c.beginPath();
     c.moveTo(x[v] - arm, y[v] - arm);
@@ -316,6 +312,7 @@ const graph = (() => {
       $("graph-note").textContent = `${count(now.edges.length)} edges drawn${cut}`;
     }
     drawOver();
+    drawMarks();
   }
 
   /** The reason why there is no graph. */
@@ -383,10 +380,7 @@ const graph = (() => {
     const lit = litNode();
     base.canvas.style.opacity = lit >= 0 ? 0.16 : 1;
     if (lit < 0) {
-      if (now) {
-        drawNames(c);
-        drawGroup(c);
-      }
+      if (now) drawNames(c);
       return;
     }
 
@@ -394,7 +388,6 @@ const graph = (() => {
     drawEdges(surface, edges, 0.25);
     drawNames(c);
     drawDots(c, nodes);
-    drawGroup(c);
 
     // Rings around the same neuron at all its iterations.
     const { g, radius, used } = now;
@@ -407,14 +400,20 @@ const graph = (() => {
     }
   }
 
-  /** Rings around the neurons of the group that is lit. */
-  function drawGroup(c) {
+  /** Rings around the neurons of the group that is lit, crosses over those that are silenced. */
+  function drawMarks() {
+    const { context: c } = marks.begin();
+    if (!now) return;
+
     const { g, radius, used } = now;
     const ids = litIds();
-    c.strokeStyle = colour("accent");
-    c.lineWidth = 2;
     for (let v = 0; v < used.length; v++) {
-      if (!used[v] || !ids.has(neurons.ids[g.neuron[v]])) continue;
+      if (!used[v]) continue;
+      const id = neurons.ids[g.neuron[v]];
+      if (state.silenced.has(id)) drawCross(c, v);
+      if (!ids.has(id)) continue;
+      c.strokeStyle = colour("accent");
+      c.lineWidth = 2;
       circle(c, v, radius + 2);
       c.stroke();
     }
@@ -513,8 +512,8 @@ const graph = (() => {
   observers.snapshot.push(renew);
   observers.level.push(renew);
   observers.selected.push(drawOver);
-  observers.silenced.push(draw);
-  observers.groups.push(drawOver);
+  observers.silenced.push(drawMarks);
+  observers.groups.push(drawMarks);
   redraws.push(draw);
   return { selectedNode, current: () => now };
 })();

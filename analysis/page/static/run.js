@@ -123,21 +123,39 @@ const run = (() => {
    *  silenced. Neurons that are not listed are left as they are. */
   function apply(net, state, next, listed, silenced) {
     const { first, from, value, bias } = net;
+    const rows = new Uint32Array(nNeurons); // where the activity of a source begins
+    const weights = new Float64Array(nNeurons);
     for (const i of listed) {
       const row = i * nSamples;
       const isSilent = silenced.has(i);
       next.carries[i] = isSilent ? 0 : 1;
       next.N.fill(isSilent ? 0 : bias[i], row, row + nSamples);
       if (isSilent) continue;
+
+      let n = 0;
       for (let e = first[i]; e < first[i + 1]; e++) {
-        if (state.carries[from[e]]) add(next.N, row, state.N, from[e] * nSamples, value[e]);
+        if (!state.carries[from[e]]) continue;
+        rows[n] = from[e] * nSamples;
+        weights[n++] = value[e];
       }
+      addRows(next.N, row, state.N, rows, weights, n);
     }
   }
 
-  /** Add a row of one array to that of another, times a weight. */
-  function add(sum, at, N, row, weight) {
-    for (let k = 0; k < nSamples; k++) sum[at + k] += weight * N[row + k];
+  /** Add n rows of one array to a row of another, each times its weight; four at a time, which
+   *  takes half as long. */
+  function addRows(sum, at, N, rows, weights, n) {
+    let e = 0;
+    for (; e + 4 <= n; e += 4) {
+      const [r0, r1, r2, r3] = [rows[e], rows[e + 1], rows[e + 2], rows[e + 3]];
+      const [w0, w1, w2, w3] = [weights[e], weights[e + 1], weights[e + 2], weights[e + 3]];
+      for (let k = 0; k < nSamples; k++) {
+        sum[at + k] += w0 * N[r0 + k] + w1 * N[r1 + k] + w2 * N[r2 + k] + w3 * N[r3 + k];
+      }
+    }
+    for (; e < n; e++) {
+      for (let k = 0; k < nSamples; k++) sum[at + k] += weights[e] * N[rows[e] + k];
+    }
   }
 
   /** Make activity of what some neurons have received. */

@@ -83,6 +83,11 @@
     choice.focus();
   });
 
+  // The score of the whole network is had beforehand, so that the first click answers as soon as
+  // others do.
+  const whenIdle = window.requestIdleCallback ?? setTimeout;
+  whenIdle(() => run.score(new Set()));
+
   observers.silenced.push(draw);
   observers.snapshot.push(draw);
   observers.level.push(draw);
