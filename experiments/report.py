@@ -140,9 +140,7 @@ def _samples(inspected: Inspected) -> Samples:
     inputs, targets = inspected.inputs, inspected.targets
     if inputs is None or targets is None:
         inputs, targets = (part.numpy() for part in inspected.data.validation)
-    return Samples(
-        inputs, targets, run.config.n_iterations, run.config.activation, run.input_mode
-    )
+    return Samples(inputs, targets, run.config.n_iterations, run.config.activation, run.input_mode)
 
 
 def _snapshots(inspected: Inspected) -> list[Snapshot]:

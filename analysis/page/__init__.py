@@ -1,10 +1,9 @@
 """Pages of one HTML file that open from disk: no server, no network, nothing to install.
 
-Knows arrays and plain values only. `report_page` is the page of one network, `pair_page` that of two
-side by side. `render` fills any
-template on the same shell: to make another page, write a template that extends "base.html" (blocks
-`title`, `header`, `bar`, `main`, `data`, `images`) into templates/ of a package, and call
-`render("mine.html", package="mine", ...)`.
+Knows arrays and plain values only. `report_page` is the page of one network, `pair_page` that of
+two side by side. `render` fills any template on the same shell: to make another page, write a
+template that extends "base.html" (blocks `title`, `header`, `bar`, `main`, `data`, `images`) into
+templates/ of a package, and call `render("mine.html", package="mine", ...)`.
 """
 
 from analysis.page.report import Content, pair_page, report_page

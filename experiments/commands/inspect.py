@@ -365,9 +365,9 @@ def _asked(arguments: argparse.Namespace) -> tuple[list[Path], Path | None]:
     """The runs, and the file that a page was asked for in; None for one in the folder of a run."""
     folders = list(arguments.folders)
     target = None if arguments.html in (None, OWN_PAGE) else Path(arguments.html)
-    # `--html RUN`: no page is written in place of a folder, and without a run there is nothing.
-    if target is not None and (target.is_dir() or not folders):
-        folders.insert(0, target)
+    # `--html RUN`: what follows the flag is the run where nothing else is.
+    if target is not None and not folders:
+        folders = [target]
         target = None
 
     if not folders:

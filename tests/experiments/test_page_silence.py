@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from analysis.page import Samples, samples, snapshots
 from experiments.benchmarks import silence as benchmark
 from experiments.commands.judging import task_data
 from experiments.play.session import Session
-from tests.analysis.test_page import small_page
+from tests.analysis.test_page import layered, small_page, snapshot
 from tests.experiments.test_report_page import (
     LAYERED,
     ON_SCREEN,
@@ -108,9 +109,7 @@ def expected(
     return float(1 - (output[0] - y).square().sum() / (y - y.mean(0)).square().sum())
 
 
-def foretold(
-    run: Run, W: torch.Tensor, b: torch.Tensor, X: torch.Tensor, y: torch.Tensor
-) -> float:
+def foretold(run: Run, W: torch.Tensor, b: torch.Tensor, X: torch.Tensor, y: torch.Tensor) -> float:
     """The share of symbols that are foretold, the state carried from window to window."""
     hits = 0
     state = None
@@ -327,6 +326,27 @@ def test_a_page_without_samples_says_so(tmp_path: Path, opened: Opened) -> None:
         page.keyboard.press(key)
     assert page.locator("#neuron h3").first.inner_text().startswith("Neuron")
     assert page.locator(".silence").count() == 0
+
+
+def test_a_network_too_large_to_be_run_is_so_until_enough_is_cut(
+    tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    W, b = layered([5, 7, 6, 3], rng)
+    size = np.sort(np.abs(W[W != 0]))[::-1]
+    shape = {"n_inputs": 5, "n_outputs": 3, "n_iterations": 3}
+    shown = [snapshot(W, b, 10, shape, thresholds=(0.0, size[30]))]
+    monkeypatch.setattr(snapshots, "MAX_EDGES", 20)
+    monkeypatch.setattr(samples, "MAX_RUN", 60)
+    path = tmp_path / "page.html"
+    known = Samples(rng.normal(size=(40, 5)), rng.integers(0, 3, 40), 3)
+    path.write_text(small_page(snapshots=shown, samples=known), encoding="utf-8")
+
+    page = opened(path)
+    go_to(page, "silenced=6")
+    assert "Too many weights" in page.locator("#silence-score").inner_text()
+    slide(page, "level", ["ArrowLeft"])
+    assert 0 <= scores(page)[1] <= 1
 
 
 def test_a_neuron_of_500_is_silenced_at_once(

@@ -103,7 +103,7 @@ function fieldsOf(own) {
   const { prefix, data, state, view, unfolded, verdictNames } = own;
   const sort = $(`${prefix}sort`);
   const click = $(`${prefix}click`); // none where there are no samples
-  const round = (x) => Number(x.toFixed(5));
+  const round = (x) => Number(x.toFixed(8));
 
   const fields = [
     {
