@@ -103,7 +103,6 @@ function fieldsOf(own) {
   const { prefix, data, state, view, unfolded, verdictNames } = own;
   const sort = $(`${prefix}sort`);
   const click = $(`${prefix}click`); // none where there are no samples
-  const round = (x) => Number(x.toFixed(8));
 
   const fields = [
     {
@@ -116,7 +115,7 @@ function fieldsOf(own) {
       name: "zoom",
       write: () => {
         const { x, y, zoom } = view.get();
-        return zoom === 1 ? [] : [[x, y, zoom].map(round).join()];
+        return zoom === 1 ? [] : [`${x},${y},${zoom}`];
       },
       read: ([text]) => {
         const [x, y, zoom, ...more] = text.split(",").map((part) => (part ? Number(part) : NaN));

@@ -436,10 +436,13 @@
     remember();
   }
 
+  /** No part of the view lies beyond the side. It is rounded, so that the address can hold just
+   *  what is shown. */
   function keepInside() {
-    const room = 1 - 1 / view.zoom;
-    view.x = Math.min(Math.max(view.x, 0), room);
-    view.y = Math.min(Math.max(view.y, 0), room);
+    const rounded = (at) => Number(at.toFixed(8));
+    const zoom = rounded(view.zoom);
+    const inside = (at) => rounded(Math.min(Math.max(at, 0), 1 - 1 / zoom));
+    view = { x: inside(view.x), y: inside(view.y), zoom };
   }
 
   function showAll() {
