@@ -16,7 +16,7 @@ from analysis import StructureReport
 from analysis.causal import score
 from analysis.forward import forward
 from analysis.network import Floats, flat_network
-from analysis.page import Level, Snapshot, report_page
+from analysis.page import Content, Level, Samples, Snapshot, pair_page, report_page
 from analysis.threshold import cut as cut_off
 from experiments.commands.judging import arrays, judge
 from urn import Run
@@ -84,10 +84,28 @@ def page(inspected: Inspected, structure: dict[str, Any]) -> str:
     structure : dict
         What `urn inspect` wrote to structure.json.
     """
+    return report_page(**vars(_content(inspected, structure)))
+
+
+def page_of_two(
+    left: tuple[Inspected, dict[str, Any]], right: tuple[Inspected, dict[str, Any]]
+) -> str:
+    """The page of two runs side by side, as the text of one HTML file.
+
+    Parameters
+    ----------
+    left, right : pair of Inspection and dict
+        A run, and what `urn inspect` wrote to its structure.json.
+    """
+    return pair_page(_content(*left), _content(*right))
+
+
+def _content(inspected: Inspected, structure: dict[str, Any]) -> Content:
+    """All that a page shows of a run."""
     run = inspected.run
     positions = inspected.data.positions
 
-    return report_page(
+    return Content(
         name=structure["run"],
         headline=inspected.report.summary,
         lead=_lead(inspected),
@@ -97,6 +115,7 @@ def page(inspected: Inspected, structure: dict[str, Any]) -> str:
         n_inputs=inspected.data.n_inputs,
         n_outputs=inspected.data.n_outputs,
         score_name=f"validation {inspected.score_name}",
+        samples=_samples(inspected),
         input_positions=None if positions is None else positions.numpy(),
         history=run.history,
         strengths=_strengths(run),
@@ -113,6 +132,15 @@ def _warning(inspected: Inspected) -> str | None:
     if inspected.report.status != "ok":
         return NO_PATH
     return None if inspected.learned else AT_CHANCE
+
+
+def _samples(inspected: Inspected) -> Samples:
+    """Validation samples for the page: those that it scores, or streams of symbols."""
+    run = inspected.run
+    inputs, targets = inspected.inputs, inspected.targets
+    if inputs is None or targets is None:
+        inputs, targets = (part.numpy() for part in inspected.data.validation)
+    return Samples(inputs, targets, run.config.n_iterations, run.config.activation, run.input_mode)
 
 
 def _snapshots(inspected: Inspected) -> list[Snapshot]:

@@ -22,6 +22,7 @@ def render(
     template: str,
     *,
     scripts: tuple[str, ...] = (),
+    each: tuple[str, ...] = (),
     package: str = HOME,
     **values: object,
 ) -> str:
@@ -34,11 +35,15 @@ def render(
         plain values as JSON for scripts.
     scripts : tuple of str
         Names of files in static/, run in that order as one script after the shell's own.
+    each : tuple of str
+        Names of files in static/ that are, in that order, the body of a function `network(own)`,
+        which the others may call once for every network of the page.
     package : str
     **values
         Fill the template, escaped.
     """
-    files = [_static(name) for name in ("shell.js", *scripts)]
+    body = ["function network(own) {", *map(_static, each), "}"] if each else []
+    files = [_static("shell.js"), *body, *map(_static, scripts)]
     code = "\n".join(["(() => {", '"use strict";', *files, "})();"])
     # The policy names the script by the hash of its text, to the last character.
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()

@@ -15,6 +15,7 @@ from analysis.arrays import Bools, Floats, Ints
 from analysis.edges import relay_steps
 from analysis.effective import EffectiveGraph
 from analysis.page.packing import packed, plain
+from analysis.page.samples import pack_rest
 from analysis.plots.ordering import layer_groups, order_groups
 from analysis.report import StructureReport
 
@@ -91,7 +92,9 @@ class Snapshot:
         return self.report if self.report is not None and self.report.status == "ok" else None
 
 
-def pack_snapshots(snapshots: Sequence[Snapshot], n_inputs: int, n_outputs: int) -> dict[str, Any]:
+def pack_snapshots(
+    snapshots: Sequence[Snapshot], n_inputs: int, n_outputs: int, *, runs: bool = False
+) -> dict[str, Any]:
     """The neurons of all snapshots, in the order they are drawn in, and every snapshot.
 
     Layers are those of the last snapshot in which an input reaches an output; hidden neurons that
@@ -103,6 +106,8 @@ def pack_snapshots(snapshots: Sequence[Snapshot], n_inputs: int, n_outputs: int)
         By step, at least one, all of S neurons.
     n_inputs, n_outputs : int
         Sizes of the two ends of the vector.
+    runs : bool
+        Whether the page is to run the networks, and so takes what is in no picture of them as well.
 
     Returns
     -------
@@ -127,7 +132,7 @@ def pack_snapshots(snapshots: Sequence[Snapshot], n_inputs: int, n_outputs: int)
             "layer": packed([layer_of.get(int(i), UNUSED) for i in ids], "i2"),
         },
         "snapshots": [
-            _pack(snapshot, ids, np.isin(ids, neurons))
+            _pack(snapshot, ids, np.isin(ids, neurons), (n_inputs, n_outputs) if runs else None)
             for snapshot, neurons in zip(snapshots, shown, strict=True)
         ],
     }
@@ -176,13 +181,24 @@ def _modules(report: StructureReport, n_neurons: int) -> Ints:
     return module_of
 
 
-def _pack(snapshot: Snapshot, ids: Ints, shown: Bools) -> dict[str, Any]:
-    """A snapshot, its arrays over the neurons `ids`; `shown` are those of them that it shows."""
+def _pack(
+    snapshot: Snapshot, ids: Ints, shown: Bools, ends: tuple[int, int] | None
+) -> dict[str, Any]:
+    """A snapshot, its arrays over the neurons `ids`; `shown` are those of them that it shows.
+
+    With the sizes of its two ends comes what it takes to run it.
+    """
     report = snapshot.structure
     layer_of = report.layer_of if report else {}
     layer = np.array([layer_of.get(int(i), 1) for i in ids], dtype=int)
     activity = snapshot.activity
     positions = snapshot.positions
+    i, j, total = _drawn(snapshot, ids, shown)
+    rest = None
+    if ends is not None:
+        drawn = (ids[i], ids[j])
+        threshold = snapshot.levels[0].threshold
+        rest = pack_rest(snapshot.weights, snapshot.biases, drawn, threshold, *ends)
 
     return {
         "step": snapshot.step,
@@ -191,21 +207,26 @@ def _pack(snapshot: Snapshot, ids: Ints, shown: Bools) -> dict[str, Any]:
         "bias": packed(snapshot.biases[ids], "f4"),
         "activity": None if activity is None else packed(activity[:, ids], "f4"),
         "positions": None if positions is None else packed(positions[ids], "f4"),
-        "weights": _pack_weights(snapshot, ids, shown),
+        "weights": _pack_weights(snapshot, ids, i, j) | {"total": total},
+        "rest": rest,
         "graph": _pack_graph(snapshot, report, ids) if report else None,
         "levels": [_pack_level(level) for level in snapshot.levels],
     }
 
 
-def _pack_weights(snapshot: Snapshot, ids: Ints, shown: Bools) -> dict[str, Any]:
-    """Weights between the neurons shown, strongest first, and whether a path uses each."""
+def _drawn(snapshot: Snapshot, ids: Ints, shown: Bools) -> tuple[Ints, Ints, int]:
+    """Weights between the neurons shown, strongest first, and how many there are.
+
+    Targets and sources are places in `ids`.
+    """
     block = np.where(shown[:, None] & shown, snapshot.weights[np.ix_(ids, ids)], 0.0)
     i, j = np.nonzero(np.abs(block) > snapshot.levels[0].threshold)
-    total = len(i)
     order = np.argsort(-np.abs(block[i, j]), kind="stable")[:MAX_EDGES]
-    i = i[order]
-    j = j[order]
+    return i[order], j[order], len(i)
 
+
+def _pack_weights(snapshot: Snapshot, ids: Ints, i: Ints, j: Ints) -> dict[str, Any]:
+    """The weights that are drawn, and whether a path uses each."""
     # A weight is used if it carries an edge of the unrolled graph at any iteration.
     used = np.zeros(len(i), dtype=bool)
     if snapshot.structure:
@@ -215,9 +236,8 @@ def _pack_weights(snapshot: Snapshot, ids: Ints, shown: Bools) -> dict[str, Any]
     return {
         "to": packed(i, "u2"),
         "from": packed(j, "u2"),
-        "value": packed(block[i, j], "f4"),
+        "value": packed(snapshot.weights[ids[i], ids[j]], "f4"),
         "used": packed(used, "u1"),
-        "total": total,
     }
 
 

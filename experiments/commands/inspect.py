@@ -34,11 +34,11 @@ from experiments.baselines import train_masked
 from experiments.commands import judging
 from experiments.commands.judging import arrays, judge, samples, task_data
 from experiments.commands.printing import print_inspection
-from experiments.report import page
+from experiments.report import page, page_of_two
 from urn import InputError, Run, load_run
 from urn.data.tasks import Dataset
 from urn.io import atomic_write, to_json
-from urn.outputs import check_folder
+from urn.outputs import check_file, check_folder
 from urn.runs.folders import STRUCTURE
 
 FIGURES = "figures"
@@ -46,6 +46,12 @@ FIGURES = "figures"
 
 PAGE = "report.html"
 """Page of a run, beside its weights."""
+
+PAIR = "report-with-{}.html"
+"""Page of a run beside another one, by the name of the other's folder."""
+
+OWN_PAGE = ""
+"""What `--html` holds where no file is named after it."""
 
 N_DRAWS = 1000
 """Draws from each null model: a p-value is then known to 0.007 or better (binomial, at 0.05)."""
@@ -300,12 +306,19 @@ def add_inspect(parser: argparse.ArgumentParser) -> None:
     """Judge the structure of a trained run. Prints the verdicts with their evidence, and writes
     structure.json."""
     parser.set_defaults(run=_inspect)
-    parser.add_argument("folder", type=Path, metavar="RUN", help="run folder")
+    runs = "run folder; two of them with --html are shown side by side"
+    parser.add_argument("folders", type=Path, nargs="*", metavar="RUN", help=runs)
     parser.add_argument("--json", action="store_true", help="print structure.json and nothing else")
     parser.add_argument("--figures", action="store_true", help="also write figures/*.png")
     parser.add_argument(
-        "--html", action="store_true", help="also write report.html, a page to look around in"
+        "--html",
+        nargs="?",
+        const=OWN_PAGE,
+        metavar="FILE",
+        help="also write a page to look around in (default: report.html in the folder; of two "
+        "runs report-with-NAME.html in the first)",
     )
+    parser.add_argument("--force", action="store_true", help="write over a FILE that is there")
     parser.add_argument(
         "--baseline",
         action="store_true",
@@ -331,10 +344,49 @@ def _inspect(arguments: argparse.Namespace) -> int:
         raise InputError(f"--nulls: must be at most {MOST_DRAWS:,}")
     if not 0 <= arguments.seed < SEEDS:
         raise InputError(f"--seed: must be from 0 to {SEEDS - 1}")
-    run = load_run(arguments.folder)
-    check_folder(arguments.folder, new=False, flag="RUN")
-    if arguments.figures:
-        check_folder(arguments.folder / FIGURES, new=False, flag="--figures")
+
+    # All that can be refused is refused before anything is computed or written.
+    folders, target = _asked(arguments)
+    runs = [load_run(folder) for folder in folders]
+    for folder in folders:
+        check_folder(folder, new=False, flag="RUN")
+        if arguments.figures:
+            check_folder(folder / FIGURES, new=False, flag="--figures")
+    if target is not None:
+        check_file(target, force=arguments.force, flag="--html")
+
+    inspected = [_inspect_run(run, arguments) for run in runs]
+    if arguments.html is not None:
+        print(f"page {_write_page(inspected, target)}", file=sys.stderr)
+    return 0
+
+
+def _asked(arguments: argparse.Namespace) -> tuple[list[Path], Path | None]:
+    """The runs, and the file that a page was asked for in; None for one in the folder of a run."""
+    folders = list(arguments.folders)
+    target = None if arguments.html in (None, OWN_PAGE) else Path(arguments.html)
+    # `--html RUN`: what follows the flag is the run where nothing else is.
+    if target is not None and not folders:
+        folders = [target]
+        target = None
+
+    if not folders:
+        raise InputError("RUN: name a run folder")
+    if len(folders) > 2:
+        raise InputError(f"RUN: one run, or two for a page of both, not {len(folders)}")
+    if len(folders) == 2 and arguments.html is None:
+        raise InputError("RUN: two runs are shown on a page; add --html")
+    if len(folders) == 2 and arguments.json:
+        raise InputError("--json: prints one run, not two")
+    return folders, target
+
+
+Inspected = tuple[Inspection, dict[str, Any]]
+"""A run that was inspected, and what its structure.json holds."""
+
+
+def _inspect_run(run: Run, arguments: argparse.Namespace) -> Inspected:
+    """Inspect a run: print it, write its structure.json and, if asked for, its figures."""
     try:
         inspection = Inspection(run, arguments.nulls, arguments.seed)
     except ValueError as error:
@@ -351,6 +403,17 @@ def _inspect(arguments: argparse.Namespace) -> int:
     if arguments.figures and inspection.report.status == "ok":
         for path in write_figures(inspection):
             print(f"figure {path}", file=sys.stderr)
-    if arguments.html:
-        print(f"page {write_report(inspection, structure)}", file=sys.stderr)
-    return 0
+    return inspection, structure
+
+
+def _write_page(inspected: list[Inspected], target: Path | None) -> Path:
+    """Write the page of a run, or of two; the path."""
+    if target is None and len(inspected) == 1:
+        return write_report(*inspected[0])
+
+    text = page(*inspected[0]) if len(inspected) == 1 else page_of_two(*inspected)
+    if target is None:
+        first, second = (_folder(inspection.run) for inspection, _ in inspected)
+        target = first / PAIR.format(second.resolve().name)
+    atomic_write(target, text.encode(errors="replace"))
+    return target

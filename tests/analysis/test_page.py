@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from analysis import analyse
-from analysis.page import Level, Snapshot, report_page
+from analysis.page import Level, Samples, Snapshot, report_page, samples
 from analysis.page.packing import packed, plain
+from analysis.page.samples import MAX_NUMBERS, MAX_SYMBOLS, pack_rest, pack_samples
 from analysis.page.snapshots import MAX_EDGES, pack_snapshots
 from experiments.planted_harder import EVERY
 
@@ -191,7 +192,7 @@ def test_no_text_is_read_as_html() -> None:
     )
 
     assert "<script>alert" not in text
-    assert text.count("<script") == 2  # the data and our own
+    assert text.count("<script") == 3  # the data, the pinned groups and our own
     assert data_of(text)["score_name"] == NASTY
     assert unescape(re.search(r"<h1>(.*?)</h1>", text)[1]) == NASTY
 
@@ -227,3 +228,64 @@ def test_modules_are_blocks_within_each_layer() -> None:
         order = [module_of[i] for i in ids[layer == number].tolist()]
         assert order == sorted(order)
         assert set(order) == {0, 1, 2}
+
+
+# ---- what a page runs itself
+
+
+def unpacked_inputs(packed_samples: dict) -> np.ndarray:
+    values = unpack(packed_samples["values"])
+    codes = packed_samples["codes"]
+    return values if codes is None else values[unpack(codes)]
+
+
+@pytest.mark.parametrize("n_values", [2, 300, 10**6])
+def test_samples_come_back_exactly_and_few_values_take_little(n_values: int) -> None:
+    rng = np.random.default_rng(0)
+    levels = rng.normal(size=n_values).astype("f4").astype(float)
+    inputs = rng.choice(levels, (200, 30))
+    targets = rng.integers(0, 5, 200)
+    out = pack_samples(Samples(inputs, targets, 3))
+    assert np.array_equal(unpacked_inputs(out).reshape(30, 200).T, inputs)
+    assert np.array_equal(unpack(out["targets"]), targets)
+
+    n_bytes = {2: 1, 300: 2}.get(n_values, 4) * inputs.size
+    assert len(json.dumps(out)) < 4 / 3 * n_bytes + 6_000
+
+
+def test_a_page_holds_as_many_samples_as_fit() -> None:
+    inputs = np.zeros((600, 1_000))
+    kept = Samples(inputs, np.zeros(600, dtype=int), 4).stored()
+    assert kept.inputs.shape == (MAX_NUMBERS // 1_000, 1_000)
+    assert len(kept.targets) == len(kept.inputs)
+
+    # Streams are cut to whole windows.
+    streams = Samples(
+        np.zeros((10, 1_003, 26)), np.zeros((10, 1_003), dtype=int), 7, "tanh", "stream"
+    )
+    kept = streams.stored()
+    assert kept.inputs.shape[1] % 7 == 0
+    assert MAX_SYMBOLS - 70 < 10 * kept.inputs.shape[1] <= MAX_SYMBOLS
+    assert kept.targets.shape == kept.inputs.shape[:2]
+
+
+def test_weights_that_no_picture_holds_are_those_that_can_matter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Inputs 0 and 1, outputs 6 and 7. Nothing enters neuron 3, which has a bias; nothing leaves 4.
+    W = np.zeros((8, 8))
+    W[2, 0], W[6, 2], W[6, 3], W[4, 1], W[7, 5] = 5.0, 4.0, 3.0, 2.0, 1.0
+    b = np.zeros(8)
+    b[3] = 0.5
+    drawn = np.array([2]), np.array([0])
+
+    rest = pack_rest(W, b, drawn, 0.0, 2, 2)
+    pairs = list(zip(unpack(rest["to"]), unpack(rest["from"]), strict=True))
+    assert pairs == [(6, 2), (6, 3)]
+    assert rest["complete_above"] == 0.0
+    assert unpack(rest["biased"]).tolist() == [3]
+
+    monkeypatch.setattr(samples, "MAX_RUN", 2)
+    rest = pack_rest(W, b, drawn, 0.0, 2, 2)
+    assert unpack(rest["value"]).tolist() == [4.0]
+    assert rest["complete_above"] == 3.0

@@ -268,7 +268,7 @@ def test_names_are_text(tmp_path: Path, opened: Opened) -> None:
     assert main(["inspect", str(run.folder), "--html"]) == 0
     page = opened(run.folder / "report.html")
     assert "<script>alert(1)</script>" in page.locator(".eyebrow").inner_text()
-    assert page.locator("script").count() == 2
+    assert page.locator("script").count() == 3
 
 
 # Runs that differ in what their pages can show.

@@ -229,3 +229,15 @@ function bar(name, share, text) {
     el("span", { class: "n" }, text),
   );
 }
+
+observers.snapshot.push(() => {
+  for (const mark of markers) mark(snapshot().step);
+  drawDepths();
+});
+observers.level.push(drawDepths);
+
+/** What does not follow the sliders. */
+own.drawTraining = () => {
+  drawHistory();
+  drawStrengths();
+};

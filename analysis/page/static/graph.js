@@ -4,6 +4,7 @@ const graph = (() => {
   const host = $("graph");
   const base = layerOf(host);
   const over = layerOf(host);
+  const marks = layerOf(host); // apart, for it costs nothing to draw them again
   const MANY = 1500; // edges from which on they are poured, not stroked
   const CROWD = 300; // edges between two layers from which on each gets less ink, else they blot
   const MOST_NAMES = 9; // layers that are named in full
@@ -253,6 +254,23 @@ const graph = (() => {
     }
   }
 
+  /** A neuron that is silenced: a cross on the colour of the card. */
+  function drawCross(c, v) {
+    const { x, y, radius } = now;
+    const arm = Math.max(3, radius);
+    circle(c, v, arm + 1);
+    c.fillStyle = colour("card");
+    c.fill();
+    c.strokeStyle = colour("negative");
+    c.lineWidth = 2;
+    c.beginPath();
+    c.moveTo(x[v] - arm, y[v] - arm);
+    c.lineTo(x[v] + arm, y[v] + arm);
+    c.moveTo(x[v] - arm, y[v] + arm);
+    c.lineTo(x[v] + arm, y[v] - arm);
+    c.stroke();
+  }
+
   /** Names and sizes of the layers below their columns; not of all where there are many. */
   function drawNames(c) {
     const { columns, last, x, height } = now;
@@ -294,6 +312,7 @@ const graph = (() => {
       $("graph-note").textContent = `${count(now.edges.length)} edges drawn${cut}`;
     }
     drawOver();
+    drawMarks();
   }
 
   /** The reason why there is no graph. */
@@ -352,10 +371,13 @@ const graph = (() => {
     return node;
   }
 
+  /** The node whose paths are lit, or -1. */
+  const litNode = () => (hovered >= 0 ? hovered : selectedNode());
+
   function drawOver() {
     const surface = over.begin();
     const c = surface.context;
-    const lit = hovered >= 0 ? hovered : selectedNode();
+    const lit = litNode();
     base.canvas.style.opacity = lit >= 0 ? 0.16 : 1;
     if (lit < 0) {
       if (now) drawNames(c);
@@ -374,6 +396,25 @@ const graph = (() => {
       if (!used[v] || g.neuron[v] !== g.neuron[lit]) continue;
       c.strokeStyle = colour(v === lit ? "ink" : "again");
       circle(c, v, radius + 3.5);
+      c.stroke();
+    }
+  }
+
+  /** Rings around the neurons of the group that is lit, crosses over those that are silenced. */
+  function drawMarks() {
+    const { context: c } = marks.begin();
+    if (!now) return;
+
+    const { g, radius, used } = now;
+    const ids = litIds();
+    for (let v = 0; v < used.length; v++) {
+      if (!used[v]) continue;
+      const id = neurons.ids[g.neuron[v]];
+      if (state.silenced.has(id)) drawCross(c, v);
+      if (!ids.has(id)) continue;
+      c.strokeStyle = colour("accent");
+      c.lineWidth = 2;
+      circle(c, v, radius + 2);
       c.stroke();
     }
   }
@@ -414,7 +455,7 @@ const graph = (() => {
 
   /** The node that an arrow key leads to: along its column, or to the nearest of the next one. */
   function neighbour(key) {
-    const from = hovered >= 0 ? hovered : selectedNode();
+    const from = litNode();
     const { columns, g, y } = now;
     if (from < 0) return columns.flat()[0] ?? -1;
 
@@ -434,13 +475,16 @@ const graph = (() => {
 
   // ---- events
 
+  const silencesOnClick = () => run !== null && $("click").value === "silences";
+
   const selectNode = (v) => select(now.g.neuron[v], now.g.iteration[v]);
 
   host.addEventListener("pointermove", (event) => light(nearest(...within(event, host))));
   host.addEventListener("pointerleave", () => light(-1));
   host.addEventListener("click", (event) => {
     const v = nearest(...within(event, host));
-    if (v < 0) select(null);
+    if (v >= 0 && silencesOnClick()) silence([neurons.ids[now.g.neuron[v]]]);
+    else if (v < 0) select(null);
     else selectNode(v);
   });
 
@@ -449,6 +493,8 @@ const graph = (() => {
       light(neighbour(event.key));
     } else if (event.key === "Enter" && hovered >= 0) {
       selectNode(hovered);
+    } else if (event.key.toLowerCase() === "s" && run && plainKey(event) && litNode() >= 0) {
+      silence([neurons.ids[now.g.neuron[litNode()]]]);
     } else if (event.key === "Escape") {
       light(-1);
       select(null);
@@ -466,6 +512,8 @@ const graph = (() => {
   observers.snapshot.push(renew);
   observers.level.push(renew);
   observers.selected.push(drawOver);
+  observers.silenced.push(drawMarks);
+  observers.groups.push(drawMarks);
   redraws.push(draw);
   return { selectedNode, current: () => now };
 })();

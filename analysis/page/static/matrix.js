@@ -295,17 +295,24 @@
   function drawOver() {
     const { context: c } = over.begin();
     clipped(c, left, TOP, side, () => {
-      if (state.selected && start[state.selected.neuron] >= 0) drawSelected(c);
+      for (const n of indexesOf(state.silenced)) drawBand(c, n, "negative", 0.3);
+      for (const n of indexesOf(litIds())) drawBand(c, n, "accent", 0.16);
+      if (state.selected && start[state.selected.neuron] >= 0) {
+        drawBand(c, state.selected.neuron, "accent", 0.22);
+      }
       if (cursor >= 0) drawCursor(c);
     });
   }
 
-  /** The row and the column of the selected neuron. */
-  function drawSelected(c) {
-    const n = state.selected.neuron;
+  /** The neurons of some ids that have a row now. */
+  const indexesOf = (ids) =>
+    Array.from(ids, (id) => indexOf.get(id)).filter((n) => n !== undefined && start[n] >= 0);
+
+  /** The row and the column of a neuron. */
+  function drawBand(c, n, ink, alpha) {
     const thick = Math.max(cell[n] * view.zoom * side, 2);
-    c.fillStyle = colour("accent");
-    c.globalAlpha = 0.22;
+    c.fillStyle = colour(ink);
+    c.globalAlpha = alpha;
     c.fillRect(left, toY(start[n]), side, thick);
     c.fillRect(toX(start[n]), TOP, thick, side);
     c.globalAlpha = 1;
@@ -426,17 +433,22 @@
     view = { x, y, zoom: next };
     keepInside();
     draw();
+    remember();
   }
 
+  /** No part of the view lies beyond the side. It is rounded, so that the address can hold just
+   *  what is shown. */
   function keepInside() {
-    const room = 1 - 1 / view.zoom;
-    view.x = Math.min(Math.max(view.x, 0), room);
-    view.y = Math.min(Math.max(view.y, 0), room);
+    const rounded = (at) => Number(at.toFixed(8));
+    const zoom = rounded(view.zoom);
+    const inside = (at) => rounded(Math.min(Math.max(at, 0), 1 - 1 / zoom));
+    view = { x: inside(view.x), y: inside(view.y), zoom };
   }
 
   function showAll() {
     view = { x: 0, y: 0, zoom: 1 };
     draw();
+    remember();
   }
 
   function bringIntoView(e) {
@@ -450,6 +462,7 @@
     view.y = y - span / 2;
     keepInside();
     draw();
+    remember();
   }
 
   // ---- events
@@ -476,6 +489,7 @@
     view.y = drag.fromY - dy / (view.zoom * side);
     keepInside();
     draw();
+    remember();
   }
 
   function onUp(event) {
@@ -495,6 +509,10 @@
     Escape: () => point(-1),
   };
 
+  /** The neuron of the row under the cursor, or the one that is selected; or null. */
+  const pointed = () =>
+    cursor >= 0 ? snapshot().weights.to[cursor] : (state.selected?.neuron ?? null);
+
   function onKey(event) {
     if (event.key in MOVES) {
       const e = neighbour(...MOVES[event.key]);
@@ -504,6 +522,8 @@
       }
     } else if (event.key === "Enter" && cursor >= 0) {
       select(snapshot().weights.to[cursor], null);
+    } else if (event.key.toLowerCase() === "s" && run && plainKey(event) && pointed() !== null) {
+      silence([neurons.ids[pointed()]]);
     } else if (event.key in KEYS) {
       KEYS[event.key]();
     } else {
@@ -531,6 +551,7 @@
     state.sort = event.target.value;
     arrange();
     draw();
+    remember();
   });
 
   observers.snapshot.push(() => {
@@ -543,5 +564,14 @@
     draw();
   });
   observers.selected.push(drawOver);
+  observers.silenced.push(drawOver);
+  observers.groups.push(drawOver);
   redraws.push(draw);
+
+  // What the address holds of it: {x, y, zoom}, and all of it unless told otherwise.
+  own.view = {
+    get: () => view,
+    set: (next) => (view = next),
+    mostZoom: MOST_ZOOM,
+  };
 })();

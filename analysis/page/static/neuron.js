@@ -22,11 +22,27 @@
       note(`${now.nameOf(v)} · on paths at iteration ${iterations(n)} · bias ${bias(n)}`);
       if (now.g.layer[v] > 0) drawField(v);
     }
+    drawChoices(neurons.ids[n]);
     drawActivity(n);
     if (v >= 0) {
       listLinks("comes from", now.into.of(v), now.g.source);
       listLinks("goes to", now.out.of(v), now.g.target);
     }
+  }
+
+  /** What can be done with the neuron, and the groups that it is in. */
+  function drawChoices(id) {
+    const groups = state.groups.filter(({ ids }) => ids.includes(id)).map(({ name }) => name);
+    if (groups.length) note(`pinned in ${groups.join(", ")}`);
+    if (!run) return;
+
+    const words = state.silenced.has(id) ? "let it speak again" : "silence it";
+    const onclick = () => {
+      silence([id]);
+      host.querySelector(".silence").focus(); // the panel is drawn anew
+    };
+    const button = el("button", { type: "button", class: "quiet silence", onclick }, words);
+    host.append(el("p", {}, button));
   }
 
   const note = (words) => host.append(el("p", { class: "note" }, words));
@@ -231,5 +247,7 @@
   observers.selected.push(draw);
   observers.snapshot.push(draw);
   observers.level.push(draw);
+  observers.silenced.push(draw);
+  observers.groups.push(draw);
   redraws.push(draw);
 })();

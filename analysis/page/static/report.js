@@ -1,49 +1,89 @@
-// The two sliders, and the first drawing of everything.
+// The networks of the page, and the two sliders that all of them follow.
+const untouched = root.cloneNode(true); // as it was written, to be saved again
+
+const networks = ["", "a-", "b-"].flatMap((prefix) => {
+  const script = $(`${prefix}data`);
+  if (!script) return [];
+  const own = { prefix, data: JSON.parse(script.textContent) };
+  network(own);
+  return [own];
+});
+
 const sliders = { snapshot: $("snapshot"), level: $("level") };
 const FRAME = 600; // milliseconds for which a snapshot stays while training is played
 
-function showLevel() {
-  const levels = snapshot().levels;
-  sliders.level.max = levels.length - 1;
-  sliders.level.disabled = levels.length < 2;
-  state.level = Math.min(state.level, levels.length - 1);
-  sliders.level.value = levels.length - 1 - state.level; // all of them to the right
+// The steps on the slider of training: those of all networks.
+const steps = [...new Set(networks.flatMap(({ data }) => data.snapshots.map(({ step }) => step)))];
+steps.sort((a, b) => a - b);
 
-  const total = levels[0].kept;
-  const kept = level().kept;
-  const text = kept === total ? `all ${count(total)}` : `${count(kept)} of ${count(total)}`;
-  $("level-text").textContent = text;
-  sliders.level.setAttribute("aria-valuetext", `${kept} of ${total} weights`);
-  drawVerdicts();
-  drawDepths();
+// Where the sliders stand: an index in `steps`, and how many times fewer weights are kept.
+const shown = { position: steps.length - 1, level: 0 };
+
+/** The last snapshot of a network that is not after a step, or its first. */
+function snapshotAt({ data }, step) {
+  const after = data.snapshots.findIndex((one) => one.step > step);
+  return after < 0 ? data.snapshots.length - 1 : Math.max(0, after - 1);
 }
 
-function showSnapshot() {
-  const { step } = snapshot();
-  $("snapshot-text").textContent = `step ${count(step)} of ${count(data.snapshots.at(-1).step)}`;
+const mostLevels = () => Math.max(...networks.map(({ snapshot }) => snapshot().levels.length));
+
+/** A text for each network, those of several with their labels. */
+function inEach(words) {
+  if (networks.length === 1) return words(networks[0]);
+  return networks.map((own) => `${own.data.label} ${words(own)}`).join(", ");
+}
+
+function placeSliders() {
+  sliders.snapshot.value = shown.position;
+  const most = mostLevels() - 1;
+  shown.level = Math.min(shown.level, most);
+  sliders.level.max = most;
+  sliders.level.disabled = most < 1;
+  sliders.level.value = most - shown.level; // all of them to the right
+
+  const step = steps[shown.position];
+  $("snapshot-text").textContent = `step ${count(step)} of ${count(steps.at(-1))}`;
   sliders.snapshot.setAttribute("aria-valuetext", `step ${step}`);
-  for (const mark of markers) mark(step);
-  showLevel();
+  $("level-text").textContent = inEach(({ snapshot, level }) => {
+    const total = snapshot().levels[0].kept;
+    const { kept } = level();
+    return kept === total ? `all ${count(total)}` : `${count(kept)} of ${count(total)}`;
+  });
+  const spoken = inEach(({ snapshot, level }) => `${level().kept} of ${snapshot().levels[0].kept} weights`);
+  sliders.level.setAttribute("aria-valuetext", spoken);
 }
 
-observers.snapshot.push(showSnapshot);
-observers.level.push(showLevel);
+/** Make what every network shows follow the sliders; draws nothing. */
+function follow() {
+  for (const own of networks) own.state.snapshot = snapshotAt(own, steps[shown.position]);
+  shown.level = Math.min(shown.level, mostLevels() - 1);
+  for (const own of networks) {
+    own.state.level = Math.min(shown.level, own.snapshot().levels.length - 1);
+  }
+  placeSliders();
+}
+
+/** Draw what the sliders show after one of them has moved. */
+function moved(part) {
+  follow();
+  for (const own of networks) own.changed(part);
+}
 
 sliders.snapshot.addEventListener("input", () => {
   stop();
-  state.snapshot = Number(sliders.snapshot.value);
-  changed("snapshot");
+  shown.position = Number(sliders.snapshot.value);
+  moved("snapshot");
 });
 
 sliders.level.addEventListener("input", () => {
-  state.level = snapshot().levels.length - 1 - Number(sliders.level.value);
-  changed("level");
+  shown.level = mostLevels() - 1 - Number(sliders.level.value);
+  moved("level");
 });
 
 // ---- training played
 
 let playing = null; // the timer, while it runs
-const atEnd = () => state.snapshot === data.snapshots.length - 1;
+const atEnd = () => shown.position === steps.length - 1;
 
 function stop() {
   clearInterval(playing);
@@ -52,35 +92,16 @@ function stop() {
 }
 
 function showNext() {
-  state.snapshot += 1;
-  sliders.snapshot.value = state.snapshot;
-  changed("snapshot");
+  shown.position += 1;
+  moved("snapshot");
   if (atEnd()) stop();
 }
 
 $("play").addEventListener("click", () => {
   if (playing) return stop();
 
-  if (atEnd()) state.snapshot = -1; // begin again
+  if (atEnd()) shown.position = -1; // begin again
   $("play").firstChild.textContent = "❚❚";
   playing = setInterval(showNext, FRAME);
   showNext();
 });
-
-// ---- the first drawing
-
-drawHistory();
-drawStrengths();
-changed("snapshot");
-
-// Pictures depend on their width alone: draw them anew when that of the matrix changes.
-let resized = 0;
-let lastWidth = $("matrix").clientWidth;
-new ResizeObserver(() => {
-  const width = $("matrix").clientWidth;
-  if (width === lastWidth) return;
-
-  lastWidth = width;
-  cancelAnimationFrame(resized);
-  resized = requestAnimationFrame(redrawAll);
-}).observe($("matrix"));

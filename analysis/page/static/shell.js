@@ -36,6 +36,11 @@ function svg(tag, attributes = {}, ...children) {
   return node;
 }
 
+const count = (n) => n.toLocaleString("en-US");
+
+/** Whether a key is pressed alone, and so not meant for the browser. */
+const plainKey = (event) => !event.ctrlKey && !event.metaKey && !event.altKey;
+
 // ---- light and dark
 
 $("theme").addEventListener("click", () => {

@@ -1,5 +1,7 @@
-// The data of the page, what is shown of it, and who observes that. Draws nothing.
-const data = JSON.parse($("data").textContent);
+// The data of a network, what is shown of it, and who observes that. Draws nothing. This file and
+// those after it are the body of `network(own)`: `own` takes in what other networks' scripts see.
+const { prefix, data } = own;
+const $ = (id) => document.getElementById(prefix + id); // of this network's part of the page
 const TYPES = {
   f4: Float32Array,
   u1: Uint8Array,
@@ -37,16 +39,29 @@ const inputPositions = data.input_positions && {
   values: unpack(data.input_positions),
 };
 
-// snapshot: index on the training slider; level: 0 keeps all weights; sort: layers of the "end" or
-// of the snapshot's "own"; selected: a neuron's index in `neurons`, and an iteration.
-const state = { snapshot: data.snapshots.length - 1, level: 0, sort: "end", selected: null };
+// snapshot: index in `data.snapshots`; level: 0 keeps all weights; sort: layers of the "end" or of
+// the snapshot's "own"; selected: a neuron's index in `neurons`, and an iteration; silenced: ids of
+// neurons that are held at zero; groups: pinned, {name, ids}; lit: the name of one of these, or null.
+const state = {
+  snapshot: data.snapshots.length - 1,
+  level: 0,
+  sort: "end",
+  selected: null,
+  silenced: new Set(),
+  groups: [],
+  lit: null,
+};
 
 // Functions that are called when a part of the state has changed.
-const observers = { snapshot: [], level: [], selected: [] };
+const observers = { snapshot: [], level: [], selected: [], silenced: [], groups: [] };
 
 function changed(part) {
   for (const observer of observers[part]) observer();
+  remember();
 }
+
+/** {id: index in `neurons`} of the neurons that are shown at any snapshot. */
+const indexOf = new Map(Array.from(neurons.ids, (id, n) => [id, n]));
 
 // Snapshots that were shown before, by index, their arrays unpacked.
 const unpacked = new Map();
@@ -87,9 +102,54 @@ function select(neuron, iteration) {
   changed("selected");
 }
 
-// ---- words and numbers
+/** The selection as {id, iteration}, for networks that number their neurons otherwise; or null. */
+function selection() {
+  const at = state.selected;
+  return at && { id: neurons.ids[at.neuron], iteration: at.iteration };
+}
 
-const count = (n) => n.toLocaleString("en-US");
+/** What is selected elsewhere selected here too, where there is such a neuron. */
+function selectAs(other) {
+  const n = other ? indexOf.get(other.id) : undefined;
+  if (n === undefined) {
+    if (state.selected) select(null);
+  } else if (state.selected?.neuron !== n || state.selected.iteration !== other.iteration) {
+    select(n, other.iteration);
+  }
+}
+
+/** Neurons silenced, or let speak again where all of them are silenced. */
+function silence(ids) {
+  const all = ids.every((id) => state.silenced.has(id));
+  for (const id of ids) {
+    if (all) state.silenced.delete(id);
+    else state.silenced.add(id);
+  }
+  changed("silenced");
+}
+
+/** The neurons that stand together at the end, and how they are called: [{name, ids}]. */
+function naturalGroups() {
+  const layers = Array.from(neurons.layer);
+  const depth = Math.max(0, ...layers.filter((_, n) => neurons.role[n] === HIDDEN));
+  const byName = new Map();
+  for (let n = 0; n < layers.length; n++) {
+    const name = depth ? groupName(neurons.role[n], layers[n], depth) : endName(neurons.role[n]);
+    if (!byName.has(name)) byName.set(name, []);
+    byName.get(name).push(neurons.ids[n]);
+  }
+  return Array.from(byName, ([name, ids]) => ({ name, ids }));
+}
+
+const endName = (role) => ({ [INPUT]: "inputs", [OUTPUT]: "outputs" })[role] ?? "hidden";
+
+/** The neurons of the group that is lit, by id. */
+function litIds() {
+  const group = state.groups.find(({ name }) => name === state.lit);
+  return new Set(group ? group.ids : []);
+}
+
+// ---- words and numbers
 
 function number(x, digits = 3) {
   if (x === null || !Number.isFinite(x)) return "–";
@@ -152,7 +212,7 @@ function within(event, host) {
   return [event.clientX - box.left, event.clientY - box.top];
 }
 
-const tip = $("tip");
+const tip = document.getElementById("tip"); // one for all networks
 
 function showTip(text, x, y) {
   tip.textContent = text;
@@ -166,3 +226,15 @@ function showTip(text, x, y) {
 function hideTip() {
   tip.hidden = true;
 }
+
+Object.assign(own, {
+  state,
+  observers,
+  changed,
+  snapshot,
+  level,
+  indexOf,
+  selection,
+  selectAs,
+  number,
+});

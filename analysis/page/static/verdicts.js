@@ -58,7 +58,11 @@ function verdictRow(name, verdict) {
     evidence(verdict.evidence),
   );
   fold.open = unfolded.has(name);
-  fold.addEventListener("toggle", () => (fold.open ? unfolded.add(name) : unfolded.delete(name)));
+  fold.addEventListener("toggle", () => {
+    if (fold.open) unfolded.add(name);
+    else unfolded.delete(name);
+    remember();
+  });
 
   const effect = judged ? number(verdict.effect) : "–";
   const p = verdict.p === null ? "–" : number(verdict.p, 2);
@@ -120,3 +124,7 @@ function text(value) {
   }
   return String(value);
 }
+
+observers.snapshot.push(drawVerdicts);
+observers.level.push(drawVerdicts);
+Object.assign(own, { unfolded, wasJudged, verdictNames: NAMES });
