@@ -212,6 +212,7 @@ def _report(judged: _Judged, threshold: Threshold) -> StructureReport:
         threshold=threshold,
         effective=graph,
         layering=layering,
+        network=judged.net,
     )
 
 

@@ -15,7 +15,9 @@ import numpy as np
 
 from analysis.arrays import Floats
 from analysis.effective import EffectiveGraph
+from analysis.frame import HEIGHT, Frame
 from analysis.layers import Layers
+from analysis.network import FlatNetwork
 from analysis.threshold import Threshold
 from analysis.verdicts import VERDICTS, Verdict
 
@@ -53,6 +55,8 @@ class StructureReport:
     effective : EffectiveGraph
     layering : Layers
         The arrays behind it all.
+    network : FlatNetwork
+        What was judged; weights that count as zero are zero.
     modules : tuple of StructureReport
         One of each module of a modular network, most signal first: its hidden neurons with the
         inputs that they hear and the outputs that they feed. Theirs have none.
@@ -69,6 +73,7 @@ class StructureReport:
     threshold: Threshold
     effective: EffectiveGraph = field(repr=False)
     layering: Layers = field(repr=False)
+    network: FlatNetwork = field(repr=False)
     modules: tuple[StructureReport, ...] = field(default=(), repr=False)
 
     @property
@@ -176,6 +181,20 @@ class StructureReport:
 
     def __str__(self) -> str:
         return self.summary
+
+    def show(self, name: str = "network", *, height: int = HEIGHT) -> Frame:
+        """The page of the network in a frame, for notebooks; it needs no network and no server.
+
+        Parameters
+        ----------
+        name : str
+            Shown above the summary.
+        height : int
+            Of the frame, in pixels.
+        """
+        from analysis.page.network import network_page  # templates take their time to load
+
+        return Frame(network_page(self.network, self, name=name), f"{name}: {self.summary}", height)
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{escape(word)}</th>" for word in COLUMNS)

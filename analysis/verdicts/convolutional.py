@@ -163,7 +163,7 @@ class Taps:
         extent = np.array(self.occupied.shape[:-1])
         source = self.site[chosen][:, None, :] + self.used[None, :, :-1]  # (n, D, dim)
         source = source % extent if self.cyclic else source
-        inside = ((source >= 0) & (source < extent)).all(axis=2)
+        inside = np.asarray(((source >= 0) & (source < extent)).all(axis=2))
         source = np.where(inside[..., None], source, 0)
         of_label = np.broadcast_to(self.used[:, -1], inside.shape)
         valid = inside & self.occupied[(*np.moveaxis(source, 2, 0), of_label)]

@@ -90,7 +90,7 @@ def _(report, run):
 
 @app.cell
 def _(run):
-    # run.show()
+    run.show()
     return
 
 

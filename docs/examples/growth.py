@@ -42,7 +42,7 @@ def _(price):
         n_iterations=2,
         steps=800,
         check_every=25,
-        log_every=10,
+        log_every=25,
         learning_rate=5e-3,
         strengths={"weight": price.value, "bias": 1e-3, "self": 1},
         growth={"start": 1, "cap": 100, "reserve": 8, "add_probability": 0.5, "spare": "gradient"},

@@ -85,7 +85,7 @@ def _(flat, report):
 
 @app.cell
 def _(report):
-    # report.show()
+    report.show()
     return
 
 

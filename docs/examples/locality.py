@@ -89,7 +89,7 @@ def _(report, run):
 
 @app.cell
 def _(data, run):
-    # run.show(data=data)
+    run.show(data=data)
     return
 
 

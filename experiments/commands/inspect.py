@@ -32,7 +32,7 @@ from analysis.threshold import cut as cut_off
 from analysis.trophic import trophic_incoherence
 from experiments.baselines import train_masked
 from experiments.commands import judging
-from experiments.commands.judging import arrays, judge, samples, task_data
+from experiments.commands.judging import arrays, judge, of_the_run, samples, task_data
 from experiments.commands.printing import print_inspection
 from experiments.report import page, page_of_two
 from urn import InputError, Run, load_run
@@ -74,11 +74,11 @@ class Inspection:
         From each null model.
     seed : int
         Of the draws, and of whatever else is random.
+    data : Dataset, optional
+        That the run was trained on; by default those of its task are loaded.
 
     Attributes
     ----------
-    data : Dataset
-        Of the run's task.
     W, b, positions : arrays of shape (S, S), (S,) and (S, dim), or None
         The network.
     inputs, targets : arrays, or None
@@ -89,10 +89,12 @@ class Inspection:
         The verdicts.
     """
 
-    def __init__(self, run: Run, n_draws: int = N_DRAWS, seed: int = 0) -> None:
+    def __init__(
+        self, run: Run, n_draws: int = N_DRAWS, seed: int = 0, data: Dataset | None = None
+    ) -> None:
         self.run = run
         self.seed = seed
-        self.data: Dataset = task_data(run)
+        self.data: Dataset = task_data(run) if data is None else of_the_run(data, run)
         self.W, self.b, self.positions = arrays(run)
         self.inputs, self.targets = samples(self.data)
         self.sizes = {"n_inputs": self.data.n_inputs, "n_outputs": self.data.n_outputs}
@@ -228,28 +230,22 @@ class Inspection:
 # ---- files
 
 
-def write_structure(
+def structure_of(
     inspection: Inspection, *, baseline: bool = False, n_triads: int | None = None
 ) -> dict:
-    """Write structure.json of an inspected run.
+    """What structure.json of an inspected run holds.
 
     Parameters
     ----------
     inspection : Inspection
-        Of a run that lies in a folder.
     baseline : bool
         Whether to train a random mask of equal density too.
     n_triads : int, optional
         Draws from each null model of a triad census; without it, there is none.
-
-    Returns
-    -------
-    dict
-        What the file holds.
     """
     run = inspection.run
     structure = {
-        "run": str(run.folder),
+        "run": str(run.folder or run.config.task),
         "task": run.config.task,
         **inspection.report.to_dict(),
         "test_accuracy": run.test_accuracy,
@@ -269,8 +265,16 @@ def write_structure(
     if baseline:
         accuracy = train_masked(run, inspection.data, inspection.seed)[1]
         structure["random_mask"] = {"test_accuracy": accuracy}
+    return structure
 
-    atomic_write(_folder(run) / STRUCTURE, to_json(structure, indent=2))
+
+def write_structure(inspection: Inspection, **options: Any) -> dict:
+    """Write structure.json of an inspected run that lies in a folder, and return what it holds.
+
+    Options are those of `structure_of`.
+    """
+    structure = structure_of(inspection, **options)
+    atomic_write(_folder(inspection.run) / STRUCTURE, to_json(structure, indent=2))
     return structure
 
 

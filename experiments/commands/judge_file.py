@@ -5,14 +5,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.text import Text
 
 from analysis import StructureReport, analyse
-from analysis.forward import forward
-from analysis.page import Level, Snapshot, report_page
-from analysis.threshold import cut
+from analysis.page import network_page
+from analysis.page.network import NO_PATH
 from experiments.commands.judging import verdict_table
 from experiments.network_files import FileNetwork, read_network
 from experiments.network_readers import Settings
@@ -28,9 +26,6 @@ MOST_DRAWS = 1_000_000
 
 LISTED = ("input_nodes", "output_nodes")
 """Flags that take names, separated by commas."""
-
-NO_PATH = "no path of weights leads from an input to an output in the iterations there are"
-"""What is said of a network without paths."""
 
 ON_WIRING = "judged by its wiring alone: without inputs, weights that never carry a signal count"
 """What is said where no samples were given."""
@@ -80,7 +75,7 @@ def _judge(arguments: argparse.Namespace) -> int:
     else:
         _print(known, report)
     if arguments.html is not None:
-        text = page(known, report, str(arguments.file))
+        text = network_page(known.network, report, name=str(arguments.file), inputs=known.inputs)
         atomic_write(arguments.html, text.encode(errors="replace"))
         print(f"page {arguments.html}", file=sys.stderr)
     return 0
@@ -130,35 +125,3 @@ def _print(known: FileNetwork, report: StructureReport) -> None:
     console.print(verdict_table(report))
     for remark in report.remarks:
         console.print(Text(remark))
-
-
-def page(known: FileNetwork, report: StructureReport, name: str) -> str:
-    """The report page of a network that was not trained here: one snapshot."""
-    net = known.network
-    activity = None
-    if known.inputs is not None:
-        activity = np.abs(forward(net, known.inputs).activity).mean(axis=1)
-    threshold = report.threshold.value
-    level = Level(threshold, int(np.count_nonzero(cut(net.weights, threshold))), report)
-    positions = net.positions
-    snapshot = Snapshot(0, net.weights, net.biases, positions, activity, [level])
-
-    facts = {
-        "neurons": f"{net.n_neurons:,}",
-        "iterations": str(net.n_iterations),
-        "depth": str(report.depth),
-        "used weights": f"{report.n_used_weights:,}",
-    }
-    return report_page(
-        name=name,
-        headline=report.summary,
-        lead=f"One flat matrix of {net.n_neurons:,} neurons, applied {net.n_iterations} times.",
-        facts=facts,
-        warning=None if report.status == "ok" else f"N{NO_PATH[1:]}.",
-        snapshots=[snapshot],
-        n_inputs=net.n_inputs,
-        n_outputs=net.n_outputs,
-        trained=False,
-        score_name="score",
-        input_positions=None if positions is None else positions[: net.n_inputs],
-    )

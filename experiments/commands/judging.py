@@ -38,8 +38,18 @@ def task_data(run: Run) -> Dataset:
         Where they are gone, or are no longer those that the network was trained on.
     """
     config = run.config
-    name = config.task_options.get("path", config.task)
-    data = task_options(config.task, config.task_options).load()
+    return of_the_run(task_options(config.task, config.task_options).load(), run)
+
+
+def of_the_run(data: Dataset, run: Run) -> Dataset:
+    """The data, once it is clear that the run was trained on them.
+
+    Raises
+    ------
+    InputError
+        Where it was not.
+    """
+    name = run.config.task_options.get("path", run.config.task)
     if (data.n_inputs, data.n_outputs) != (run.n_inputs, run.n_outputs):
         raise InputError(
             f"{name}: {data.n_inputs} inputs and "

@@ -93,6 +93,12 @@ class Run:
         }
         return arrays | self.wiring.to_dict()
 
+    def show(self, **options: Any) -> Any:
+        """The report page of the run in a frame, for notebooks: `urn.show`, which says more."""
+        import urn
+
+        return urn.show(self, **options)
+
     @property
     def has_exact_zeros(self) -> bool:
         """Whether a price pulled weights to zero, exactly: then each weight left is meant."""
