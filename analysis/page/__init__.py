@@ -2,7 +2,7 @@
 
 Knows arrays and plain values only. `report_page` is the page of one network. `render` fills any
 template on the same shell: to make another page, write a template that extends "base.html" (blocks
-`title`, `header`, `bar`, `main`, `data`, `images`) into templates/ of a package, and call
+`title`, `style`, `header`, `bar`, `main`, `data`, `images`) into templates/ of a package, and call
 `render("mine.html", package="mine", ...)`.
 """
 

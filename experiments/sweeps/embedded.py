@@ -1,0 +1,187 @@
+"""What the scripts of the page of a sweep are given: a row a network, as plain values."""
+
+import shlex
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from analysis.arrays import Ints
+from analysis.page.thumbnails import SHADES, SIDE
+from analysis.plots.maps import FILLED
+from experiments.commands.inspect import PAGE
+from experiments.sweeps.columns import EFFECTS
+from experiments.sweeps.corrected import LEVEL, Corrected
+from experiments.sweeps.importances import points, spacing
+from experiments.sweeps.measure import UNLEARNED
+from experiments.sweeps.pictures import ANSWERS, LOGARITHMIC, NAMES, Pictures
+
+MEASURES = (
+    "validation_accuracy",
+    "loss",
+    "used_connections",
+    "used_neurons",
+    "density",
+    "depth",
+    "path_depth",
+    *EFFECTS.values(),
+)
+"""Measures that the page has of every network, beside those that are asked for."""
+
+LEFT_OUT = ("loss", "density")
+"""Of these, axes that are not drawn until they are asked for: others say the same."""
+NOT_JUDGED = 0  # as in networks.js
+ABSENT = 1  # as in networks.js
+SURVIVES = 2  # as in networks.js
+FALLEN = 3  # as in networks.js
+UNTESTED = 4  # as in networks.js
+
+
+def title(name: str) -> str:
+    """What a measure is called on the page."""
+    return NAMES.get(name, name.replace("_", " "))
+
+
+def fields(pictures: Pictures) -> dict[str, np.ndarray]:
+    """{name: values} of the fields that vary among the networks that are done."""
+    listed = {name: pictures.columns[name] for name in pictures.store.axes}
+    return {name: values for name, values in listed.items() if len(np.unique(values)) > 1}
+
+
+def measures(pictures: Pictures) -> dict[str, np.ndarray]:
+    """{name: values} of the measures that any network has: those of the page, and those asked for.
+
+    NaN where a network has none.
+    """
+    names = dict.fromkeys((*MEASURES, *pictures.measures))
+    listed = {name: pictures.measured(name) for name in names}
+    return {name: values for name, values in listed.items() if np.isfinite(values).any()}
+
+
+def embedded(pictures: Pictures) -> dict[str, Any]:
+    """Plain values, for scripts."""
+    columns = pictures.columns
+    varied = fields(pictures)
+    measured = measures(pictures)
+    kinds = list(pictures.palette)
+    return {
+        "n": len(columns["number"]),
+        "columns": _columns(pictures, varied, measured),
+        "fields": list(varied),
+        "measures": list(measured),
+        "lines": [*varied, *_lines(measured)],
+        "kinds": [[kind, pictures.palette[kind]] for kind in kinds],
+        "kind": [kinds.index(kind) for kind in columns["architecture"].tolist()],
+        "at_chance": (columns["architecture"] == UNLEARNED).astype(int).tolist(),
+        "verdicts": [_verdict(verdict) for verdict in pictures.verdicts],
+        "number": columns["number"].astype(int).tolist(),
+        "seed": columns["seed"].astype(int).tolist(),
+        "summary": columns["summary"].tolist(),
+        "point": pictures.points.tolist(),
+        "level": f"{LEVEL:g}",
+        "map": _map(pictures),
+        "front": pictures.front.tolist(),
+        "thumbnails": pictures.thumbnails,
+        "side": SIDE,
+        "shades": SHADES,
+        **_files(pictures),
+    }
+
+
+def _lines(measured: dict[str, np.ndarray]) -> list[str]:
+    """Measures that have an axis from the first: those that vary, and say what others do not."""
+    varies = {name: len(np.unique(x[np.isfinite(x)])) > 1 for name, x in measured.items()}
+    return [name for name in measured if varies[name] and name not in LEFT_OUT]
+
+
+def _columns(
+    pictures: Pictures, varied: dict[str, np.ndarray], measured: dict[str, np.ndarray]
+) -> dict[str, dict[str, Any]]:
+    """Every column with its title, how it is spaced, and its values; None where there is none."""
+    out = {}
+    for name, values in (varied | measured).items():
+        how = spacing(values)
+        # A measure is logarithmic only where it is in the pictures too.
+        if name not in varied and not (how == "log" and name in (*LOGARITHMIC, "loss")):
+            how = "linear"
+        out[name] = {
+            "title": name if name in varied else title(name),
+            "spacing": how,
+            "whole": pictures.kinds[name] == "INTEGER",
+            "answers": name in ANSWERS,
+            "values": _plain(values),
+        }
+    return out
+
+
+def _verdict(verdict: Corrected) -> dict[str, Any]:
+    """Whether each network has a verdict and keeps it, and its q."""
+    state = np.where(verdict.judged, ABSENT, NOT_JUDGED)
+    state[verdict.present] = SURVIVES
+    state[verdict.fallen] = FALLEN
+    state[verdict.untested] = UNTESTED
+    return {
+        "name": verdict.name,
+        "title": verdict.name.replace("_", " "),
+        "effect": EFFECTS[verdict.name],
+        "state": state.tolist(),
+        "q": _plain(verdict.q),
+    }
+
+
+def _map(pictures: Pictures) -> dict[str, Any]:
+    """The networks of the maps, the fields on their axes, and which measures they are of."""
+    axes = [name for name in (pictures.x, pictures.y) if name]
+    x, y = (pictures.of(name) if name else np.zeros(1) for name in (pictures.x, pictures.y))
+    n_cells = len(np.unique(x)) * len(np.unique(y))
+    n_points = len(np.unique(points([pictures.of(name) for name in axes]))) if axes else 1
+    return {
+        "x": pictures.x,
+        "y": pictures.y,
+        "networks": np.flatnonzero(pictures.shown).tolist(),
+        "is_grid": n_points >= FILLED * n_cells,
+        "measures": list(varying(pictures)),
+    }
+
+
+def varying(pictures: Pictures) -> dict[str, np.ndarray]:
+    """{name: values} of the measures asked for that differ over the map, or over its one field.
+
+    Values are of the networks shown. A point of a map has the colour of the median of its networks:
+    where all medians are the same, the map would have one colour.
+    """
+    axes = [pictures.of(name) for name in (pictures.x, pictures.y) if name]
+    listed = {name: pictures.measured(name)[pictures.shown] for name in pictures.measures}
+    if len(axes) == 2:
+        at = points(axes)
+        return {name: values for name, values in listed.items() if len(_medians(values, at)) > 1}
+    return {name: x for name, x in listed.items() if len(np.unique(x[np.isfinite(x)])) > 1}
+
+
+def _medians(values: np.ndarray, at: Ints) -> np.ndarray:
+    """The distinct medians of the values of each point, points without any left out."""
+    known = np.flatnonzero(np.isfinite(values))
+    order = known[np.argsort(at[known], kind="stable")]
+    ends = np.flatnonzero(np.diff(at[order])) + 1
+    return np.unique([np.median(group) for group in np.split(values[order], ends) if len(group)])
+
+
+def _files(pictures: Pictures) -> dict[str, Any]:
+    """Where the run and the report of a network are: texts before and after its number."""
+    store = pictures.store
+    numbers = pictures.columns["number"].astype(int).tolist()
+    folder = store.run_folder(0)
+    command = f"urn inspect {shlex.quote(str(folder))} --html".rsplit(folder.name, 1)
+    link = quote((folder / PAGE).relative_to(store.folder).as_posix()).rsplit(folder.name, 1)
+    return {
+        "command": command,
+        "link": link,
+        "has_report": [int((store.run_folder(k) / PAGE).is_file()) for k in numbers],
+    }
+
+
+def _plain(values: np.ndarray) -> list[Any]:
+    """Words as they are, numbers to six digits, None for NaN."""
+    if values.dtype.kind not in "fiu":
+        return values.tolist()
+    return [float(f"{x:.6g}") if np.isfinite(x) else None for x in values.tolist()]
