@@ -24,6 +24,28 @@ function byArrows(host, listed, tell = () => {}) {
   });
 }
 
+/** Show the network that `nearest` gives for the pointer, with what is `told` of it; a click pins. */
+function underPointer(host, nearest, told) {
+  let under = -1;
+  host.addEventListener("pointermove", (event) => {
+    under = nearest(event);
+    host.style.cursor = under < 0 ? "" : "pointer";
+    if (under < 0) return hideTip();
+    show(under);
+    showTip(told(under).replaceAll(", ", "\n"), event.clientX, event.clientY);
+  });
+  host.addEventListener("pointerleave", () => {
+    under = -1;
+    hideTip();
+  });
+  host.addEventListener("click", (event) => {
+    if (event.target.closest(".sensor, .handle")) return;
+    // A click comes in whole pixels: where lines are dense it would be another's.
+    const k = under >= 0 ? under : nearest(event);
+    if (k >= 0) pin(k);
+  });
+}
+
 /** A chart of `networks` over columns x and y; a line along the networks of a `front`. */
 function dotChart(host, x, y, networks, front = []) {
   const base = sheetOf(host);
@@ -130,19 +152,9 @@ function dotChart(host, x, y, networks, front = []) {
     return best;
   }
 
-  host.addEventListener("pointermove", (event) => {
-    const k = nearest(...within(event, host));
-    host.style.cursor = k < 0 ? "" : "pointer";
-    if (k < 0) return hideTip();
-    show(k);
-    showTip(`${sentence(k)}, ${words(k)}`.replaceAll(", ", "\n"), event.clientX, event.clientY);
-  });
-  host.addEventListener("pointerleave", hideTip);
-  host.addEventListener("click", (event) => {
-    const k = nearest(...within(event, host));
-    if (k >= 0) pin(k);
-  });
-  byArrows(host, () => order, (k) => say(`${sentence(k)}, ${words(k)}`));
+  const told = (k) => `${sentence(k)}, ${words(k)}`;
+  underPointer(host, (event) => nearest(...within(event, host)), told);
+  byArrows(host, () => order, (k) => say(told(k)));
 
   host.dataset.drawn = drawable.length;
   onShow.push(mark);

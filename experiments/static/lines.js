@@ -291,19 +291,7 @@
     return best;
   }
 
-  strip.addEventListener("pointermove", (event) => {
-    if (event.buttons) return hideTip();
-    const k = nearest(...within(event, strip));
-    if (k < 0) return hideTip();
-    show(k);
-    showTip(sentence(k).replaceAll(", ", "\n"), event.clientX, event.clientY);
-  });
-  strip.addEventListener("pointerleave", hideTip);
-  strip.addEventListener("click", (event) => {
-    if (event.target.closest(".sensor, .handle")) return;
-    const k = nearest(...within(event, strip));
-    if (k >= 0) pin(k);
-  });
+  underPointer(strip, (event) => (event.buttons ? -1 : nearest(...within(event, strip))), sentence);
 
   byArrows(host, () => everyNetwork.filter((k) => active[k]));
 

@@ -1,7 +1,8 @@
 // Maps of measures over two fields: a cell (or a dot, where the points are no grid) has the colour
 // of the median of its networks, and says its values under the pointer or the arrow keys.
 (() => {
-  const { x, y, networks, is_grid: isGrid, measures } = data.map;
+  const { networks, is_grid: isGrid, measures } = data.map;
+  const [x, y] = data.map.axes;
   const SHADES = 64; // of the ramp
   const EDGE = { left: 64, right: 8, top: 6, bottom: 58 };
   const NEAR = 14; // pixels from a dot that still point at it

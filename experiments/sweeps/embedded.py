@@ -1,6 +1,8 @@
 """What the scripts of the page of a sweep are given: a row a network, as plain values."""
 
+import os
 import shlex
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +17,7 @@ from experiments.sweeps.corrected import LEVEL, Corrected
 from experiments.sweeps.importances import points, spacing
 from experiments.sweeps.measure import UNLEARNED
 from experiments.sweeps.pictures import ANSWERS, LOGARITHMIC, NAMES, Pictures
+from experiments.sweeps.store import Store
 
 MEASURES = (
     "validation_accuracy",
@@ -131,17 +134,21 @@ def _verdict(verdict: Corrected) -> dict[str, Any]:
 
 def _map(pictures: Pictures) -> dict[str, Any]:
     """The networks of the maps, the fields on their axes, and which measures they are of."""
-    axes = [name for name in (pictures.x, pictures.y) if name]
-    x, y = (pictures.of(name) if name else np.zeros(1) for name in (pictures.x, pictures.y))
-    n_cells = len(np.unique(x)) * len(np.unique(y))
-    n_points = len(np.unique(points([pictures.of(name) for name in axes]))) if axes else 1
+    names = map_axes(pictures)
+    axes = [pictures.of(name) for name in names]
+    n_cells = np.prod([len(np.unique(values)) for values in axes])
+    n_points = len(np.unique(points(axes))) if axes else 1
     return {
-        "x": pictures.x,
-        "y": pictures.y,
+        "axes": names,
         "networks": np.flatnonzero(pictures.shown).tolist(),
-        "is_grid": n_points >= FILLED * n_cells,
+        "is_grid": bool(n_points >= FILLED * n_cells),
         "measures": list(varying(pictures)),
     }
+
+
+def map_axes(pictures: Pictures) -> list[str]:
+    """The fields on the axes of maps that vary: two, or one, or none."""
+    return [name for name in (pictures.x, pictures.y) if name in fields(pictures)]
 
 
 def varying(pictures: Pictures) -> dict[str, np.ndarray]:
@@ -150,7 +157,7 @@ def varying(pictures: Pictures) -> dict[str, np.ndarray]:
     Values are of the networks shown. A point of a map has the colour of the median of its networks:
     where all medians are the same, the map would have one colour.
     """
-    axes = [pictures.of(name) for name in (pictures.x, pictures.y) if name]
+    axes = [pictures.of(name) for name in map_axes(pictures)]
     listed = {name: pictures.measured(name)[pictures.shown] for name in pictures.measures}
     if len(axes) == 2:
         at = points(axes)
@@ -166,18 +173,39 @@ def _medians(values: np.ndarray, at: Ints) -> np.ndarray:
     return np.unique([np.median(group) for group in np.split(values[order], ends) if len(group)])
 
 
-def _files(pictures: Pictures) -> dict[str, Any]:
-    """Where the run and the report of a network are: texts before and after its number."""
-    store = pictures.store
-    numbers = pictures.columns["number"].astype(int).tolist()
+@dataclass(frozen=True)
+class Places:
+    """Where the runs and the reports of networks are: texts around their numbers."""
+
+    command: tuple[str, ...]
+    link: tuple[str, ...]
+    path: tuple[str, ...]
+
+    def has_report(self, number: int) -> bool:
+        """Whether a network has a report."""
+        return os.path.isfile(number_in(self.path, number))
+
+
+def places(store: Store) -> Places:
+    """Where the runs and the reports of the networks of a store are."""
     folder = store.run_folder(0)
-    command = f"urn inspect {shlex.quote(str(folder))} --html".rsplit(folder.name, 1)
-    link = quote((folder / PAGE).relative_to(store.folder).as_posix()).rsplit(folder.name, 1)
-    return {
-        "command": command,
-        "link": link,
-        "has_report": [int((store.run_folder(k) / PAGE).is_file()) for k in numbers],
-    }
+    command = f"urn inspect {shlex.quote(str(folder))} --html"
+    link = quote((folder / PAGE).relative_to(store.folder).as_posix())
+    texts = (command, link, str(folder / PAGE))
+    return Places(*(tuple(text.rsplit(folder.name, 1)) for text in texts))
+
+
+def number_in(around: tuple[str, ...], number: int) -> str:
+    """A text of `Places` for one network."""
+    return f"{number:06d}".join(around)
+
+
+def _files(pictures: Pictures) -> dict[str, Any]:
+    """Where runs and reports are, for scripts."""
+    where = places(pictures.store)
+    numbers = pictures.columns["number"].astype(int).tolist()
+    has_report = [int(where.has_report(number)) for number in numbers]
+    return {"command": where.command, "link": where.link, "has_report": has_report}
 
 
 def _plain(values: np.ndarray) -> list[Any]:

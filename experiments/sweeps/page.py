@@ -26,7 +26,16 @@ from analysis.plots.maps import Phase
 from analysis.plots.style import short
 from experiments.commands.inspect import PAGE, Inspection, write_report, write_structure
 from experiments.sweeps.corrected import LEVEL, Corrected
-from experiments.sweeps.embedded import embedded, fields, measures, title, varying
+from experiments.sweeps.embedded import (
+    embedded,
+    fields,
+    map_axes,
+    measures,
+    number_in,
+    places,
+    title,
+    varying,
+)
 from experiments.sweeps.importances import ENDS, N_DRAWS, Importance, importances
 from experiments.sweeps.pictures import COST, SCORE, Pictures
 from experiments.sweeps.store import Store
@@ -128,12 +137,12 @@ def _heading(pictures: Pictures) -> dict:
     """What the template shows above and beside the map."""
     store = pictures.store
     done = len(pictures.shown)
-    reports = [store.run_folder(number) / PAGE for number in _numbers(pictures)]
+    where = places(store)
     return {
         "name": store.folder.resolve().name,
         "done": done,
         "total": store.count().total(),
-        "missing": sum(not report.is_file() for report in reports),
+        "missing": sum(not where.has_report(number) for number in _numbers(pictures)),
         "folder": shlex.quote(str(store.folder)),
         "x_label": pictures.x,
         "y_label": pictures.y,
@@ -176,12 +185,14 @@ def _map(pictures: Pictures) -> dict:
 
 def _charts(pictures: Pictures) -> dict[str, Any]:
     """What is said beside the maps and the Pareto front."""
+    axes = map_axes(pictures)
     cost = pictures.measured(COST)
     on_chart = (cost > 0) & np.isfinite(pictures.measured(SCORE))
     n_off = int((~on_chart).sum())
     return {
-        "same": _same(pictures) if pictures.x else [],
-        "n_maps": len(varying(pictures)) if pictures.x else 0,
+        "map_axes": axes,
+        "same": _same(pictures) if axes else [],
+        "n_maps": len(varying(pictures)) if axes else 0,
         "n_on_chart": len(on_chart) - n_off,
         "n_off_chart": n_off,
         "colourings": [
@@ -292,10 +303,11 @@ def _networks(pictures: Pictures) -> list[dict]:
     columns = pictures.columns
     store = pictures.store
     fallen = _fallen(pictures)
+    where = places(store)
     networks = []
     for i, number in enumerate(_numbers(pictures)):
-        report = store.run_folder(number) / PAGE
-        link = quote(report.relative_to(store.folder).as_posix())
+        link = number_in(where.link, number)
+        accuracy = columns["validation_accuracy"][i]
         networks.append(
             {
                 "index": i,
@@ -303,10 +315,10 @@ def _networks(pictures: Pictures) -> list[dict]:
                 "at": ", ".join(f"{name} = {short(columns[name][i])}" for name in store.axes),
                 "seed": int(columns["seed"][i]),
                 "kind": columns["architecture"][i],
-                "accuracy": _median(columns["validation_accuracy"][i : i + 1]),
+                "accuracy": f"{accuracy:.3f}" if np.isfinite(accuracy) else "none",
                 "fallen": ", ".join(fallen[i]),
-                "report": link if report.is_file() else None,
-                "command": f"urn inspect {shlex.quote(str(report.parent))} --html",
+                "report": link if where.has_report(number) else None,
+                "command": number_in(where.command, number),
             }
         )
     return networks

@@ -160,6 +160,7 @@ class Pictures:
     def thumbnails(self) -> dict[int, dict[str, Any]]:
         """{index: picture of W} of networks, those of the front before all others."""
         order = in_turn(self.points, self.front)
+        order = order[np.isfinite(self.columns[COST][order])]  # the others have no structure
         numbers = self.columns["number"].astype(int)
         index = {int(number): k for k, number in enumerate(numbers)}
         pictured = thumbnails(self.store, numbers[order].tolist())

@@ -63,7 +63,8 @@ class Seen(HTMLParser):
             self.images.append(self.path.parent / unquote(found["src"]))
 
     def handle_data(self, data):
-        self.text += data
+        if self.tags[-1:] not in (["script"], ["style"]):
+            self.text += data
 
 
 def test_every_network_is_listed_and_linked_to_its_report_once_that_is_written(folder, capsys):
