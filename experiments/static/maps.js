@@ -100,7 +100,7 @@
         context.fillText(text, EDGE.left - 6, EDGE.top + high * (1 - t) + 4);
       }
       context.textAlign = "center";
-      for (const [text, t] of namesAlong(x, xs, wide, 42)) {
+      for (const [text, t] of namesAlong(x, xs, wide, 58)) {
         context.fillText(text, EDGE.left + wide * t, size[1] - EDGE.bottom + 16);
       }
       context.fillStyle = colour("ink");

@@ -263,4 +263,5 @@ function paint(canvas, picture) {
 }
 
 takeColours();
+fillPanel();
 redraws.push(takeColours, fillPanel);

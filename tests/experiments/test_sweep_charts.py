@@ -36,7 +36,7 @@ Opened = Callable[..., "Page"]
 """Opens a page file, see the fixture `opened`."""
 
 N = 720
-"""Networks of the large sweep: 12 x 12 points and 5 seeds, as experiments/sweeps/digits.toml has."""
+"""Networks of the large sweep: 12 x 12 points and 5 seeds, as in experiments/sweeps/digits.toml"""
 
 MOST_SECONDS = 3.0
 """From the opening of the page to all networks on the screen, in seconds of the browser's processor
@@ -474,6 +474,8 @@ def test_whatever_was_swept_has_a_page_without_a_complaint(
         write_page(Pictures(store, Choice()), [])
     page = opened(cwd / "out" / "index.html")
     page.wait_for_selector(f"#lines-strip[data-drawn='{len(plan.points)}']")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1400
+    assert page.locator("#panel").inner_text().startswith("Point at")
     page.locator("#lines").focus()
     page.keyboard.press("ArrowRight")
     assert network(page) == 0
