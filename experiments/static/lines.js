@@ -12,7 +12,8 @@
   const REACH = 14; // pixels to either side that belong to an axis
   const NEAR = 9; // pixels from a line that still point at it
   const NONE = 22; // pixels below an axis, where networks without a value are
-  const MOST_APART = 2500; // lines stroked one by one; of more, all of a colour at once
+  const MOST_APART = 2500; // lines stroked one by one; of more, so many at once:
+  const AT_ONCE = 40; // a path of thousands of lines takes longer than its lines do
 
   const chosen = new Set(data.lines); // columns that have an axis
   const brushes = new Map(); // {name: [low, high]}, from 0 to 1
@@ -44,7 +45,7 @@
     context.lineWidth = 1;
     context.globalAlpha = 0.1;
     context.strokeStyle = colour("muted");
-    strokeAll(context, everyNetwork.filter((k) => !active[k]));
+    strokeParts(context, everyNetwork.filter((k) => !active[k]), AT_ONCE);
 
     const lit = everyNetwork.filter((k) => active[k]);
     context.globalAlpha = Math.max(0.12, Math.min(0.75, 160 / lit.length));
@@ -55,11 +56,14 @@
     }
     for (const [ink, members] of groups) {
       context.strokeStyle = ink;
-      if (lit.length > MOST_APART) strokeAll(context, members);
-      else for (const k of members) strokeAll(context, [k]);
+      strokeParts(context, members, lit.length > MOST_APART ? AT_ONCE : 1);
     }
     strip.dataset.drawn = lit.length;
     mark();
+  }
+
+  function strokeParts(context, members, n) {
+    for (let k = 0; k < members.length; k += n) strokeAll(context, members.slice(k, k + n));
   }
 
   function strokeAll(context, members) {

@@ -16,10 +16,12 @@
   function pointsOf() {
     const xs = distinct(x);
     const ys = distinct(y);
+    const columnOf = new Map(xs.map((value, i) => [value, i]));
+    const rowOf = new Map(ys.map((value, i) => [value, i]));
     const byPlace = new Map();
     for (const k of networks) {
-      const column = xs.indexOf(columns[x].values[k]);
-      const row = ys.indexOf(columns[y].values[k]);
+      const column = columnOf.get(columns[x].values[k]);
+      const row = rowOf.get(columns[y].values[k]);
       const key = row * xs.length + column;
       if (!byPlace.has(key)) byPlace.set(key, { column, row, members: [] });
       byPlace.get(key).members.push(k);

@@ -170,13 +170,13 @@ function fillPanel() {
     pictureOf(k),
     list([...settings, ["seed", String(data.seed[k])]]),
     seedsOf(k),
+    el("h4", {}, data.has_report[k] ? "Report" : "Inspect it"),
+    ...wayTo(k),
     el("h4", {}, "Measures"),
     list(measured),
     el("h4", {}, "Verdicts"),
     verdictsOf(k),
     ...(data.summary[k] ? [el("p", { class: "note" }, `In words: ${data.summary[k]}`)] : []),
-    el("h4", {}, data.has_report[k] ? "Report" : "Inspect it"),
-    ...wayTo(k),
   );
 }
 

@@ -57,6 +57,8 @@ function hideTip() {
   tip.hidden = true;
 }
 
+addEventListener("scroll", hideTip, { passive: true, capture: true });
+
 /** Say something to who does not see the pictures. */
 function say(text) {
   $("said").textContent = text;

@@ -167,10 +167,11 @@ def varying(pictures: Pictures) -> dict[str, np.ndarray]:
 
 def _medians(values: np.ndarray, at: Ints) -> np.ndarray:
     """The distinct medians of the values of each point, points without any left out."""
-    known = np.flatnonzero(np.isfinite(values))
-    order = known[np.argsort(at[known], kind="stable")]
-    ends = np.flatnonzero(np.diff(at[order])) + 1
-    return np.unique([np.median(group) for group in np.split(values[order], ends) if len(group)])
+    known = np.isfinite(values)
+    order = np.lexsort((values[known], at[known]))
+    ordered = values[known][order]
+    _, start, n = np.unique(at[known][order], return_index=True, return_counts=True)
+    return np.unique((ordered[start + (n - 1) // 2] + ordered[start + n // 2]) / 2)
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ def _map(pictures: Pictures) -> dict:
 
     rows = [
         (lines[row], [cells.get((row, column)) for column in range(len(columns))])
-        for row in reversed(range(len(lines)))
+        for row in reversed(range(len(lines) if fills_grid else 0))
     ]
     return {
         "legend": _legend(pictures, Counter(phase.kind for phase in phases)),
