@@ -24,7 +24,8 @@ function byArrows(host, listed, tell = () => {}) {
   });
 }
 
-/** Show the network that `nearest` gives for the pointer, with what is `told` of it; a click pins. */
+/** Show the network that `nearest` gives for the pointer, with what is `told` of it; a click pins
+ *  it. */
 function underPointer(host, nearest, told) {
   let under = -1;
   host.addEventListener("pointermove", (event) => {
@@ -170,7 +171,8 @@ function line(context, x0, y0, x1, y1) {
   context.stroke();
 }
 
-/** The part of a column's axis on which some networks lie, with room at both ends, and its marks. */
+/** The part of a column's axis on which some networks lie, with room at both ends, and its
+ *  marks. */
 function spanOf(name, networks) {
   const at = networks.map((k) => axes[name].at[k]);
   let low = Infinity;

@@ -100,7 +100,8 @@
     names.forEach((name, k) => {
       const place = { left: `${x(k) - step / 2}px`, width: `${step}px`, height: `${TOP - 12}px` };
       const kind = data.fields.includes(name) ? "axis-title field" : "axis-title";
-      strip.append(el("div", { class: kind, style: place }, el("span", {}, ...breakable(columns[name].title))));
+      const words = el("span", {}, ...breakable(columns[name].title));
+      strip.append(el("div", { class: kind, style: place }, words));
     });
   }
 
@@ -114,7 +115,8 @@
     for (const { at: t, text } of spread(marks)) {
       const label = svg("text", { x: 7, y: yAt(t) + 4 });
       label.textContent = text.length > 12 ? `${text.slice(0, 11)}…` : text;
-      group.append(svg("line", { x1: -3, x2: 3, y1: yAt(t), y2: yAt(t), class: "axis-line" }), label);
+      const mark = { x1: -3, x2: 3, y1: yAt(t), y2: yAt(t), class: "axis-line" };
+      group.append(svg("line", mark), label);
     }
     if (at.some(Number.isNaN)) {
       const label = svg("text", { x: 7, y: yAt(0) + NONE + 4 });

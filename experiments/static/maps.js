@@ -208,7 +208,7 @@
 
   const textOf = (value) => (typeof value === "string" ? value : number(value));
 
-  /** A measure at a point: the median of its networks, their range, and the network in the middle. */
+  /** A measure at a point: the median of its networks, their range, the network in the middle. */
   function measured({ members }, column) {
     const having = members.filter((k) => column.values[k] !== null);
     const ordered = having.sort((a, b) => column.values[a] - column.values[b]);

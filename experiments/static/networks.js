@@ -36,8 +36,8 @@ const isOff = (column, k) =>
 const anyLearned = data.at_chance.includes(0);
 
 /** How the values of a column lie along an axis: `at`, from 0 to 1 for every network and NaN where
- *  it is off the axis; `off`, what it is then; `marks`, {at, text} of values to name; `stops`, where
- *  a brush may end, in order. */
+ *  it is off the axis; `off`, what it is then; `marks`, {at, text} of values to name; `stops`,
+ *  where a brush may end, in order. */
 function axisOf(column) {
   const off = column.answers && !column.values.includes(null) ? "chance" : "none";
   return { off, ...placesOf(column) };
@@ -67,7 +67,8 @@ function placesOf(column) {
   const few = distinct.length <= 6;
   const round = ticks(low, high, 5, column.spacing === "log");
   const whole = column.whole ? round.filter(Number.isInteger) : round;
-  const marks = (few ? distinct : whole).map((value) => ({ at: place(value), text: textOf(value) }));
+  const named = few ? distinct : whole;
+  const marks = named.map((value) => ({ at: place(value), text: textOf(value) }));
   const even = Array.from({ length: 41 }, (_, k) => k / 40);
   const stops = distinct.length <= 40 ? distinct.map(place) : even;
   return { at: positionsOf(column, place), marks, stops, value: inverse(low, high, column) };
@@ -94,7 +95,8 @@ let inks = []; // of each network
 /** A colour as it shows on a card: lighter where that is dark. */
 function onGround(hex) {
   const share = isDark() ? 0.3 : 0;
-  return `#${rgb(hex).map((x) => Math.round(x + share * (255 - x)).toString(16).padStart(2, "0")).join("")}`;
+  const parts = rgb(hex).map((x) => Math.round(x + share * (255 - x)));
+  return `#${parts.map((x) => x.toString(16).padStart(2, "0")).join("")}`;
 }
 
 const onColour = []; // functions that draw anew when networks change their colours
@@ -128,7 +130,8 @@ let shown = -1; // its index, or -1
 let pinned = false; // whether it stays until it is let go
 const onShow = []; // functions that mark it in a picture
 
-/** Show a network in the panel; where one is pinned, only another that is pinned takes its place. */
+/** Show a network in the panel; where one is pinned, only another that is pinned takes its
+ *  place. */
 function show(k, pin = false) {
   if (pinned && !pin) return;
   if (k === shown && pin === pinned) return;
@@ -147,9 +150,12 @@ function letGo() {
 const pin = (k) => (pinned && shown === k ? letGo() : show(k, true));
 
 const sentence = (k) =>
-  [`network ${data.number[k]}, ${kindOf(k)}`, ...data.fields.map((f) => `${f} = ${valueText(f, k)}`)]
-    .concat(`seed ${data.seed[k]}`)
-    .join(", ");
+  [
+    `network ${data.number[k]}`,
+    kindOf(k),
+    ...data.fields.map((name) => `${name} = ${valueText(name, k)}`),
+    `seed ${data.seed[k]}`,
+  ].join(", ");
 
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && shown >= 0) letGo();
