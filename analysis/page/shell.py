@@ -34,7 +34,8 @@ def render(
         Name of a file in templates/ of `package`, or of this package. In it `{{ embed(x) }}` writes
         plain values as JSON for scripts.
     scripts : tuple of str
-        Names of files in static/, run in that order as one script after the shell's own.
+        Names of files in static/, run in that order as one script after the shell's own; of
+        another package as "package:name".
     each : tuple of str
         Names of files in static/ that are, in that order, the body of a function `network(own)`,
         which the others may call once for every network of the page.
@@ -68,5 +69,6 @@ def _environment(package: str) -> Environment:
 
 
 def _static(name: str) -> str:
-    """The text of a script or style sheet."""
-    return resources.files(HOME).joinpath("static", name).read_text(encoding="utf-8")
+    """The text of a script or style sheet, of this package unless another is named before it."""
+    package, _, file = name.rpartition(":")
+    return resources.files(package or HOME).joinpath("static", file).read_text(encoding="utf-8")

@@ -1,17 +1,23 @@
-"""The page of a sweep: its phase map as a table whose cells list their networks.
+"""The page of a sweep: all networks at once, its phase map, maps of measures, Pareto front,
+importances.
 
-Each network is a link to its report. A table of verdicts says how many survive the correction for
-how many networks were judged; those that do not are marked in the map.
+The phase map is a table whose cells list their networks, each a link to its report. A table of
+verdicts says how many survive the correction for how many networks were judged; those that do not
+are marked in the map. Tables are written here; pictures are drawn by scripts in experiments/static,
+from what `embedded` gives them.
 """
 
 import os
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from importlib import resources
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+from markupsafe import Markup
 from matplotlib.colors import to_hex
 
 from analysis import plots
@@ -20,13 +26,32 @@ from analysis.plots.maps import Phase
 from analysis.plots.style import short
 from experiments.commands.inspect import PAGE, Inspection, write_report, write_structure
 from experiments.sweeps.corrected import LEVEL, Corrected
-from experiments.sweeps.pictures import Pictures
+from experiments.sweeps.embedded import (
+    embedded,
+    fields,
+    map_axes,
+    measures,
+    number_in,
+    places,
+    title,
+    varying,
+)
+from experiments.sweeps.importances import ENDS, N_DRAWS, Importance, importances
+from experiments.sweeps.pictures import COST, SCORE, Pictures
 from experiments.sweeps.store import Store
 from urn import InputError, load_run
 from urn.io import atomic_write
 
 INDEX = "index.html"
 """The page, in the folder of the sweep."""
+
+SCRIPTS = tuple(
+    f"experiments:{name}.js" for name in ("words", "networks", "dots", "maps", "lines", "sweep")
+)
+"""In the order they run: a script may use what those before it define."""
+
+DRAWN = ("phase_map", "trade_off")
+"""Pictures that the page draws itself, as it does all maps: their files are links."""
 
 DARK = 0.179
 """Relative luminance (WCAG 2.2) below which white has more contrast than black."""
@@ -51,15 +76,30 @@ def write_page(pictures: Pictures, figures: Sequence[Path]) -> Path:
         Of the page.
     """
     store = pictures.store
-    links = [
-        (figure.stem.replace("_", " "), quote(os.path.relpath(figure, store.folder)))
-        for figure in figures
-    ]
-    contents = _heading(pictures) | _map(pictures)
+    drawn, others = _links(store, figures)
+    contents = _heading(pictures) | _map(pictures) | _importances(pictures) | _charts(pictures)
     contents |= {"level": LEVEL, "verdicts": [_verdict(verdict) for verdict in pictures.verdicts]}
-    text = render("sweep.html", package="experiments", **contents, figures=links)
+    contents |= {"files": drawn, "figures": others, "data": embedded(pictures)}
+
+    style = resources.files("experiments").joinpath("static", "sweep.css").read_text("utf-8")
+    text = render(
+        "sweep.html", package="experiments", scripts=SCRIPTS, style=Markup(style), **contents
+    )
     atomic_write(store.folder / INDEX, text.encode(errors="replace"))
     return store.folder / INDEX
+
+
+def _links(
+    store: Store, figures: Sequence[Path]
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """(title, link) of the picture files that the page draws itself, and of all others."""
+    drawn = []
+    others = []
+    for figure in figures:
+        is_drawn = figure.stem in DRAWN or figure.stem.startswith("map_")
+        link = quote(os.path.relpath(figure, store.folder))
+        (drawn if is_drawn else others).append((figure.stem.replace("_", " "), link))
+    return drawn, others
 
 
 def write_reports(store: Store, interrupted: Callable[[], bool]) -> Iterator[tuple[int, int, Path]]:
@@ -97,12 +137,12 @@ def _heading(pictures: Pictures) -> dict:
     """What the template shows above and beside the map."""
     store = pictures.store
     done = len(pictures.shown)
-    reports = [store.run_folder(number) / PAGE for number in _numbers(pictures)]
+    where = places(store)
     return {
         "name": store.folder.resolve().name,
         "done": done,
         "total": store.count().total(),
-        "missing": sum(not report.is_file() for report in reports),
+        "missing": sum(not where.has_report(number) for number in _numbers(pictures)),
         "folder": shlex.quote(str(store.folder)),
         "x_label": pictures.x,
         "y_label": pictures.y,
@@ -130,7 +170,7 @@ def _map(pictures: Pictures) -> dict:
 
     rows = [
         (lines[row], [cells.get((row, column)) for column in range(len(columns))])
-        for row in reversed(range(len(lines)))
+        for row in reversed(range(len(lines) if fills_grid else 0))
     ]
     return {
         "legend": _legend(pictures, Counter(phase.kind for phase in phases)),
@@ -140,6 +180,78 @@ def _map(pictures: Pictures) -> dict:
         "cells": list(cells.values()),
         "fills_grid": fills_grid,
         "others": [networks[i] for i in everything[~pictures.shown]],
+    }
+
+
+def _charts(pictures: Pictures) -> dict[str, Any]:
+    """What is said beside the maps and the Pareto front."""
+    axes = map_axes(pictures)
+    cost = pictures.measured(COST)
+    on_chart = (cost > 0) & np.isfinite(pictures.measured(SCORE))
+    n_off = int((~on_chart).sum())
+    return {
+        "map_axes": axes,
+        "same": _same(pictures) if axes else [],
+        "n_maps": len(varying(pictures)) if axes else 0,
+        "n_on_chart": len(on_chart) - n_off,
+        "n_off_chart": n_off,
+        "colourings": [
+            (verdict.name, verdict.name.replace("_", " ")) for verdict in pictures.verdicts
+        ],
+    }
+
+
+def _same(pictures: Pictures) -> list[str]:
+    """In words, the measures of which a map would have one colour."""
+    differing = varying(pictures)
+    out = []
+    for name in pictures.measures:
+        if name in differing:
+            continue
+        values = pictures.measured(name)[pictures.shown]
+        known = values[np.isfinite(values)]
+        if not len(known):
+            out.append(f"no network has a value of {title(name)}")
+        elif known.min() == known.max():
+            out.append(f"{title(name)} is {short(known[0])} in every network")
+        else:
+            spread = f"networks from {short(known.min())} to {short(known.max())}"
+            out.append(f"{title(name)} is {short(np.median(known))} at every point ({spread})")
+    return out
+
+
+def _importances(pictures: Pictures) -> dict[str, Any]:
+    """The table of importances: its columns, and its rows by end of the measures."""
+    varied = fields(pictures)
+    whole = {name for name in varied if pictures.kinds[name] == "INTEGER"}
+    measured = measures(pictures)
+    rows = importances(varied, whole, measured) if varied else []
+    by_end = [(end, [_importance(row) for row in rows if row.end == end]) for end in ENDS]
+    shown = {row.measure for row in rows}
+    return {
+        "importance_fields": list(varied),
+        "importances": [(end, listed) for end, listed in by_end if listed],
+        "importance_less": [title(name) for name in measured if name not in shown],
+        "n_draws": N_DRAWS,
+    }
+
+
+def _importance(row: Importance) -> dict[str, Any]:
+    """A row of the table of importances."""
+    cells = [
+        {
+            "text": f"{100 * share:.0f} %",
+            "width": f"{100 * share:.1f}%",
+            "raw": f"{raw:.3g}",
+            "by_chance": bool(by_chance),
+        }
+        for share, raw, by_chance in zip(row.shares, row.raw, row.by_chance, strict=True)
+    ]
+    return {
+        "measure": title(row.measure),
+        "n_chosen": row.n_chosen,
+        "n_known": row.n_known,
+        "cells": cells,
     }
 
 
@@ -191,20 +303,22 @@ def _networks(pictures: Pictures) -> list[dict]:
     columns = pictures.columns
     store = pictures.store
     fallen = _fallen(pictures)
+    where = places(store)
     networks = []
     for i, number in enumerate(_numbers(pictures)):
-        report = store.run_folder(number) / PAGE
-        link = quote(report.relative_to(store.folder).as_posix())
+        link = number_in(where.link, number)
+        accuracy = columns["validation_accuracy"][i]
         networks.append(
             {
+                "index": i,
                 "number": number,
                 "at": ", ".join(f"{name} = {short(columns[name][i])}" for name in store.axes),
                 "seed": int(columns["seed"][i]),
                 "kind": columns["architecture"][i],
-                "accuracy": _median(columns["validation_accuracy"][i : i + 1]),
+                "accuracy": f"{accuracy:.3f}" if np.isfinite(accuracy) else "none",
                 "fallen": ", ".join(fallen[i]),
-                "report": link if report.is_file() else None,
-                "command": f"urn inspect {shlex.quote(str(report.parent))} --html",
+                "report": link if where.has_report(number) else None,
+                "command": number_in(where.command, number),
             }
         )
     return networks

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis import plots
+from analysis.arrays import Ints
 from analysis.plots.style import short
 from experiments.sweeps.columns import EFFECTS
 from experiments.sweeps.corrected import LEVEL, corrected, fallen, read_table
+from experiments.sweeps.importances import points
 from experiments.sweeps.measure import UNLEARNED
 from experiments.sweeps.store import Store
+from experiments.sweeps.thumbnails import in_turn, thumbnails
 from urn import InputError, Run, load_run
 from urn.io import atomic_write
 
@@ -33,6 +36,12 @@ PLANE = ("path_depth", "reuse_share")
 
 ANSWERS = ("validation_accuracy", "test_accuracy", "loss")
 """Measures of how a network answers, not of its shape."""
+
+COST = "used_connections"
+"""What a network pays for its accuracy on the Pareto front."""
+
+SCORE = "validation_accuracy"
+"""What it is to be good at."""
 
 FIGURES = "figures"
 """Folder of the pictures, in that of the sweep."""
@@ -135,20 +144,42 @@ class Pictures:
                 numbers = ", ".join(name for name, kind in self.kinds.items() if kind != "TEXT")
                 raise InputError(f"{name}: no measure of this sweep; there are {numbers}")
 
+    @cached_property
+    def points(self) -> Ints:
+        """(n,) the point of each network, from 0: those of a point differ in the seed only."""
+        columns = [self.columns[name] for name in self.store.axes]
+        return points(columns or [np.zeros(len(self.shown))])
+
+    @cached_property
+    def front(self) -> Ints:
+        """Networks that no other beats in accuracy and connections used, by rising connections."""
+        cost = self.measured(COST)
+        return plots.pareto_front(np.where(cost > 0, cost, np.nan), self.measured(SCORE))
+
+    @cached_property
+    def thumbnails(self) -> dict[int, dict[str, Any]]:
+        """{index: picture of W} of networks, those of the front before all others."""
+        order = in_turn(self.points, self.front)
+        order = order[np.isfinite(self.columns[COST][order])]  # the others have no structure
+        numbers = self.columns["number"].astype(int)
+        index = {int(number): k for k, number in enumerate(numbers)}
+        pictured = thumbnails(self.store, numbers[order].tolist())
+        return {index[number]: picture for number, picture in pictured.items()}
+
     def all(self) -> Iterator[tuple[str, Figure]]:
         """(name, figure) of everything that can be drawn."""
         if self.y:
             yield "phase_map", self.phase_map()
             for name in self.measures:
-                if np.isfinite(self._measured(name)).any():
+                if np.isfinite(self.measured(name)[self.shown]).any():
                     yield f"map_{name}", self.heat_map(name)
         elif self.x and (figure := self.dial()):
             yield "dial", figure
 
         scored = np.isfinite(self.columns["validation_accuracy"])
-        if (scored & (self.columns["used_connections"] > 0)).any():
+        if (scored & (self.measured("used_connections") > 0)).any():
             yield "trade_off", self.trade_off()
-        plane = [self._structural(name, self.columns) for name in self.plane_measures]
+        plane = [self.measured(name) for name in self.plane_measures]
         if np.isfinite(plane).all(0).any():
             yield "plane", self.plane()
 
@@ -180,23 +211,15 @@ class Pictures:
         """A column of the networks shown in maps."""
         return self.columns[name][self.shown]
 
-    def _measured(self, name: str) -> np.ndarray:
-        """A measure of the networks shown in maps.
-
-        NaN for those that are none: their accuracy would drown the others'.
-        """
-        return self._structural(name, self.columns)[self.shown]
-
-    @staticmethod
-    def _structural(name: str, columns: dict[str, np.ndarray]) -> np.ndarray:
-        """A column, NaN for networks that are none.
+    def measured(self, name: str) -> np.ndarray:
+        """A measure of all networks, NaN for those that are none.
 
         The shape of a network at chance says nothing, how it answers does.
         """
-        known = columns["status"] == "ok"
+        known = self.columns["status"] == "ok"
         if name not in ANSWERS:
-            known &= columns["architecture"] != UNLEARNED
-        return np.where(known, columns[name], np.nan)
+            known &= self.columns["architecture"] != UNLEARNED
+        return np.where(known, self.columns[name], np.nan)
 
     def _axes(self) -> tuple[str | None, str | None]:
         """The fields on the axes of maps. Raises InputError for a choice that cannot be."""
@@ -278,7 +301,7 @@ class Pictures:
         return plots.heat_map(
             self.of(self.x),
             self.of(self.y),
-            self._measured(name),
+            self.measured(name)[self.shown],
             **self._names(),
             name=NAMES.get(name, name),
             logarithmic=name in LOGARITHMIC,
@@ -298,16 +321,19 @@ class Pictures:
     def _by_level(self, name: str, levels: np.ndarray) -> np.ndarray:
         """A measure of the networks shown: a row a level of x, a column a seed; NaN is filling."""
         x = self.of(self.x)
-        seeds = [self._measured(name)[x == level] for level in levels]
+        seeds = [self.measured(name)[self.shown][x == level] for level in levels]
         table = np.full((len(levels), max(map(len, seeds))), np.nan)
         for row, values in zip(table, seeds, strict=True):
             row[: len(values)] = values
         return table
 
     def trade_off(self) -> Figure:
-        """Validation accuracy against connections in use, of the whole sweep."""
+        """Validation accuracy against connections in use, of the whole sweep.
+
+        Networks at chance are left out: the others would share the upper edge.
+        """
         return plots.trade_off(
-            self.columns["used_connections"],
+            self.measured("used_connections"),
             self.columns["validation_accuracy"],
             self.columns["architecture"],
             cost_label="connections used",
@@ -319,8 +345,8 @@ class Pictures:
         """Two measures of structure against each other, accuracy as colour, of the whole sweep."""
         x, y = self.plane_measures
         return plots.measure_plane(
-            self._structural(x, self.columns),
-            self._structural(y, self.columns),
+            self.measured(x),
+            self.measured(y),
             self.columns["validation_accuracy"],
             x_label=NAMES.get(x, x),
             y_label=NAMES.get(y, y),
