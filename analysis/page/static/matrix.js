@@ -295,8 +295,8 @@
   function drawOver() {
     const { context: c } = over.begin();
     clipped(c, left, TOP, side, () => {
-      for (const n of indexesOf(state.silenced)) drawBand(c, n, "negative", 0.3);
-      for (const n of indexesOf(litIds())) drawBand(c, n, "accent", 0.16);
+      for (const n of indexesOf(state.silenced)) drawBand(c, n, "negative", 0.18);
+      for (const n of indexesOf(litIds())) drawBand(c, n, "accent", 0.12);
       if (state.selected && start[state.selected.neuron] >= 0) {
         drawBand(c, state.selected.neuron, "accent", 0.22);
       }

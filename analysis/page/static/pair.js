@@ -19,7 +19,7 @@ if (networks.length === 2) {
 
   /** Rows of numbers: {name, value(level)}. */
   const NUMBERS = [
-    { name: "score", value: ({ score }) => score },
+    { name: "score with these weights", value: ({ score }) => score },
     { name: "weights kept", value: ({ kept }) => kept },
     { name: "weights used", value: ({ used }) => used },
     { name: "depth", value: ({ depth }) => depth },

@@ -42,7 +42,11 @@ function placeSliders() {
   sliders.level.value = most - shown.level; // all of them to the right
 
   const step = steps[shown.position];
-  $("snapshot-text").textContent = `step ${count(step)} of ${count(steps.at(-1))}`;
+  const own = networks.map(({ snapshot }) => snapshot().step);
+  const apart = own.some((other) => other !== step); // a network may have none of this step
+  const each = inEach(({ snapshot }) => count(snapshot().step));
+  const text = apart ? `step ${count(step)}: ${each}` : `step ${count(step)}`;
+  $("snapshot-text").textContent = apart ? text : `${text} of ${count(steps.at(-1))}`;
   sliders.snapshot.setAttribute("aria-valuetext", `step ${step}`);
   $("level-text").textContent = inEach(({ snapshot, level }) => {
     const total = snapshot().levels[0].kept;
