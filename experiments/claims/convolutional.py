@@ -83,7 +83,7 @@ def arms(scale: str) -> dict[str, TrainConfig]:
             channels=channels,
             n_neurons=SITES * (1 + channels) + N_OUTPUTS,
             n_iterations=4,
-            steps=3000 if scale == "paper" else 1000,
+            steps=3000 if scale == "paper" else 2000,
             batch_size=100,
             learning_rate={"value": rate, "milestones": [0.6, 0.85], "factor": 0.2},
             strengths={"locality": 3e-3} | strengths,
