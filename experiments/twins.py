@@ -77,6 +77,25 @@ def difference(on_data: Sequence[float], on_twin: Sequence[float]) -> Difference
     return Difference(mean, float(mean - half), float(mean + half), p_value, len(d))
 
 
+def equivalent(title: str, one: Sequence[float], other: Sequence[float], margin: float) -> Check:
+    """A number must be the same in two arms up to a margin: two one-sided tests (Schuirmann 1987).
+
+    Both that the mean difference is at most -margin, and that it is at least margin, must be
+    rejected at ALPHA by Student's t on the differences, seed by seed. Noise does not pass. With one
+    seed there is no test: the difference alone must be within the margin.
+    """
+    d = np.asarray(one, dtype=float) - np.asarray(other, dtype=float)
+    mean = float(d.mean())
+    measured = f"{spread(list(one))} against {spread(list(other))}: {mean:+.3g}"
+    p_value = 0.0 if abs(mean) < margin else 1.0
+    if len(d) > 1 and np.ptp(d) > 0:
+        above = stats.ttest_1samp(d, -margin, alternative="greater").pvalue
+        below = stats.ttest_1samp(d, margin, alternative="less").pvalue
+        p_value = float(max(above, below))
+        measured += f", p {p_value:.2g}"
+    return Check(title, measured, f"the same within {margin:g}", p_value < ALPHA)
+
+
 def differs(
     title: str,
     on_data: Sequence[float],
