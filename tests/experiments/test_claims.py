@@ -2,7 +2,8 @@
 
 from experiments import claims, lab, results
 from experiments.claims import depth, fully_connected, most, spread, width
-from urn import TrainConfig
+from urn import TrainConfig, train_population
+from urn.data.tasks import task_options
 
 
 def test_every_claim_has_its_parts_and_arms_at_both_scales():
@@ -119,16 +120,82 @@ def test_an_untrained_network_has_not_the_asked_depth():
     assert len(failing) == 2 * len(depth.DEPTHS) + 1
 
 
-def test_width_can_fail():
-    def rows(living, accuracy):
-        return {
-            str(k): [{"living hidden neurons": n, "test accuracy": a}]
-            for k, (n, a) in enumerate(zip(living, accuracy, strict=True))
-        }
+def rows_of_width(**changes):
+    """Ten seeds that differ a little: (neurons held, accuracy) of an arm."""
+    numbers = {
+        "prices x 0.01": (380, 1.0),
+        "prices x 0.1": (45, 1.0),
+        "prices x 1": (22, 0.998),
+        width.RANDOM: (1, 0.5),
+        width.UP_MIDDLE: (43, 1.0),
+        width.UP_DEAR: (21, 1.0),
+        width.DOWN_MIDDLE: (21, 1.0),
+        width.DOWN_CHEAP: (21, 1.0),
+    } | changes
+    return {
+        arm: [
+            {"living hidden neurons": n * (1 + 0.001 * seed), "test accuracy": accuracy}
+            for seed in range(10)
+        ]
+        for arm, (n, accuracy) in numbers.items()
+    }
 
-    assert passed(width.checks(rows([300, 100, 30], [1.0, 1.0, 0.998]), "paper")) == [True, True]
-    assert passed(width.checks(rows([300, 100, 30], [1.0, 1.0, 0.99]), "paper")) == [False, True]
-    assert passed(width.checks(rows([300, 30, 40], [1.0, 1.0, 1.0]), "paper")) == [True, False]
+
+def failing_widths(**changes):
+    checks = width.checks(rows_of_width(**changes), "paper")
+    return [k for k, check in enumerate(checks) if not check.passed]
+
+
+def test_width_can_fail():
+    assert failing_widths() == []
+    # A narrow network that fails the task is no evidence of width at equal accuracy.
+    assert failing_widths(**{"prices x 1": (22, 0.9), "prices x 0.1": (100, 1.0)}) == [0, 3]
+    assert failing_widths(**{"prices x 0.1": (45, 1.0), "prices x 1": (48, 1.0)}) == [1, 4]
+    assert failing_widths(**{width.RANDOM: (60, 0.5)}) == [2]
+    assert failing_widths(**{width.UP_MIDDLE: (90, 1.0)}) == [3]
+    assert failing_widths(**{width.UP_DEAR: (40, 1.0)}) == [4]
+    assert failing_widths(**{width.DOWN_CHEAP: (350, 1.0)}) == [5]
+
+
+def test_a_network_whose_width_follows_nothing_fails():
+    """The null network: as wide whatever the prices, the labels and the history."""
+    same = dict.fromkeys(rows_of_width(), (100, 1.0))
+    assert failing_widths(**same) == [0, 2, 5]
+
+
+def test_the_life_of_width_goes_up_and_down_the_dial():
+    for scale in ("quick", "paper"):
+        arms = width.arms(scale)
+        assert [arms[arm] == arms[prices] for arm, prices in width.PRICES.items()] == [True] * 4
+        assert width.AFTER[width.UP_DEAR] == width.UP_MIDDLE
+        assert arms[width.RANDOM].strengths == arms[width.MIDDLE].strengths
+
+
+def test_a_short_life_of_width_is_measured_and_drawn():
+    """Every phase goes on from the one before, and nothing that was dropped comes back."""
+    runs = {}
+    measured = {}
+    for arm, config in width.arms("quick").items():
+        start = {"start": runs[width.AFTER[arm]]} if arm in width.AFTER else {}
+        options = config.task_options
+        small = {"n_train": 500, "n_validation": 100, "n_test": 100}
+        if config.task == "shells":
+            config = config.replace(task_options=options | small)
+        else:
+            config = config.replace(task_options=options | {"options": small})
+        data = task_options(config.task, config.task_options).load()
+        runs[arm] = train_population(
+            [config.replace(steps=200, seed=seed) for seed in (0, 1)], data=data, **start
+        )
+        measured[arm] = [width.measure(arm, run, data) for run in runs[arm]]
+
+    for arm, before in width.AFTER.items():
+        held = [row["living hidden neurons"] for row in measured[arm]]
+        earlier = [row["living hidden neurons"] for row in measured[before]]
+        assert all(now <= then for now, then in zip(held, earlier, strict=True))
+    assert len(width.checks(measured, "quick")) == 6
+    assert width.UP_DEAR in width.notes(measured, "quick")[0]
+    assert set(width.figures(runs, measured)) == {"dial"}
 
 
 def test_counting_over_seeds():
