@@ -77,16 +77,16 @@ def difference(on_data: Sequence[float], on_twin: Sequence[float]) -> Difference
     return Difference(mean, float(mean - half), float(mean + half), p_value, len(d))
 
 
-def equivalent(title: str, one: Sequence[float], other: Sequence[float], margin: float) -> Check:
+def equivalent(title: str, first: Sequence[float], second: Sequence[float], margin: float) -> Check:
     """A number must be the same in two arms up to a margin: two one-sided tests (Schuirmann 1987).
 
     Both that the mean difference is at most -margin, and that it is at least margin, must be
     rejected at ALPHA by Student's t on the differences, seed by seed. Noise does not pass. With one
     seed there is no test: the difference alone must be within the margin.
     """
-    d = np.asarray(one, dtype=float) - np.asarray(other, dtype=float)
+    d = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
     mean = float(d.mean())
-    measured = f"{spread(list(one))} against {spread(list(other))}: {mean:+.3g}"
+    measured = f"{spread(list(first))} against {spread(list(second))}: {mean:+.3g}"
     # Without spread, or a test, the mean decides alone.
     p_value = 0.0 if abs(mean) < margin else 1.0
     if len(d) > 1 and np.ptp(d) > 0:

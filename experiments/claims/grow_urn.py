@@ -56,8 +56,8 @@ VERDICTS = ("fully_connected", "locally_connected", "residual", "recurrent")
 # Margins of equivalence. By judgement: of accuracy what seeds differ by, of layers less than one,
 # of the share of seeds with a verdict what five of twenty are.
 SAME_ACCURACY = 0.02
-SAME_DEPTH = 0.5
-SAME_SHARE = 0.25
+SAME_DEPTH = 0.5  # Layers.
+SAME_SHARE = 0.25  # Of seeds with a verdict.
 N_DRAWS = 200  # Of a null model: enough for a yes or no.
 
 GROWN = ", grown"  # End of the name of an arm that grows.

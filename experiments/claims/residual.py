@@ -307,12 +307,13 @@ def notes(measured: Measured, scale: str) -> list[str]:
     listed = []
     for task in TASKS:
         arms = [f"{task}, {FREE}", *(f"{task}, {FREE}, {twin}" for twin in TWINS)]
-        said = [_told(arm, measured[arm]) for arm in [*arms, f"{task}, {DEAR}"]]
+        said = [_in_words(arm, measured[arm]) for arm in [*arms, f"{task}, {DEAR}"]]
         listed.append("; ".join(said) + ". The price makes the skips.")
     return listed
 
 
-def _told(arm: str, rows: list[Row]) -> str:
+def _in_words(arm: str, rows: list[Row]) -> str:
+    """The numbers of an arm as a note gives them."""
     return (
         f"{arm}: residual in {spread(column(rows, 'residual'))}, signal over skips "
         f"{spread(column(rows, 'signal over skips'))}, score {spread(column(rows, 'test score'))}, "

@@ -48,10 +48,10 @@ CHEAP = "prices x 0.01"  # Where the life begins, an arm of the dial.
 MIDDLE = "prices x 0.1"  # Its turning point on the way, an arm of the dial.
 DEAR = "prices x 1"  # Its turning point at the end, an arm of the dial.
 RANDOM = f"{MIDDLE}, random labels"  # The twin.
-UP_MIDDLE = "raised to x 0.1"
-UP_DEAR = "raised to x 1"
-DOWN_MIDDLE = "lowered to x 0.1"
-DOWN_CHEAP = "lowered to x 0.01"
+UP_MIDDLE = "raised to x 0.1"  # The first phase after it began.
+UP_DEAR = "raised to x 1"  # Its second one.
+DOWN_MIDDLE = "lowered to x 0.1"  # Its third one.
+DOWN_CHEAP = "lowered to x 0.01"  # Its last one.
 # The life: the arm that each goes on from.
 AFTER = {
     UP_MIDDLE: CHEAP,
