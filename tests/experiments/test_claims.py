@@ -76,10 +76,14 @@ def test_a_dense_network_that_has_not_learned_is_no_mlp():
     assert failing_mlps(dict.fromkeys(rows, [null | {"neighbour mass": 0.5}] * 10))[3] == 3
 
 
-def layers(n_layers, share):
+def layers(n_layers, share, score=0.97):
     """Twenty seeds that differ a little."""
     return [
-        {"hidden layers": n_layers, "re-used share": share * (1 - 0.001 * seed)}
+        {
+            "hidden layers": n_layers,
+            "re-used share": share * (1 - 0.001 * seed),
+            "test accuracy": score,
+        }
         for seed in range(20)
     ]
 
@@ -109,15 +113,18 @@ def test_depth_can_fail():
     ):
         (title,) = failing(**{arm: layers(n_layers, share)})
         assert culprit in title
+    assert failing(**{"I = 5, linear task": layers(4, 0.0, score=0.5)}) == [
+        "test score, least median"
+    ]
 
 
 def test_an_untrained_network_has_not_the_asked_depth():
     """The null network, dense and re-used at every iteration, fails wherever it stands."""
-    untrained = layers(4, 0.85)
+    untrained = layers(4, 0.85, score=0.15)
     measured = dict.fromkeys(rows_of_depth(), untrained)
     checks = depth.checks(measured, "paper")
     failing = [check.title for check in checks if not check.passed]
-    assert len(failing) == 2 * len(depth.DEPTHS) + 1
+    assert len(failing) == 2 * len(depth.DEPTHS) + 2
 
 
 def rows_of_width(**changes):
