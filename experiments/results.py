@@ -34,6 +34,7 @@ SHOWN = (
     "self_target",
     "locality_power",
     "locality_floor",
+    "shared_step",
     "hidden_positions",
     "channels",
 )

@@ -39,12 +39,12 @@ NO_MEMORY_OF_FLIPS = 13.517
 flip was used."""
 
 
-def papers(grammar: str, steps: int, **changes: Any) -> TrainConfig:
+def papers(grammar: str, steps: int, *, data_seed: int = 0, **changes: Any) -> TrainConfig:
     """The paper's network: tanh, one stream, RMSProp with clipped changes, outgoing weights priced,
     from one neuron."""
     fields = {
         "task": f"miconi_{grammar}",
-        "task_options": {"n_streams": 100, "length": 8_000},
+        "task_options": {"data_seed": data_seed, "n_streams": 100, "length": 8_000},
         "input_mode": "elman",
         "activation": "tanh",
         "n_neurons": 99 + 8,
@@ -67,9 +67,11 @@ def papers(grammar: str, steps: int, **changes: Any) -> TrainConfig:
     return TrainConfig(**fields | changes)
 
 
-def switching(parts: tuple[str, ...], steps: int, **changes: Any) -> TrainConfig:
+def switching(
+    parts: tuple[str, ...], steps: int, *, data_seed: int = 0, **changes: Any
+) -> TrainConfig:
     """The same on one stream whose grammar changes, in equal parts."""
-    options = {"parts": list(parts), "length": STRETCH * steps + 1}
+    options = {"data_seed": data_seed, "parts": list(parts), "length": STRETCH * steps + 1}
     return papers("switch", steps, **{"task_options": options} | changes)
 
 

@@ -77,6 +77,25 @@ def difference(on_data: Sequence[float], on_twin: Sequence[float]) -> Difference
     return Difference(mean, float(mean - half), float(mean + half), p_value, len(d))
 
 
+def equivalent(title: str, first: Sequence[float], second: Sequence[float], margin: float) -> Check:
+    """A number must be the same in two arms up to a margin: two one-sided tests (Schuirmann 1987).
+
+    Both that the mean difference is at most -margin, and that it is at least margin, must be
+    rejected at ALPHA by Student's t on the differences, seed by seed. Noise does not pass. With one
+    seed there is no test: the difference alone must be within the margin.
+    """
+    d = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
+    mean = float(d.mean())
+    measured = f"{spread(list(first))} against {spread(list(second))}: {mean:+.3g}"
+    # Without spread, or a test, the mean decides alone.
+    p_value = 0.0 if abs(mean) < margin else 1.0
+    if len(d) > 1 and np.ptp(d) > 0:
+        error = d.std(ddof=1) / len(d) ** 0.5
+        p_value = float(stats.t.sf((margin - abs(mean)) / error, len(d) - 1))
+        measured += f", p {p_value:.2g}"
+    return Check(title, measured, f"the same within {margin:g}", p_value < ALPHA)
+
+
 def differs(
     title: str,
     on_data: Sequence[float],

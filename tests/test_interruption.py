@@ -394,6 +394,15 @@ def test_stopped_and_resumed(tmp_path, config, data, stops):
     assert contents(tmp_path / "run") == contents(tmp_path / "whole")
 
 
+def test_stopped_and_resumed_where_the_price_alone_shares(tmp_path):
+    """Without a step of its own the shared part has no moments, and none are asked for."""
+    config = LATTICE.replace(shared_step=False)
+    train(config, tmp_path / "whole", data=sites())
+    train(config, tmp_path / "run", data=sites(), stop=after(80))
+    resume(tmp_path / "run", data=sites())
+    assert contents(tmp_path / "run") == contents(tmp_path / "whole")
+
+
 @pytest.mark.parametrize(("config", "data"), OTHERS.values(), ids=OTHERS)
 def test_a_restored_trainer_is_the_same_in_every_tensor(config, data):
     first, second = (

@@ -191,6 +191,11 @@ DIAGONALS = {
     "zero": DiagonalPrice(0.3, 0.0, slice(6, 12)),
     "target": DiagonalPrice(torch.tensor([0.0, 0.3, 2.0]), 1.0, slice(6, 12)),
 }
+SHARED = {
+    "no": None,
+    "own step": SharedPrice(0.2, translations((6,), 6, 1, 1)),
+    "by price alone": SharedPrice(0.2, translations((6,), 6, 1, 1), own_step=False),
+}
 
 
 def steps(start, gradients, group, **options):
@@ -210,7 +215,7 @@ def start_and_gradients(generator):
     return start, gradients
 
 
-@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("shared", SHARED)
 @pytest.mark.parametrize("diagonal", DIAGONALS)
 @pytest.mark.parametrize("price", PRICES)
 @pytest.mark.parametrize("form", ["scaled", "blocks", "compiled"])
@@ -218,8 +223,8 @@ def test_fast_forms_take_the_plain_step(form, price, diagonal, shared, generator
     """The plain formula in 64 bits, against each fast form of it: values, moments, exact zeros."""
     start, gradients = start_and_gradients(generator)
     group = {"price": PRICES[price], "diagonal": DIAGONALS[diagonal]}
-    if shared:
-        group["deviation"] = SharedPrice(0.2, translations((6,), 6, 1, 1))
+    if SHARED[shared] is not None:
+        group["deviation"] = SHARED[shared]
     plain = steps(start, gradients, group, plain=True)
 
     if form == "compiled":
@@ -233,17 +238,17 @@ def test_fast_forms_take_the_plain_step(form, price, diagonal, shared, generator
     for ours, formula in zip(quick, plain, strict=True):
         torch.testing.assert_close(ours.double(), formula, **close)
     assert torch.equal(quick[0] == 0, plain[0] == 0)
-    assert price == "none" or shared or (plain[0] == 0).any()
+    assert price == "none" or shared != "no" or (plain[0] == 0).any()
 
 
 @pytest.mark.parametrize("diagonal", DIAGONALS)
 @pytest.mark.parametrize("price", PRICES)
-@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("shared", SHARED)
 def test_blocks_change_no_bit(shared, price, diagonal, generator, monkeypatch):
     start, gradients = start_and_gradients(generator)
     group = {"price": PRICES[price], "diagonal": DIAGONALS[diagonal]}
-    if shared:
-        group["deviation"] = SharedPrice(0.2, translations((6,), 6, 1, 1))
+    if SHARED[shared] is not None:
+        group["deviation"] = SHARED[shared]
     whole = steps(start, gradients, group)
 
     for chunk in (340, 40, 1):
@@ -291,6 +296,27 @@ def test_without_a_price_a_shared_part_is_adam_on_the_orbits(generator):
     with torch.no_grad():
         plain_shared_step(W, state, Metric(0.1, 0.9, 0.999, 1e-8, 1), SharedPrice(0.2, group))
     torch.testing.assert_close(W.detach(), adam.detach(), rtol=1e-10, atol=1e-12)
+
+
+def test_sharing_by_price_alone_is_adam_and_then_the_price(generator):
+    """Without a price it is torch's Adam, moments and all; at a high one an orbit has one value."""
+    start, gradients = start_and_gradients(generator)
+    group = translations((6,), 6, 1, 1)
+    adam = torch.nn.Parameter(start.clone())
+    torchs = torch.optim.Adam([adam], lr=0.1)
+    for gradient in gradients:
+        adam.grad = gradient.clone()
+        torchs.step()
+
+    free = steps(start, gradients, {"deviation": SharedPrice(0.0, group, own_step=False)})
+    state = torchs.state[adam]
+    ours = dict(zip(("W", "m", "v"), free, strict=True))
+    torch.testing.assert_close(ours["W"], adam.detach(), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(ours["m"], state["exp_avg"])
+    torch.testing.assert_close(ours["v"], state["exp_avg_sq"])
+
+    dear = steps(start, gradients, {"deviation": SharedPrice(1e3, group, own_step=False)})[0]
+    torch.testing.assert_close(dear, group.project(dear), rtol=0, atol=1e-12)
 
 
 def test_rmsprop_refuses_prices_it_does_not_know():

@@ -328,4 +328,7 @@ def test_the_optimiser_is_given_prices_by_name():
     assert weights["price"]() == 0
     assert weights["diagonal"]() == DiagonalPrice(0.25, 1.0, net.acting)
     assert weights["deviation"]() == SharedPrice(0.5, group)
+    alone = Settings(group=group, shared_step=False)
+    (weights, _) = Penalties({"symmetry": 0.5}, settings=alone).parameter_groups(net)
+    assert weights["deviation"]() == SharedPrice(0.5, group, own_step=False)
     assert biases["price"]() == 0.125

@@ -104,7 +104,8 @@ def test_removing_dead_neurons_changes_no_living_weight(digits, changes):
     assert not without.weights[~kept][:, kept].any()
 
 
-def test_whole_channels_die_together_and_removal_is_exact_on_a_lattice(digits):
+@pytest.mark.parametrize("shared_step", [True, False])
+def test_whole_channels_die_together_and_removal_is_exact_on_a_lattice(digits, shared_step):
     small = {
         "n_neurons": 64 + 3 * 64 + 10,
         "channels": 3,
@@ -113,6 +114,7 @@ def test_whole_channels_die_together_and_removal_is_exact_on_a_lattice(digits):
         "n_iterations": 3,
         "check_every": 10,
         "strengths": {"weight": 3e-3, "activity": 3e-2, "bias": 1e-2, "symmetry": 1e-1},
+        "shared_step": shared_step,
     }
     with_removal, without = (
         train_population([config(remove_dead=remove, **small)], data=digits)[0]

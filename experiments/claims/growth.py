@@ -6,6 +6,12 @@ one. Losses are those of 40 symbols, in nats; below its floor no network can be.
 the paper's training is bimodal: 13.5 is what is left when a network reverses each group yet does
 not know whether its flip was used already. Our policy reads four streams at once, so its 30,000
 updates see as many symbols as 120,000 of the paper's.
+
+That a network grows in its hard time and sheds neurons after it is held against a life in which
+nothing changes (easy, easy, easy), seed by seed and age by age: such a life goes up and down a
+little too. Refuted when the network has no more neurons at the end of its hard time than the other
+at that age, or loses no more of them afterwards; when the hard grammar takes no more neurons than
+the easy one; or when the easy grammar is not learned down to its floor.
 """
 
 import numpy as np
@@ -14,6 +20,7 @@ from matplotlib.figure import Figure
 from experiments import symbols
 from experiments.claims import Check, Measured, Row, column, spread
 from experiments.symbols import at
+from experiments.twins import differs
 from urn import Run, TrainConfig
 from urn.data.tasks import Dataset
 
@@ -30,10 +37,13 @@ PAPER = (
 )
 # As in the paper: outcomes on the hard grammar are bimodal, and five seeds say too little.
 SEEDS = {"paper": 20}
+FIRST_SEED = 300  # No setting was chosen on these seeds,
+DATA_SEED = 1  # nor on these data.
 
 EASY = "easy"  # The arm on the easy grammar.
 HARD = "hard"  # The arm on the hard grammar.
 SWITCH = "easy, hard, easy"  # The arm whose grammar changes.
+SAME = "easy, easy, easy"  # The control of SWITCH: a life in which nothing changes.
 OURS = "hard, our policy"  # The arm on the hard grammar with our policy.
 
 # Updates: those of the paper, or what minutes allow.
@@ -41,6 +51,7 @@ STEPS = {
     "paper": {EASY: 100_000, HARD: 100_000, SWITCH: 100_000, OURS: 30_000},
     "quick": {EASY: 5_000, HARD: 8_000, SWITCH: 12_000, OURS: 4_000},
 }
+LIVES = (SWITCH, SAME)  # The arms whose ages are compared.
 SWITCHES = (1 / 3, 2 / 3)  # When the grammar changes, as parts of training.
 # Loss on the easy grammar above its floor. By judgement.
 MAX_ABOVE_FLOOR = {"paper": 0.01, "quick": 0.03}
@@ -51,13 +62,15 @@ REACHED = 11.0  # The loss on the hard grammar below which a network knows wheth
 
 
 def arms(scale: str) -> dict[str, TrainConfig]:
-    """The paper's three tasks, and the hard one with our policy."""
+    """The paper's three tasks, a life without a change, and the hard task with our policy."""
     steps = STEPS[scale]
+    seed = {"data_seed": DATA_SEED}
     return {
-        EASY: symbols.papers("easy", steps[EASY]),
-        HARD: symbols.papers("hard", steps[HARD]),
-        SWITCH: symbols.switching(("easy", "hard", "easy"), steps[SWITCH]),
-        OURS: symbols.ours("hard", steps[OURS]),
+        EASY: symbols.papers("easy", steps[EASY], **seed),
+        HARD: symbols.papers("hard", steps[HARD], **seed),
+        SWITCH: symbols.switching(("easy", "hard", "easy"), steps[SWITCH], **seed),
+        SAME: symbols.switching(("easy", "easy", "easy"), steps[SWITCH], **seed),
+        OURS: symbols.ours("hard", steps[OURS], **seed),
     }
 
 
@@ -68,15 +81,12 @@ def measure(arm: str, run: Run, data: Dataset) -> Row:
 
 def checks(measured: Measured, scale: str) -> list[Check]:
     """Who grows to what size, and how near the floors they come."""
-    easy = _median(measured[EASY], "neurons")
-    hard = _median(measured[HARD], "neurons")
     above = _median(measured[EASY], "loss of a stretch") / symbols.floor("easy") - 1
     allowed = MAX_ABOVE_FLOOR[scale]
 
-    sizes = column(measured[SWITCH], "sizes")
-    first = float(np.median([at(row, SWITCHES[0]) for row in sizes]))
-    peak = float(np.median([max(row) for row in sizes]))
-    last = float(np.median([row[-1] for row in sizes]))
+    # The end of the hard time, and what is lost from there to the end of life.
+    after_hard = {arm: [at(row, SWITCHES[1]) for row in _sizes(measured, arm)] for arm in LIVES}
+    shed = {arm: [at(row, SWITCHES[1]) - row[-1] for row in _sizes(measured, arm)] for arm in LIVES}
 
     listed = [
         Check(
@@ -85,17 +95,31 @@ def checks(measured: Measured, scale: str) -> list[Check]:
             f"<= {100 * allowed:g} %",
             above <= allowed,
         ),
-        Check(
-            "the hard task takes more neurons", f"{hard:g} against {easy:g}", "more", hard > easy
+        differs(
+            "neurons, hard less easy",
+            column(measured[HARD], "neurons"),
+            column(measured[EASY], "neurons"),
+            0.0,
         ),
-        Check(
-            "neurons before, at the peak of, and after the hard time",
-            f"{first:g}, {peak:g}, {last:g}",
-            "up and down",
-            first < peak > last,
+        differs(
+            "neurons at the end of the hard time, less those of a life without one at that age",
+            after_hard[SWITCH],
+            after_hard[SAME],
+            0.0,
+        ),
+        differs(
+            "neurons shed after the hard time, less those that a life without one sheds then",
+            shed[SWITCH],
+            shed[SAME],
+            0.0,
         ),
     ]
     return listed + (_like_the_paper(measured) if scale == "paper" else [])
+
+
+def _sizes(measured: Measured, arm: str) -> list[list[float]]:
+    """Hidden neurons over training, for each seed."""
+    return column(measured[arm], "sizes")
 
 
 def _like_the_paper(measured: Measured) -> list[Check]:
@@ -141,5 +165,5 @@ def figures(runs: dict[str, list[Run]], measured: Measured) -> dict[str, Figure]
     }
     return {
         "constant": symbols.curves({arm: runs[arm] for arm in (EASY, HARD, OURS)}, floors),
-        "switching": symbols.curves({SWITCH: runs[SWITCH]}, floors),
+        "switching": symbols.curves({arm: runs[arm] for arm in LIVES}, floors),
     }

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from experiments import claims, results, symbols
-from experiments.claims import growth
+from experiments.claims import grow_urn, growth, shrink
+from experiments.twins import equivalent
 from urn import train_population
 from urn.data.tasks import task_options
 
@@ -75,3 +77,124 @@ def test_the_settings_name_the_policy():
     table = results.settings(growth.arms("paper"), {})
     assert [table["growth.reserve"][arm] for arm in (growth.HARD, growth.OURS)] == ["1", "8"]
     assert "growth.threshold" not in table  # the same for all, and what it is by default
+
+
+def failed(claim, measured):
+    return [check.title for check in claim.checks(measured, "paper") if not check.passed]
+
+
+def life(before, during, after, **numbers):
+    """Twenty seeds that differ a little, with sizes over three parts of equal length."""
+    rng = np.random.default_rng(0)
+    sizes = [before] * 10 + [during] * 10 + [after] * 10
+    return [
+        {
+            "sizes": [size * scale for size in sizes],
+            "neurons": sizes[-1] * scale,
+            "loss of a stretch": 9.0 * scale,
+            "losses": [9.0] * 30,
+        }
+        | numbers
+        for scale in rng.uniform(0.98, 1.02, 20)
+    ]
+
+
+def lives_of_growth(**changes):
+    easy = symbols.floor("easy")
+    rows = {
+        growth.EASY: life(14, 14, 14, **{"loss of a stretch": easy}),
+        growth.HARD: life(36, 36, 36, **{"loss of a stretch": 13.0}),
+        growth.SWITCH: life(14, 40, 20),
+        growth.SAME: life(7.5, 9, 7.5),
+        growth.OURS: life(50, 50, 50, **{"loss of a stretch": 9.3}),
+    }
+    return rows | changes
+
+
+def test_growth_can_fail_and_a_life_without_a_change_does():
+    assert failed(growth, lives_of_growth()) == []
+    rows = lives_of_growth()
+    # 7.5, 9 and 7.5 neurons go up and down, in a life in which nothing changes.
+    titles = failed(growth, rows | {growth.SWITCH: rows[growth.SAME]})
+    assert len(titles) == 2
+    assert all("hard time" in title for title in titles)
+    (title,) = failed(growth, rows | {growth.SWITCH: life(14, 40, 40)})
+    assert "shed" in title
+    (title,) = failed(growth, rows | {growth.HARD: life(14, 14, 14)})
+    assert "hard less easy" in title
+    (title,) = failed(growth, rows | {growth.EASY: life(14, 14, 14, **{"loss of a stretch": 12.0})})
+    assert "floor" in title
+
+
+def lives_of_shrinking(**changes):
+    return {
+        shrink.ONLY: life(13, 13, 14),
+        shrink.AFTER_HARD: life(18, 15, 15),
+        shrink.PAPERS_ONLY: life(13, 13, 13),
+        shrink.PAPERS_AFTER: life(40, 25, 18),
+    } | changes
+
+
+def test_shrink_can_fail_and_a_network_that_never_grew_does():
+    assert failed(shrink, lives_of_shrinking()) == []
+    for arm, changed, culprit in (
+        (shrink.AFTER_HARD, life(13, 13, 14), "after the hard time"),
+        (shrink.AFTER_HARD, life(18, 18, 19), "neurons at the end"),
+        (shrink.ONLY, life(13, 13, 14, **{"loss of a stretch": 8.5}), "loss"),
+        (shrink.PAPERS_AFTER, life(40, 20, 13), "the paper's rule"),
+    ):
+        (title,) = failed(shrink, lives_of_shrinking(**{arm: changed}))
+        assert culprit in title
+    null = dict.fromkeys(lives_of_shrinking(), life(13, 13, 13))
+    assert len(failed(shrink, null)) == 2
+
+
+def test_shrink_says_whether_the_hard_grammar_was_learned():
+    unlearned = life(18, 15, 15, losses=[15.6] * 30)
+    (note,) = shrink.notes(lives_of_shrinking(**{shrink.AFTER_HARD: unlearned}), "paper")
+    assert f"{shrink.AFTER_HARD}: 15.6, under 11 in 0 of 20" in note
+    assert f"{shrink.PAPERS_AFTER}: 9, under 11 in 20 of 20" in note
+
+
+class TestEquivalence:
+    def test_p_is_that_of_two_one_sided_tests(self):
+        rng = np.random.default_rng(3)
+        a, b = rng.normal(size=(2, 20))
+        larger = max(
+            stats.ttest_rel(a + 0.7, b, alternative="greater").pvalue,
+            stats.ttest_rel(a - 0.7, b, alternative="less").pvalue,
+        )
+        check = equivalent("x", a.tolist(), b.tolist(), 0.7)
+        assert check.measured.endswith(f"p {larger:.2g}")
+        assert check.passed == (larger < 0.05)
+
+    def test_what_noise_hides_is_not_the_same(self):
+        """Few seeds, and equal means: no difference is seen, and none is ruled out."""
+        rng = np.random.default_rng(4)
+        noise = rng.normal(size=5)
+        assert stats.ttest_1samp(noise, 0.0).pvalue > 0.05
+        assert not equivalent("x", noise.tolist(), [0.0] * 5, 0.5).passed
+        assert equivalent("x", (0.01 * noise).tolist(), [0.0] * 5, 0.5).passed
+
+    def test_without_spread_the_difference_decides(self):
+        assert equivalent("x", [1.0] * 20, [1.0] * 20, 0.25).passed
+        assert not equivalent("x", [1.0] * 20, [0.0] * 20, 0.25).passed
+        assert equivalent("x", [0.97], [0.96], 0.02).passed
+        assert not equivalent("x", [0.97], [0.94], 0.02).passed
+
+
+def test_growing_a_urn_can_fail():
+    def rows(**changes):
+        row = {"test accuracy": 0.96, "hidden layers": 3} | dict.fromkeys(grow_urn.VERDICTS, True)
+        arms = grow_urn.arms("paper")
+        return {arm: [row] * 20 for arm in arms} | {"digits, grown": [row | changes] * 20}
+
+    assert failed(grow_urn, rows()) == []
+    for name, value in (
+        ("test accuracy", 0.93),
+        ("hidden layers", 2),
+        ("recurrent", False),
+        ("locally_connected", False),
+    ):
+        (title,) = failed(grow_urn, rows(**{name: value}))
+        assert title.startswith(f"digits: {name.replace('_', ' ')}")

@@ -277,7 +277,7 @@ class Penalties:
         group = self.settings.group
         if group is None:
             raise InputError(NO_LATTICE)
-        return SharedPrice(self.price("deviation", net), group)
+        return SharedPrice(self.price("deviation", net), group, self.settings.shared_step)
 
     def _check_population(self, net: URN) -> None:
         """Raise InputError for strengths of another number of members than the network has."""

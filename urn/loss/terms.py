@@ -68,12 +68,15 @@ class Settings:
         w0 of the self term, the weight of a neuron to itself that is free.
     group
         G of the symmetry term, a group of permutations of the n neurons held. None without lattice.
+    shared_step
+        Whether what G shares takes an Adam step of its own.
     """
 
     locality_power: float = 1.0
     locality_floor: float = 0.0
     self_target: float = 0.0
     group: PermutationGroup | None = None
+    shared_step: bool = True
 
 
 @register("weight", shrinks="weight")

@@ -104,6 +104,36 @@ def plain_shared_step(
     W.copy_(shrink(deviation + group.spread(common), metric.lr / d, price, diagonal))
 
 
+def joint_step(
+    W: Tensor,
+    state: dict,
+    metric: Metric,
+    shared: SharedPrice,
+    price: Price,
+    diagonal: DiagonalPrice | None,
+    step: Callable[..., None],
+) -> None:
+    """Move W (in place) by one Adam step as if nothing were shared, then shrink its deviation.
+
+    What sharing then brings is the price's doing alone: no gradient is averaged over an orbit.
+
+    Parameters
+    ----------
+    W, state, metric, shared, price, diagonal
+        As in `plain_shared_step`; the moments are those of W.
+    step
+        `plain_step`, or a fast form of it.
+    """
+    assert W.grad is not None
+    step(W, W.grad, state["exp_avg"], state["exp_avg_sq"], metric)
+
+    # One metric for the step and for both prices: that of the entries themselves.
+    scale = metric.lr / metric.of(state["exp_avg_sq"])
+    common = shared.group.spread(shared.group.mean(W))
+    deviation = shrink(W - common, scale, in_dtype(shared.price, W))
+    W.copy_(shrink(deviation + common, scale, price, diagonal))
+
+
 class ProximalAdam(torch.optim.Optimizer):
     """Adam with exact zeros.
 
@@ -238,9 +268,12 @@ class ProximalAdam(torch.optim.Optimizer):
         diagonal = current(group["diagonal"])
         shared = current(group["deviation"])
 
+        step = plain_step if self.plain else fast.step
         if shared is None:
-            step = plain_step if self.plain else fast.step
             step(w, w.grad, state["exp_avg"], state["exp_avg_sq"], metric, price, diagonal)
+            return
+        if not shared.own_step:
+            joint_step(w, state, metric, shared, price, diagonal, step)
             return
 
         # The shared part has moments of its own, one for each orbit.

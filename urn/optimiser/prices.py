@@ -63,7 +63,8 @@ class SharedPrice:
     """Price |W - P_G W|, summed over entries: the distance of W `(K, n, n)` from its shared part.
 
     The shared part P_G W, the mean over every orbit of the group, then takes an Adam step of its
-    own, from gradients that are averaged over the orbits before they are normalised.
+    own, from gradients that are averaged over the orbits before they are normalised; or, without
+    `own_step`, Adam takes W as one and only the price shares.
 
     Parameters
     ----------
@@ -72,7 +73,10 @@ class SharedPrice:
         each member. At least 0, in the unit of a gradient.
     group
         The group G on the n neurons, for instance a `urn.loss.symmetry.PermutationGroup`.
+    own_step
+        Whether the shared part takes an Adam step of its own.
     """
 
     price: Price
     group: Symmetry
+    own_step: bool = True

@@ -205,7 +205,7 @@ def _penalties(configs: Sequence[TrainConfig], data: Dataset, device: torch.devi
     return Penalties(
         dict.fromkeys(names, 0.0),
         n_steps=config.steps,
-        settings=Settings(power, config.locality_floor, target, group),
+        settings=Settings(power, config.locality_floor, target, group, config.shared_step),
         moving=moving_settings(config),
     )
 

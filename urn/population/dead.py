@@ -115,7 +115,8 @@ def _rows_that_move(
 ) -> Tensor:
     """Which incoming weights of m neurons leave zero by the momentum they carry, `(m, n)` boolean.
 
-    A weight leaves zero when its mean gradient m_hat = m / correction1 exceeds its price.
+    A weight leaves zero when its mean gradient m_hat = m / correction1 exceeds its price. Where the
+    price of deviating shares momentum over an orbit, any momentum of the orbit may move it.
     """
     state = optimiser.state[net.weight]
     correction = optimiser.metric(net.weight).correction1
@@ -130,6 +131,8 @@ def _rows_that_move(
         deviation_price = _price_of(candidates, penalties, "deviation", net)
         weight_price = _price_of(candidates, penalties, "weight", net)
         return (mean > deviation_price) | (shared > weight_price)
+    if group is not None:
+        return group.spread(group.mean(state["exp_avg"].abs()))[candidates] > 0
     return mean > _price_of(candidates, penalties, "weight", net)
 
 

@@ -139,6 +139,11 @@ class TrainConfig(Strict):
         default=0.0,
         description="w0 of the self term: 0 prices carrying, 1 change; a number or a schedule",
     )
+    shared_step: bool = Field(
+        default=True,
+        description="with the symmetry term, let what is shared take an Adam step of its own;"
+        " without, only the price shares",
+    )
     hidden_positions: Literal["none", "learned", "lattice"] = Field(
         default="none", description="where hidden neurons sit"
     )

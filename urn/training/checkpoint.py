@@ -211,7 +211,8 @@ def _check_parameters(population: Population, tensors: dict[str, Tensor]) -> Non
             for moment in (f"{name}.exp_avg", f"{name}.exp_avg_sq"):
                 expect(moment, tensors[moment], shape, dtype, finite=False)
 
-    if tensors["step"] > 0 and "symmetry" in population.penalties.schedules:
+    shares = "symmetry" in population.penalties.schedules and population.configs[0].shared_step
+    if tensors["step"] > 0 and shares:
         for moment in ("weight.shared_avg", "weight.shared_avg_sq"):
             orbits = (K, *tensors[moment].shape[1:])
             expect(moment, tensors[moment], orbits, dtype, finite=False)
