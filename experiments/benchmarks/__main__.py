@@ -20,6 +20,7 @@ BENCHMARKS = {
     "busy": "whole commands beside processes that keep a core busy",
     "analysis": "time and memory of analyse()",
     "play": "the page of urn play: how soon, how fast, what training loses",
+    "borders": "both phase maps with their borders bisected, against their whole grids",
     "sweeps": "64 networks as a sweep against a loop and a pool of the yardstick",
 }
 # Modules whose name is not that of their benchmark.

@@ -16,6 +16,7 @@ the seeds that are left are not trained, for the label would be the same.
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from experiments.sweeps.columns import EFFECTS, UNLEARNED
 from experiments.sweeps.plan import Borders, Plan, Point
@@ -26,8 +27,8 @@ INFERRED = "inferred"
 """The status of a row that was not computed."""
 
 FAILED = ("disconnected", "diverged", UNLEARNED)
-"""Architectures of networks that do not serve their task. Whatever verdicts say of the shape of what
-is left of them, they count as without."""
+"""Architectures of networks that do not serve their task. They count as without any structure,
+whatever shape verdicts find in their remains."""
 
 Row = Mapping[str, object]
 """What the store says of a network that is done, by column."""
@@ -133,27 +134,28 @@ class _Map:
 
     def __init__(self, points: list[Point], borders: Borders) -> None:
         self.borders = borders
-        axes = [sorted({point.changes[name] for point in points}) for name in borders.along]  # type: ignore[type-var]
-        places = [{value: place for place, value in enumerate(axis)} for axis in axes]
-        self.shape = (len(axes[0]), len(axes[1]) if len(axes) > 1 else 1)
+        places = [_places(points, name) for name in borders.along]
+        self.shape = (len(places[0]), len(places[-1]) if len(places) > 1 else 1)
 
         self.points: dict[Position, list[Point]] = {}
         for point in points:
-            at = [of[point.changes[name]] for name, of in zip(borders.along, places, strict=True)]
-            self.points.setdefault((at[0], at[1] if len(at) > 1 else 0), []).append(point)
+            column, *row = (
+                of[point.changes[name]] for name, of in zip(borders.along, places, strict=True)
+            )
+            self.points.setdefault((column, row[0] if row else 0), []).append(point)
 
     def next(self, asked: set[int], rows: Mapping[int, Row]) -> list[int]:
         """Networks to train once all that were `asked` are done; none where nothing is left."""
         known, open_votes = self.known(asked, rows)
         if open_votes:
-            return [point.number for place in open_votes for point in self.points[place]]
+            return [point.number for position in open_votes for point in self.points[position]]
 
         assert self.borders.halvings is not None  # a plan has it
         wanted = refine(known, self.shape, self.borders.halvings).wanted
         return [
             point.number
-            for place in sorted(wanted)
-            for point in self.points[place][: self._first(len(self.points[place]))]
+            for position in sorted(wanted)
+            for point in self.points[position][: self._first(len(self.points[position]))]
         ]
 
     def _first(self, n: int) -> int:
@@ -166,17 +168,23 @@ class _Map:
         """Labels of the points that were asked, and the points whose vote is still open."""
         known: dict[Position, Labels] = {}
         open_votes = []
-        for place, points in self.points.items():
+        for position, points in self.points.items():
             numbers = [point.number for point in points if point.number in asked]
             if not numbers:
                 continue
             ballots = [labels_of(rows[number], self.borders) for number in numbers]
             labels = tuple(vote(of, len(points)) for of in zip(*ballots, strict=True))
             if None in labels:
-                open_votes.append(place)
+                open_votes.append(position)
             else:
-                known[place] = labels
+                known[position] = labels
         return known, open_votes
+
+
+def _places(points: list[Point], axis: str) -> dict[object, int]:
+    """{value: its place} along an axis, the values in order."""
+    values: set[Any] = {point.changes[axis] for point in points}
+    return {value: k for k, value in enumerate(sorted(values))}
 
 
 class Search:
@@ -240,12 +248,12 @@ class Search:
             known, _ = each.known(self.asked, rows)
             assert self.borders.halvings is not None
             sources = refine(known, each.shape, self.borders.halvings).sources
-            for place, source in sorted(sources.items()):
-                if any(point.number in rows for point in each.points[place]):
+            for position, source in sorted(sources.items()):
+                if any(point.number in rows for point in each.points[position]):
                     continue  # trained without having been asked: by a sweep of the whole grid
                 numbers = [p.number for p in each.points[source] if p.number in self.asked]
                 labels = _summed(zip(names, known[source], strict=True))
-                out.append(Inferred(each.points[place][0], tuple(numbers), labels))
+                out.append(Inferred(each.points[position][0], tuple(numbers), labels))
         return out
 
 

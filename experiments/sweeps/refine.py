@@ -67,7 +67,7 @@ def refine(known: Mapping[Position, Hashable], shape: tuple[int, int], halvings:
     Refined
     """
     columns, rows = (coarse(n, halvings) for n in shape)
-    wanted = {place for place in product(columns, rows) if place not in known}
+    wanted = {position for position in product(columns, rows) if position not in known}
     if wanted:
         return Refined(wanted)
 
@@ -85,7 +85,7 @@ def _beside_borders(
     known: Mapping[Position, Hashable], sources: Mapping[Position, Position]
 ) -> set[Position]:
     """Inferred points beside one with another label."""
-    labels = dict(known) | {place: known[source] for place, source in sources.items()}
+    labels = dict(known) | {position: known[source] for position, source in sources.items()}
     beside = set()
     for column, row in sources:
         for other in ((column + 1, row), (column - 1, row), (column, row + 1), (column, row - 1)):
@@ -130,13 +130,13 @@ class _Bisection:
             self.walk(inner_x, inner_y, inner)
 
     def _differ(self, points: Corners, places: list[Position]) -> bool:
-        return len({self.known[points[place]] for place in places}) > 1
+        return len({self.known[points[position]] for position in places}) > 1
 
     def _is_odd(self, x: Span, y: Span, corners: Corners) -> bool:
         """Whether a known point in a box has another label than its corners, which agree."""
         label = self.known[corners[x[0], y[0]]]
         places = product(range(x[0], x[1] + 1), range(y[0], y[1] + 1))
-        return any(self.known[place] != label for place in places if place in self.known)
+        return any(self.known[position] != label for position in places if position in self.known)
 
     def _points(
         self, columns: tuple[int, ...], rows: tuple[int, ...], corners: Corners
@@ -156,19 +156,19 @@ class _Bisection:
         if n_missing == 1 and len(columns) == len(rows) == 3:
             around = [(column, rows[1]) for column in (columns[0], columns[-1])]
             around += [(columns[1], row) for row in (rows[0], rows[-1])]
-            if all(place in points for place in around):
+            if all(position in points for position in around):
                 self._fill(points, (columns[1], rows[1]), around)
                 n_missing = int((columns[1], rows[1]) not in points)
         return None if n_missing else points
 
-    def _fill(self, points: Corners, place: Position, around: list[Position]) -> None:
+    def _fill(self, points: Corners, position: Position, around: list[Position]) -> None:
         """Put a point into `points` if it is known or can be inferred; else it is wanted."""
-        if place in self.known:
-            points[place] = place
+        if position in self.known:
+            points[position] = position
         elif not self._differ(points, around):
-            points[place] = points[around[0]]
+            points[position] = points[around[0]]
         else:
-            self.result.wanted.add(place)
+            self.result.wanted.add(position)
 
     def _infer(self, x: Span, y: Span, corners: Corners) -> None:
         """Give every unknown point of a box the label of the corner that is next to it."""
@@ -182,6 +182,6 @@ def _halved(span: Span) -> tuple[int, int, int]:
     return span[0], (span[0] + span[1]) // 2, span[1]
 
 
-def _nearer(place: int, span: Span) -> int:
-    """The end of a span that is nearer to a place in it; the first of two."""
-    return span[0] if place - span[0] <= span[1] - place else span[1]
+def _nearer(position: int, span: Span) -> int:
+    """The end of a span that is nearer to a position in it; the first of two."""
+    return span[0] if position - span[0] <= span[1] - position else span[1]
