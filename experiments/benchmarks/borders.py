@@ -49,7 +49,7 @@ SMALLER = {
             "depth": {"value": 0, "warmup": 400},
         },
     },
-    "mnist1d": {"channels": 4, "n_neurons": 210, "steps": 800, "log_every": 400},
+    "mnist1d": {"channels": 2, "n_neurons": 130, "steps": 600, "log_every": 300},
 }
 """Settings of the quick scale."""
 

@@ -159,9 +159,9 @@ class Store:
                 f"({self.count().total()} other points)"
             )
 
-        hashes = {point.number: (point.hash, point.shared) for point in plan.points}
-        for number, *row in self.db.execute("SELECT number, hash, shared FROM points"):
-            if hashes.get(number) != tuple(row):
+        hashes = {point.number: point.hash for point in plan.points}
+        for number, fingerprint in self.db.execute("SELECT number, hash FROM points"):
+            if hashes.get(number) != fingerprint:
                 self.damaged.setdefault(number, "hash is not that of the sweep file")
 
     @property
@@ -170,7 +170,16 @@ class Store:
         return self.about.get("borders") == "followed"
 
     def keep_file(self, plan: Plan) -> None:
-        """Go by another sweep file of the same points, which may follow other borders, or none."""
+        """Go by a sweep file of the same points.
+
+        It may follow other borders, or none; and what may share a population is what this version
+        says, which may be more than the version did that made the store.
+        """
+        shared = [(point.shared, point.number, point.shared) for point in plan.points]
+        with self.transaction():
+            self.db.executemany(
+                "UPDATE points SET shared = ? WHERE number = ? AND shared != ?", shared
+            )
         about = about_of(plan)
         if all(self.about.get(key) == value for key, value in about.items()):
             return

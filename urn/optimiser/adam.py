@@ -60,8 +60,9 @@ def plain_step(
 
     # z is where Adam alone would go. From there a price c shrinks an entry by lr c / d.
     d = metric.of(v)
-    z = w - metric.lr * (m / metric.correction1) / d
-    w.copy_(shrink(z, metric.lr / d, price, diagonal))
+    lr = metric.rate(w)
+    z = w - lr * (m / metric.correction1) / d
+    w.copy_(shrink(z, lr / d, price, diagonal))
 
 
 def plain_shared_step(
@@ -101,7 +102,7 @@ def plain_shared_step(
 
     # d is the same over an orbit, so that what is shared stays shared.
     d = group.spread(metric.of(state["shared_avg_sq"]))
-    W.copy_(shrink(deviation + group.spread(common), metric.lr / d, price, diagonal))
+    W.copy_(shrink(deviation + group.spread(common), metric.rate(W) / d, price, diagonal))
 
 
 class ProximalAdam(torch.optim.Optimizer):
@@ -119,7 +120,7 @@ class ProximalAdam(torch.optim.Optimizer):
         - `diagonal`: a `DiagonalPrice`, of parameters `(K, n, n)`;
         - `deviation`: a `SharedPrice`, of parameters `(K, n, n)`.
     lr
-        Learning rate.
+        Learning rate. That of a group may be a tensor `(K,)`, where members of a population differ.
     betas, eps
         As in Adam.
     price

@@ -61,7 +61,8 @@ class ClippedRMSProp(ProximalAdam):
         g = w.grad
         decay = group["betas"][1]
         v.mul_(decay).addcmul_(g, g, value=1 - decay)
-        change = (g * group["lr"]).div_((v + group["eps"]).sqrt_())
+        lr = self.metric(w).rate(w)
+        change = (g * lr).div_((v + group["eps"]).sqrt_())
         w.sub_(change.clamp_(-self.clip, self.clip))
 
         # No metric divides the price here: it is the threshold c, as it is.
