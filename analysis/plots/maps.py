@@ -306,6 +306,8 @@ def _draw_points(axes: Axes, points: _Points, rgb: Floats, known: Bools | None =
 
 def _draw_inferred(axes: Axes, points: _Points, rgb: Floats, inferred: Bools) -> None:
     """Draw the inferred `(p,)` points in their colours `(p, 3)`, as small squares or dots."""
+    if not inferred.any():
+        return
     column = points.column[inferred]
     row = points.row[inferred]
     if not points.fill_grid:

@@ -118,14 +118,14 @@ def islands(cells: Cells, asked: set[Position]) -> list[set[Position]]:
 
 def _area(cells: Cells, start: Position) -> Iterator[Position]:
     """The points that are joined to one by neighbours of its label."""
-    seen = {start}
+    reached = {start}
     open_ends = [start]
     while open_ends:
         x, y = open_ends.pop()
         yield x, y
         for other in ((x + 1, y), (x - 1, y), (x, y + 1), (x, y - 1)):
-            if other not in seen and cells.get(other) == cells[start]:
-                seen.add(other)
+            if other not in reached and cells.get(other) == cells[start]:
+                reached.add(other)
                 open_ends.append(other)
 
 

@@ -314,10 +314,10 @@ def _of_axes(borders: Borders, axes: tuple[str, ...], points: list[Point]) -> Bo
     halvings = borders.halvings
     if halvings is None:
         halvings = min(HALVINGS, (n - 1).bit_length() - 1) if n > 1 else 0
-    if halvings and 2**halvings >= n:
+    most = max(n - 2, 0).bit_length()  # a first step as long as the axis
+    if halvings > most:
         raise InputError(
-            f"borders.halvings: {halvings} need an axis of more than {2**halvings} values; "
-            f"the longest has {n}"
+            f"borders.halvings: {halvings} are more than an axis of {n} values takes, {most}"
         )
 
     terms = {f"R_{term}" for point in points for term in point.config.strengths}

@@ -354,7 +354,10 @@ BAD = {
         text(grid={"activation": ["relu", "tanh"]}),
         "borders.along: activation has a value without an order",
     ),
-    "too many halvings": (text(borders={"halvings": 4}), "borders.halvings: 4 need an axis"),
+    "too many halvings": (
+        text(borders={"halvings": 4}),
+        "borders.halvings: 4 are more than an axis of 9 values takes, 3",
+    ),
     "negative halvings": (text(borders={"halvings": -1}), "borders.halvings"),
 }
 
