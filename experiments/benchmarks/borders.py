@@ -17,6 +17,7 @@ import os
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from pathlib import Path
 
 import tomli_w
@@ -27,7 +28,7 @@ from experiments import sweeps
 from experiments.sweeps.borders import Labels, Search, label_names, rows_of
 from experiments.sweeps.engine import Engine
 from experiments.sweeps.plan import Plan, parse_plan
-from experiments.sweeps.refine import Position, refine
+from experiments.sweeps.refine import Position
 from experiments.sweeps.store import Store
 from urn.cli import Interrupt
 
@@ -132,17 +133,13 @@ def _area(cells: Cells, start: Position) -> Iterator[Position]:
 # ---- maps
 
 
-def plan_of(name: str, scale: str, halvings: int, every_seed: bool = False) -> Plan:
+def plan_of(name: str, scale: str, halvings: int, **settings: bool) -> Plan:
     """The map of a sweep file, with borders to search."""
     content = tomllib.loads((Path(sweeps.__file__).parent / f"{name}.toml").read_text())
     if scale == "quick":
         content["base"] |= SMALLER[name]
         content["seeds"] = QUICK_SEEDS
-    content["borders"] = {
-        "follow": FOLLOWED[name],
-        "halvings": halvings,
-        "every_seed": every_seed,
-    }
+    content["borders"] = {"follow": FOLLOWED[name], "halvings": halvings, **settings}
     return parse_plan(tomli_w.dumps(content))
 
 
@@ -177,8 +174,7 @@ def compared(search: Search, rows: dict) -> Iterator[tuple[str, float, int, int]
     (grid,) = search.maps
     whole, _ = grid.known(set(rows), rows)
     known, _ = grid.known(search.asked, rows)
-    assert search.borders.halvings is not None
-    sources = refine(known, grid.shape, search.borders.halvings).sources
+    sources = grid.refined(known).sources
     inferred: dict[Position, Labels] = known | {at: known[of] for at, of in sources.items()}
 
     for k, name in enumerate(label_names(search.borders)):
@@ -192,25 +188,29 @@ def compared(search: Search, rows: dict) -> Iterator[tuple[str, float, int, int]
         yield name, far, len(overseen), wrong
 
 
-def compare(name: str, scale: str, rows: dict) -> tuple[int, int]:
-    """Print the searches of one map; how many networks the default one asks for, of how many."""
-    heads = ("halvings", "seeds", "networks", "share", "rounds")
+def compare(name: str, scale: str, rows: dict) -> tuple[int, int, int]:
+    """Print the searches of one map.
+
+    Returns how many networks two halvings ask for, with closed borders and without, and of how many.
+    """
+    heads = ("halvings", "closed", "seeds", "networks", "share", "rounds")
     heads += ("border", "steps", "islands", "wrong")
     table = Table(*heads, title=f"{name}, {scale} scale: {len(rows)} networks")
-    asked = 0
+    asked = {}
     for halvings in HALVINGS:
-        for every_seed in (False, True):
-            search, n_rounds = searched(plan_of(name, scale, halvings, every_seed), rows)
+        for closed, every_seed in product((True, False), repeat=2):
+            plan = plan_of(name, scale, halvings, closed=closed, every_seed=every_seed)
+            search, n_rounds = searched(plan, rows)
             n = len(search.asked)
-            seeds = "all" if every_seed else "as needed"
-            first = [str(halvings), seeds, str(n), f"{n / len(rows):.1%}", str(n_rounds)]
+            first = [str(halvings), "yes" if closed else "no", "all" if every_seed else "as needed"]
+            first += [str(n), f"{n / len(rows):.1%}", str(n_rounds)]
             for label, far, n_islands, wrong in compared(search, rows):
                 table.add_row(*first, label, f"{far:g}", str(n_islands), str(wrong))
-                first = [""] * 5
+                first = [""] * 6
             if halvings == 2 and not every_seed:
-                asked = n
+                asked[closed] = n
     console.print(table)
-    return asked, len(rows)
+    return asked[True], asked[False], len(rows)
 
 
 def main(arguments: list[str]) -> None:
@@ -235,8 +235,9 @@ def main(arguments: list[str]) -> None:
                 raise SystemExit(130)
             counts.append(compare(name, given.scale, rows))
 
-    asked, total = (sum(column) for column in zip(*counts, strict=True))
+    closed, drawn, total = (sum(column) for column in zip(*counts, strict=True))
     console.print(
-        f"with two halvings and seeds as needed: {asked} of {total} networks, {asked / total:.1%} "
+        f"two halvings, seeds as needed: {closed / total:.1%} of {total} networks with closed "
+        f"borders, {drawn / total:.1%} without "
         f"(claim: at most {MOST_SHARE:.0%}, and no border over {MOST_STEPS} step away)"
     )

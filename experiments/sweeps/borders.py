@@ -20,7 +20,7 @@ from typing import Any
 
 from experiments.sweeps.columns import EFFECTS, UNLEARNED
 from experiments.sweeps.plan import Borders, Plan, Point
-from experiments.sweeps.refine import Position, refine
+from experiments.sweeps.refine import Position, Refined, refine
 from experiments.sweeps.store import Store
 
 INFERRED = "inferred"
@@ -150,13 +150,17 @@ class _Map:
         if open_votes:
             return [point.number for position in open_votes for point in self.points[position]]
 
-        assert self.borders.halvings is not None  # a plan has it
-        wanted = refine(known, self.shape, self.borders.halvings).wanted
+        wanted = self.refined(known).wanted
         return [
             point.number
             for position in sorted(wanted)
             for point in self.points[position][: self._first(len(self.points[position]))]
         ]
+
+    def refined(self, known: Mapping[Position, Labels]) -> Refined:
+        """What follows from the labels that are known."""
+        assert self.borders.halvings is not None  # a plan has it
+        return refine(known, self.shape, self.borders.halvings, self.borders.closed)
 
     def _first(self, n: int) -> int:
         """How many of n seeds to train first: the fewest that can close a vote."""
@@ -246,8 +250,7 @@ class Search:
         out = []
         for each in self.maps:
             known, _ = each.known(self.asked, rows)
-            assert self.borders.halvings is not None
-            sources = refine(known, each.shape, self.borders.halvings).sources
+            sources = each.refined(known).sources
             for position, source in sorted(sources.items()):
                 if any(point.number in rows for point in each.points[position]):
                     continue  # trained without having been asked: by a sweep of the whole grid

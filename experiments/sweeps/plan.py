@@ -20,6 +20,7 @@ given for a schedule changes its value and keeps the rest.
     along = ["strengths.depth"]                 # one or two axes; left out: those of the grid
     halvings = 2                                # how often the first step is halved; left out: 2
     every_seed = false                          # true: train those too that cannot change a vote
+    closed = true                               # false: draw borders straight between coarse lines
 """
 
 import hashlib
@@ -64,7 +65,7 @@ the machine's."""
 
 HALVINGS = 2
 """Of the first step, unless a file says otherwise. Measured (`experiments.benchmarks borders`): one
-trains half as much again, and three save little and can oversee larger islands."""
+trains a quarter to a half more, and three save little and can oversee larger islands."""
 
 MOST_AXES = 2
 """Axes that borders are followed along: those of a map."""
@@ -107,6 +108,7 @@ class Borders(Strict):
     along: tuple[str, ...] = ()
     halvings: Annotated[Count, Field(le=16)] | None = None
     every_seed: bool = False
+    closed: bool = True
 
     @model_validator(mode="after")
     def _follows_what_there_is(self) -> Self:

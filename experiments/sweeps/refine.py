@@ -50,7 +50,12 @@ def coarse(n: int, halvings: int) -> list[int]:
     return places if places[-1] == n - 1 else [*places, n - 1]
 
 
-def refine(known: Mapping[Position, Hashable], shape: tuple[int, int], halvings: int) -> Refined:
+def refine(
+    known: Mapping[Position, Hashable],
+    shape: tuple[int, int],
+    halvings: int,
+    closed: bool = True,
+) -> Refined:
     """Which points to ask next.
 
     Parameters
@@ -61,6 +66,9 @@ def refine(known: Mapping[Position, Hashable], shape: tuple[int, int], halvings:
         Columns and rows of the grid.
     halvings : int
         How often the step of the coarse grid is halved until it is that of the grid.
+    closed : bool
+        Whether inferred points beside a border are asked in the end. If not, borders are known to
+        one step on the lines of the boxes, and drawn straight between them.
 
     Returns
     -------
@@ -76,7 +84,7 @@ def refine(known: Mapping[Position, Hashable], shape: tuple[int, int], halvings:
         bisection.walk(x, y, {corner: corner for corner in product(x, y)})
 
     result = bisection.result
-    if not result.wanted:
+    if closed and not result.wanted:
         result.wanted = _beside_borders(known, result.sources)
     return result
 

@@ -116,6 +116,15 @@ def test_a_straight_border_of_a_large_map_costs_its_length():
     assert len(known) <= 2 * n + len(coarse(n, 4)) ** 2 + 4 * len(coarse(n, 4))
 
 
+def test_without_closing_a_straight_border_is_drawn_from_the_coarse_lines():
+    known: dict = {}
+    while wanted := (refined := refine(known, (33, 33), 3, closed=False)).wanted:
+        known |= {place: place[0] >= 13 for place in wanted}
+    labels = known | {place: known[source] for place, source in refined.sources.items()}
+    assert all(label == (place[0] >= 13) for place, label in labels.items())
+    assert len(known) == 5 * (5 + 3)
+
+
 def test_an_island_within_the_coarse_grid_is_what_is_overseen():
     """Said in the documentation; one on the coarse grid is seen whole."""
 
