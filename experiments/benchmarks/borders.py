@@ -191,7 +191,7 @@ def compared(search: Search, rows: dict) -> Iterator[tuple[str, float, int, int]
 def compare(name: str, scale: str, rows: dict) -> tuple[int, int, int]:
     """Print the searches of one map.
 
-    Returns how many networks two halvings ask for, with closed borders and without, and of how many.
+    Returns how many networks two halvings ask for, with closed borders and without, of how many.
     """
     heads = ("halvings", "closed", "seeds", "networks", "share", "rounds")
     heads += ("border", "steps", "islands", "wrong")
