@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.test_population import KINDS
 from urn import InputError, TrainConfig, train_population
 from urn.data.scores import evaluate
 from urn.data.tasks import Digits
@@ -232,9 +233,46 @@ def test_the_loss_goes_down_and_digits_are_learned(digits):
     assert run.history[-1]["connections"] < run.history[0]["connections"]
 
 
-def test_members_differ_in_seed_and_strengths_only():
+def test_members_differ_in_seed_strengths_and_learning_rate_only():
     with pytest.raises(InputError, match="n_neurons"):
         Trainer([config(), config(n_neurons=121)])
+
+
+RATES = (
+    {"value": 5e-4},
+    {"value": 2e-3, "warmup": 20},
+    {"value": 4e-3, "milestones": [0.5], "factor": 0.1},
+)
+"""Schedules of three members: low, rising, and falling."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_members_of_different_learning_rates_equal_single_runs(kind):
+    """Of learned positions, streams, growth and a lattice with shared weights."""
+    base, data = KINDS[kind]
+    configs = [
+        base.replace(seed=seed, steps=60, learning_rate=rate, check_every=20)
+        for seed, rate in enumerate(RATES)
+    ]
+    together = train_population(configs, data=data)
+    for of_member, member in zip(configs, together, strict=True):
+        alone = train_population([of_member], data=data)[0]
+        torch.testing.assert_close(member.weights, alone.weights, rtol=0, atol=1e-5)
+        torch.testing.assert_close(member.biases, alone.biases, rtol=0, atol=1e-5)
+        assert member.config.learning_rate == of_member.learning_rate
+
+    slowest = train_population([configs[2].replace(learning_rate=RATES[0])], data=data)[0]
+    assert (slowest.weights - together[2].weights).abs().max() > 1e-3
+
+
+def test_who_is_left_goes_on_at_its_own_learning_rate(digits):
+    """A member that diverges takes its rate along."""
+    calm = config(seed=2, steps=60, learning_rate=1e-3, dtype="float32")
+    wild = calm.replace(seed=1, learning_rate=2e-3, strengths={**STRENGTHS, "activity": 1e30})
+    together = train_population([wild, calm], data=digits)
+    assert together[0].status == "diverged"
+    alone = train_population([calm], data=digits)[0]
+    torch.testing.assert_close(together[1].weights, alone.weights, rtol=0, atol=1e-5)
 
 
 def test_snapshots_are_evenly_spread_and_end_at_the_result(digits):

@@ -3,8 +3,8 @@
 Knows arrays and plain values only. `report_page` is the page of one network, `pair_page` that of
 two side by side, `network_page` that of one from anywhere. `Frame` shows a page in a notebook.
 `render` fills any template on the same shell: to make another page, write a template that extends
-"base.html" (blocks `title`, `style`, `header`, `bar`, `main`, `data`, `images`) into templates/ of a
-package, and call `render("mine.html", package="mine", ...)`.
+"base.html" (blocks `title`, `style`, `header`, `bar`, `main`, `data`, `images`) into templates/ of
+a package, and call `render("mine.html", package="mine", ...)`.
 """
 
 from analysis.frame import Frame

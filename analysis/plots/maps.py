@@ -29,6 +29,10 @@ FILLED = 0.25
 # Values named along a side of a grid. By judgement: more of them run into each other.
 MOST_TICKS = 16
 
+# Side of an inferred point, in sides of a cell. By judgement: its colour still shows, and it is not
+# taken for a network.
+INFERRED_SIZE = 0.36
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -50,6 +54,8 @@ class Phase:
         Whether another kind is as frequent.
     n_marked : int
         How many of the networks of this kind are marked.
+    inferred : bool
+        Whether the kind is inferred from other points, and no network was trained at this one.
     """
 
     column: int
@@ -60,6 +66,7 @@ class Phase:
     colour: Floats
     tied: bool = False
     n_marked: int = 0
+    inferred: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,12 +90,13 @@ def phases(
     labels: ArrayLike,
     palette: Mapping[str, str] | None = None,
     marked: ArrayLike | None = None,
+    inferred: ArrayLike | None = None,
 ) -> tuple[np.ndarray, np.ndarray, list[Phase], bool]:
     """What emerges at every point of a map; `phase_map` draws it.
 
     Parameters
     ----------
-    x, y, labels, palette, marked
+    x, y, labels, palette, marked, inferred
         As in `phase_map`.
 
     Returns
@@ -100,8 +108,9 @@ def phases(
     grid : bool
         Whether the points fill a grid.
     """
-    marked = np.zeros(np.shape(x), dtype=bool) if marked is None else marked
-    x, y, kinds, is_marked = columns(x, y, labels, marked)
+    none = np.zeros(np.shape(x), dtype=bool)
+    flags = [none if flag is None else flag for flag in (marked, inferred)]
+    x, y, kinds, is_marked, is_inferred = columns(x, y, labels, *flags)
     palette = palette or colours(kinds.tolist())
     points, members = _points(x, y)
 
@@ -114,7 +123,9 @@ def phases(
         colour = 1 - share * (1 - np.array(to_rgb(palette.get(kind, GREY))))
         tied = sum(n == most for n in count.values()) > 1
         n_marked = int(is_marked[networks[kinds[networks] == kind]].sum())
-        out.append(Phase(int(column), int(row), networks, kind, share, colour, tied, n_marked))
+        at = (int(column), int(row))
+        guessed = bool(is_inferred[networks].all())
+        out.append(Phase(*at, networks, kind, share, colour, tied, n_marked, guessed))
     return points.xs, points.ys, out, points.fill_grid
 
 
@@ -129,6 +140,7 @@ def phase_map(
     title: str | None = None,
     marked: ArrayLike | None = None,
     mark_label: str = "marked",
+    inferred: ArrayLike | None = None,
 ) -> Figure:
     """Which kind of network emerges at which strengths.
 
@@ -152,6 +164,9 @@ def phase_map(
         Networks to mark; none by default.
     mark_label : str
         What marks mean, in the legend.
+    inferred : (n,) boolean array, optional
+        Entries that are no networks, but points whose kind is inferred from others: they are drawn
+        small. None by default.
 
     Raises
     ------
@@ -160,7 +175,7 @@ def phase_map(
     """
     x, y, kinds = columns(x, y, labels)
     palette = dict(palette or colours(kinds.tolist()))
-    xs, ys, at_points, _ = phases(x, y, kinds.tolist(), palette, marked)
+    xs, ys, at_points, _ = phases(x, y, kinds.tolist(), palette, marked, inferred)
     column = np.array([point.column for point in at_points])
     row = np.array([point.row for point in at_points])
     points = _Points(xs, ys, column, row)
@@ -168,7 +183,9 @@ def phase_map(
     figure = new_figure(6.4, 4.4)
     axes = figure.add_subplot()
     rgb = np.array([point.colour for point in at_points])
-    _draw_points(axes, points, rgb)
+    is_inferred = np.array([point.inferred for point in at_points])
+    _draw_points(axes, points, rgb, ~is_inferred)
+    _draw_inferred(axes, points, rgb, is_inferred)
     has_mark = np.array([point.n_marked > 0 for point in at_points])
     _draw_marks(axes, points, has_mark)
     name_axes(axes, x_label, y_label)
@@ -177,6 +194,8 @@ def phase_map(
     if max(len(point.networks) for point in at_points) > 1:
         ties = ";\nties: first by name" if any(point.tied for point in at_points) else ""
         note = f"points where it dominates;\npaler: fewer of the seeds{ties}"
+    if is_inferred.any():
+        note += f";\nsmall: inferred, not trained ({is_inferred.sum():,})"
     handles = marks(palette, [point.kind for point in at_points])
     if has_mark.any():
         handles.append(marked_handle(f"{mark_label} ({has_mark.sum():,})", points.fill_grid))
@@ -283,6 +302,22 @@ def _draw_points(axes: Axes, points: _Points, rgb: Floats, known: Bools | None =
     axes.scatter(points.xs[column], points.ys[row], c=rgb, **dots)
     spread_out(axes, "x", points.xs)
     spread_out(axes, "y", points.ys)
+
+
+def _draw_inferred(axes: Axes, points: _Points, rgb: Floats, inferred: Bools) -> None:
+    """Draw the inferred `(p,)` points in their colours `(p, 3)`, as small squares or dots."""
+    if not inferred.any():
+        return
+    column = points.column[inferred]
+    row = points.row[inferred]
+    if not points.fill_grid:
+        dots: dict[str, Any] = {"s": INFERRED_SIZE**2 * _size(points), "linewidths": 0}
+        axes.scatter(points.xs[column], points.ys[row], c=rgb[inferred], **dots)
+        return
+
+    margin = INFERRED_SIZE / 2
+    for x, y, colour in zip(column - margin, row - margin, rgb[inferred], strict=True):
+        axes.add_patch(Rectangle((x, y), INFERRED_SIZE, INFERRED_SIZE, facecolor=colour))
 
 
 def _size(points: _Points) -> float:

@@ -21,6 +21,7 @@ BENCHMARKS = {
     "analysis": "time and memory of analyse()",
     "play": "the page of urn play: how soon, how fast, what training loses",
     "silence": "a neuron silenced on a report page: how soon its score is there",
+    "borders": "both phase maps with their borders bisected, against their whole grids",
     "sweeps": "64 networks as a sweep against a loop and a pool of the yardstick",
 }
 # Modules whose name is not that of their benchmark.

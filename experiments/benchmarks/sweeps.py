@@ -24,19 +24,22 @@ from experiments.commands.workers import data_of
 from experiments.sweeps.engine import Engine, check
 from experiments.sweeps.plan import Plan, Sweep, make_plan
 from experiments.sweeps.store import Store
-from urn import InputError, TrainConfig
+from urn import InputError, TrainConfig, load_run
 from urn.training.trainer import Trainer
 
-PARTS = ("sweep", "populations")
+PARTS = ("sweep", "populations", "early")
 """What can be asked for by name."""
+QUIET_ROWS = 5
+"""Of history, a hundred steps apart, after which a member may end early. By judgement: an eighth of
+the steps in which nothing comes of going on."""
 POPULATIONS = (1, 2, 4, 8, 16, 32)
 """Sizes; a worker of the sweep takes 16."""
 console = Console()
 
 
-def plan_of(side: int, steps: int, device: str = "cpu") -> Plan:
-    """side x side points of one seed."""
-    base = {
+def plan_of(side: int, steps: int, device: str = "cpu", **others: int) -> Plan:
+    """side x side points of one seed; `others` are further fields."""
+    base: dict[str, object] = {
         "task": "digits",
         "n_neurons": 256,
         "n_iterations": 4,
@@ -44,7 +47,7 @@ def plan_of(side: int, steps: int, device: str = "cpu") -> Plan:
         "log_every": 1000,
         "snapshots": 0,
     }
-    base["device"] = device
+    base |= {"device": device, **others}
     axes = {"strengths.weight": ([1e-4, 1e-3], side), "strengths.activity": ([3e-4, 1e-2], side)}
 
     return make_plan(
@@ -129,6 +132,50 @@ def swept(plan: Plan, workers: int) -> list[float]:
         return [accuracy for (accuracy,) in store.rows(["validation_accuracy"])]
 
 
+def early(side: int, steps: int, device: str) -> None:
+    """The sweep again where its members may end at stationarity, and make room for the others.
+
+    If cost follows those still training, the share of the time is that of the steps, or less.
+    """
+    plans = [plan_of(side, steps, device, log_every=100, stationary=n) for n in (0, QUIET_ROWS)]
+    workers = 2 if device == "cpu" else 1
+    table = Table(
+        *("may end early", "seconds", "steps made", "validation, median"),
+        title=f"{len(plans[0].points)} networks, S = 256, up to {steps} steps",
+    )
+    outcomes = []
+    for plan, name in zip(plans, ("no", "yes"), strict=True):
+        begun = time.perf_counter()
+        rows = networks(plan, workers)
+        seconds = time.perf_counter() - begun
+        made = sum(row[0] for row in rows) / (steps * len(rows))
+        accuracy = statistics.median(row[1] for row in rows)
+        table.add_row(name, f"{seconds:.1f}", f"{made:.1%}", f"{accuracy:.4f}")
+        outcomes.append((seconds, made, [row[2] for row in rows]))
+
+    (whole, _, architectures), (short, made, others) = outcomes
+    console.print(table)
+    same = sum(a == b for a, b in zip(architectures, others, strict=True))
+    console.print(
+        f"{whole / short:.2f} times faster, with {made:.1%} of the steps in {short / whole:.1%} of "
+        f"the time; the same architecture in {same} of {len(others)}\n"
+    )
+
+
+def networks(plan: Plan, workers: int) -> list[tuple[int, float, str]]:
+    """Steps made, validation accuracy and architecture of every network of a sweep."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Store.create(Path(folder) / "sweep", plan) as store,
+    ):
+        Engine(store, plan, workers, lambda *progress: None, lambda: False).run()
+        rows = store.rows(["number", "validation_accuracy", "architecture"])
+        return [
+            (load_run(store.run_folder(number)).steps_done, accuracy, architecture)
+            for number, accuracy, architecture in rows
+        ]
+
+
 def timed(work: Callable[[], list[float]]) -> tuple[float, list[float]]:
     """Seconds that a piece of work took, and what came out."""
     begun = time.perf_counter()
@@ -158,11 +205,11 @@ def train_on_one_thread(configs: list[TrainConfig]) -> float:
 
 
 def main(arguments: list[str]) -> None:
-    """Run the parts named, or both."""
+    """Run the parts named, or all."""
     parser = argparse.ArgumentParser(
         prog="python -m experiments.benchmarks sweeps", description=__doc__
     )
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"default: {' and '.join(PARTS)}")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"default: {', '.join(PARTS)}")
     parser.add_argument("--side", type=int, default=8, help="side x side points (default: 8)")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
@@ -191,3 +238,5 @@ def main(arguments: list[str]) -> None:
         race(given.side, given.steps, given.device)
     if not given.parts or "populations" in given.parts:
         populations(given.steps // 4, given.device)
+    if not given.parts or "early" in given.parts:
+        early(given.side, given.steps, given.device)

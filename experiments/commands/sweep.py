@@ -356,7 +356,10 @@ def show(store: Store) -> int:
     console = Console()
     points = store.count()
     done = sum(points[status] for status in DONE)
-    console.print(Text(f"{store.folder}: {done:,} of {points.total():,} points done"))
+    of = "of at most" if store.has_borders else "of"
+    console.print(Text(f"{store.folder}: {done:,} {of} {points.total():,} points done"))
+    if _show_search(store, console):
+        points["not needed"] = points.pop("waiting", 0)
 
     table = Table("status", "points", box=None)
     for status, n in points.most_common():
@@ -376,6 +379,25 @@ def show(store: Store) -> int:
     console.print(table)
     _show_verdicts(store, console)
     return 0
+
+
+def _show_search(store: Store, console: Console) -> bool:
+    """Print how far the search for borders is, if there is one; whether it is complete."""
+    if not store.has_borders:
+        return False
+    # Imported here: what reads the plan takes its time to load.
+    from experiments.sweeps.borders import label_names, search_of
+
+    searched = search_of(store)
+    if searched is None:
+        return False
+    search, inferred = searched
+    names = ", ".join(dict.fromkeys(label_names(search.borders)))
+    state = f"{len(search.asked):,} networks asked so far"
+    if search.is_complete:
+        state = f"known to one step; {len(inferred):,} settings inferred, not trained"
+    console.print(Text(f"borders of {names}: {state}"))
+    return search.is_complete
 
 
 def _show_verdicts(store: Store, console: Console) -> None:

@@ -10,6 +10,9 @@ EFFECTS = {
 }
 """What the effect of each verdict is called in a table."""
 
+UNLEARNED = "nothing learned"
+"""The architecture of a network at chance: what shape its remains have says nothing."""
+
 
 def columns_of_verdict(name: str) -> dict[str, str]:
     """The columns of a verdict, with what they hold: whether it is there, its p, its effect."""

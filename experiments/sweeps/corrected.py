@@ -14,6 +14,7 @@ import numpy as np
 from analysis.arrays import Bools, Floats
 from analysis.nulls import q_values
 from analysis.verdicts import ALPHA, VERDICTS
+from experiments.sweeps.borders import inferred_rows
 from experiments.sweeps.columns import EFFECTS
 from experiments.sweeps.store import Store
 
@@ -122,18 +123,29 @@ def fallen(verdicts: Iterable[Corrected], architectures: np.ndarray) -> Bools:
     return out
 
 
-def read_table(store: Store) -> tuple[dict[str, str], dict[str, Sequence]]:
+def read_table(store: Store, inferred: bool = False) -> tuple[dict[str, str], dict[str, Sequence]]:
     """The columns of a store with those of q: each behind its p.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    inferred : bool
+        Whether points that a search for borders left out have rows too, behind the others.
 
     Returns
     -------
     kinds : dict
         What each column holds, by name: INTEGER, REAL or TEXT.
     columns : dict
-        Its values by name, an entry a network that is done; None where there is none.
+        Its values by name, an entry a network that is done; None where there is none. `computed`
+        is 1 of a network that was trained, and 0 of a point that was inferred from the one that
+        `inferred_from` names.
     """
     kinds = store.columns()
-    stored = dict(zip(kinds, _transposed(store.rows(kinds), len(kinds)), strict=True))
+    stored: dict[str, Sequence] = dict(
+        zip(kinds, _transposed(store.rows(kinds), len(kinds)), strict=True)
+    )
     verdict_of = {f"{name}_p": name for name in EFFECTS}
 
     all_kinds: dict[str, str] = {}
@@ -146,7 +158,16 @@ def read_table(store: Store) -> tuple[dict[str, str], dict[str, Sequence]]:
             q = q_values(np.array(stored[name], dtype=float))
             all_kinds[f"{verdict_of[name]}_q"] = "REAL"
             columns[f"{verdict_of[name]}_q"] = [_none_for_nan(value) for value in q.tolist()]
-    return all_kinds, columns
+
+    n = len(columns["number"])
+    all_kinds |= {"computed": "INTEGER", "inferred_from": "INTEGER"}
+    columns |= {"computed": [1] * n, "inferred_from": [None] * n}
+    rows = inferred_rows(store) if inferred else []
+    for row in rows:
+        row["computed"] = 0
+    return all_kinds, {
+        name: [*values, *(row.get(name) for row in rows)] for name, values in columns.items()
+    }
 
 
 def _none_for_nan(value: float) -> float | None:

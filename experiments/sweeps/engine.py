@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from experiments.commands.workers import Observer, Workers, data_of
+from experiments.sweeps.borders import Search, rows_of
 from experiments.sweeps.measure import Row, measure
 from experiments.sweeps.plan import Plan, Point
 from experiments.sweeps.store import Store
@@ -37,6 +38,9 @@ MOST_ATTEMPTS = 3
 
 SECONDS_BETWEEN_BEATS = 20.0
 """By judgement: fifteen heartbeats to `SECONDS_TO_DIE`."""
+
+SECONDS_BETWEEN_LOOKS = 1.0
+"""At what another process has done of the round it trains. By judgement."""
 
 Result = tuple[Run, Row, dict | None]
 """A trained network, its row and its report."""
@@ -184,12 +188,14 @@ class Engine:
         self.workers = workers
         self.observer = observer
         self.stop = stop
+        self.search = Search(plan) if plan.borders else None
         self.n_batches = 0
         self.last_beat = time.monotonic()
 
     def run(self) -> None:
         """Train until nothing is left that no other process holds, or `stop()`."""
         self.store.enrol()
+        self.store.keep_file(self.plan)
         self.store.sweep_drafts()
         try:
             self._train()
@@ -206,11 +212,28 @@ class Engine:
     def _next(self) -> Batch | None:
         """Points to train next, claimed; None where there are none."""
         points = self.plan.points
-        numbers = self.store.claim(lambda first, n: room(points[first].config, n, self.workers))
+        numbers = self.store.claim(
+            lambda first, n: room(points[first].config, n, self.workers), self._wanted()
+        )
         if not numbers:
             return None
         configs = tuple(points[number].config for number in numbers)
         return Batch(self.store.folder, self.store.owner, tuple(numbers), configs)
+
+    def _wanted(self) -> list[int] | None:
+        """Points of the round of the search; None where all points are to be trained."""
+        if self.search is None:
+            return None
+        return self.search.advance(rows_of(self.store, self.search.borders))
+
+    def _is_searching(self) -> bool:
+        """Whether there may be more to train once what is in training, here or elsewhere, ends."""
+        return self.search is not None and not self.search.is_complete
+
+    def _look_again(self) -> None:
+        """Wait for what another process trains."""
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        self._beat()
 
     def _beat(self) -> None:
         if time.monotonic() - self.last_beat >= SECONDS_BETWEEN_BEATS:
@@ -218,9 +241,15 @@ class Engine:
             self.store.beat()
 
     def _run_here(self) -> None:
-        while not self.stop() and (batch := self._next()):
-            train_batch(batch, partial(self._observe, self.n_batches), self.stop)
-            self.n_batches += 1
+        while not self.stop():
+            batch = self._next()
+            if batch:
+                train_batch(batch, partial(self._observe, self.n_batches), self.stop)
+                self.n_batches += 1
+            elif self._is_searching():
+                self._look_again()
+            else:
+                return
 
     def _observe(self, number: int, trainer: Trainer) -> None:
         self._beat()
@@ -232,6 +261,8 @@ class Engine:
         with Workers(self.workers, train_batch, self.observer) as crew:
             while not self.stop() and (more or crew.running):
                 more = more and self._fill(crew)
+                if not crew.running and more:
+                    self._look_again()
                 self._beat()
 
                 batches = list(crew.running.values())
@@ -247,7 +278,7 @@ class Engine:
         while crew.free and not self.stop():
             batch = self._next()
             if batch is None:
-                return False
+                return self._is_searching()
             crew.submit(self.n_batches, batch)
             self.n_batches += 1
         return True

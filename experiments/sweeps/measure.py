@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis import StructureReport
 from experiments.commands.judging import activity, judge, judged, learned
-from experiments.sweeps.columns import EFFECTS
+from experiments.sweeps.columns import EFFECTS, UNLEARNED
 from urn import Run
 from urn.data.tasks import Dataset
 from urn.io import null_for_nan
@@ -15,9 +15,6 @@ N_DRAWS = 1000
 """Draws from each null model, as many as a report takes. A p that is doubled can then be 0.002, and
 q be 0.01 where a fifth of the networks of a sweep have a structure; with 200, which a verdict alone
 needs, nearly all had to have it. Measured: 0.3 to 0.4 s more for a network of digits, S = 150."""
-
-UNLEARNED = "nothing learned"
-"""The architecture of a network at chance: what shape its remains have says nothing."""
 
 Row = dict[str, Any]
 """Columns of a sweep, by name, with plain values."""

@@ -82,13 +82,16 @@ class RayEngine(Engine):
         while not self.stop() and (more or running):
             while more and len(running) < self.workers:
                 batch = self._next()
-                more = batch is not None
-                if batch:
-                    running[train.remote(batch.configs)] = batch
+                if batch is None:
+                    more = self._is_searching()
+                    break
+                running[train.remote(batch.configs)] = batch
 
             ended: list = []
             if running:
                 ended, _ = ray.wait(list(running), timeout=SECONDS_TO_WAIT)
+            elif more:
+                self._look_again()
             self._beat()
 
             for task in ended:

@@ -154,18 +154,16 @@ def _map(pictures: Pictures) -> dict:
     """The phase map: its cells, its rows and columns, its legend, and what is off it."""
     everything = np.arange(len(pictures.shown))
     shown = everything[pictures.shown]
-    x = pictures.of(pictures.x) if pictures.x else np.zeros(len(shown))
-    y = pictures.of(pictures.y) if pictures.y else np.zeros(len(shown))
-    kinds = pictures.of("architecture")
-    marked = pictures.fallen[pictures.shown]
-    xs, ys, phases, fills_grid = plots.phases(x, y, kinds, pictures.palette, marked)
+    x, y, kinds, marked, inferred = pictures.entries()
+    xs, ys, phases, fills_grid = plots.phases(x, y, kinds, pictures.palette, marked, inferred)
     columns = [short(value) if pictures.x else "" for value in xs]
     lines = [short(value) if pictures.y else "" for value in ys]
 
     networks = _networks(pictures)
     cells = {}
     for phase in phases:
-        cell = _cell(phase, pictures, [networks[i] for i in shown[phase.networks]])
+        here = [] if phase.inferred else [networks[i] for i in shown[phase.networks]]
+        cell = _cell(phase, pictures, here)
         cells[phase.row, phase.column] = {"x": columns[phase.column], "y": lines[phase.row]} | cell
 
     rows = [
@@ -175,6 +173,7 @@ def _map(pictures: Pictures) -> dict:
     return {
         "legend": _legend(pictures, Counter(phase.kind for phase in phases)),
         "n_marked": sum(phase.n_marked > 0 for phase in phases),
+        "n_inferred": sum(phase.inferred for phase in phases),
         "columns": columns,
         "rows": rows,
         "cells": list(cells.values()),
@@ -257,14 +256,16 @@ def _importance(row: Importance) -> dict[str, Any]:
 
 def _cell(phase: Phase, pictures: Pictures, networks: list[dict]) -> dict:
     """One cell of the map."""
+    accuracy = pictures.of("validation_accuracy")
     return {
         "kind": phase.kind,
         "of_kind": round(phase.share * len(phase.networks)),
         "n_marked": phase.n_marked,
-        "accuracy": _median(pictures.of("validation_accuracy")[phase.networks]),
+        "accuracy": _median(np.array([]) if phase.inferred else accuracy[phase.networks]),
         "colour": to_hex(phase.colour),
         "ink": _ink(phase.colour),
         "networks": networks,
+        "inferred": phase.inferred,
     }
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis import plots
-from analysis.arrays import Ints
+from analysis.arrays import Bools, Ints
 from analysis.plots.style import short
+from experiments.sweeps.borders import inferred_rows
 from experiments.sweeps.columns import EFFECTS
 from experiments.sweeps.corrected import LEVEL, corrected, fallen, read_table
 from experiments.sweeps.importances import points
@@ -107,6 +108,8 @@ class Pictures:
         Colours of architectures.
     verdicts : list of Corrected
         Every verdict over these networks.
+    inferred : list of dict
+        Rows of the points that a search for borders left out.
     fallen : boolean array
         Networks whose architecture is named after a verdict that falls to the correction.
     x, y : str or None
@@ -130,6 +133,7 @@ class Pictures:
         self.palette = plots.colours(self.columns["architecture"].tolist())
         self.verdicts = corrected(self.columns)
         self.fallen = fallen(self.verdicts, self.columns["architecture"])
+        self.inferred = inferred_rows(store)
 
         # All that can be wrong is found here, before anything is written.
         self.x, self.y = self._axes()
@@ -211,6 +215,25 @@ class Pictures:
         """A column of the networks shown in maps."""
         return self.columns[name][self.shown]
 
+    def entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, Bools, Bools]:
+        """What `plots.phases` takes, the networks shown first, then the inferred points.
+
+        Returns
+        -------
+        x, y, kinds, marked, inferred
+            An entry each: its place, its architecture, whether that rests on a verdict that falls
+            to the correction, and whether it is an inferred point.
+        """
+        columns = []
+        for name in (self.x, self.y, "architecture"):
+            shown = self.of(name) if name else np.zeros(self.shown.sum())
+            left_out = [row[name] if name else 0.0 for row in self.inferred]
+            columns.append(np.concatenate([shown, np.array(left_out, shown.dtype)]))
+
+        marked = np.append(self.fallen[self.shown], np.zeros(len(self.inferred), dtype=bool))
+        inferred = np.arange(len(marked)) >= self.shown.sum()
+        return columns[0], columns[1], columns[2], marked, inferred
+
     def measured(self, name: str) -> np.ndarray:
         """A measure of all networks, NaN for those that are none.
 
@@ -253,6 +276,7 @@ class Pictures:
 
         others = [name for name in axes if name not in (self.x, self.y)]
         settings = len(set(zip(*(self.columns[name].tolist() for name in axes), strict=True)))
+        settings += len(self.inferred)
         is_grid = 2 * settings > np.prod([len(values) for values in levels.values()])
         if others and is_grid:
             held = {name: _middle(levels[name]) for name in others} | held
@@ -260,6 +284,7 @@ class Pictures:
         shown = np.ones(len(self.columns["seed"]), dtype=bool)
         for name, value in held.items():
             shown &= self.columns[name] == value
+            self.inferred = [row for row in self.inferred if row[name] == value]
         where = ", ".join(f"{name} = {short(value)}" for name, value in held.items())
         if not shown.any():
             raise InputError(f"no point is done at {where}")
@@ -285,15 +310,17 @@ class Pictures:
     # ---- figures
 
     def phase_map(self) -> Figure:
-        """The dominating architecture over two fields."""
+        """The dominating architecture over two fields; inferred points among them."""
+        x, y, kinds, marked, inferred = self.entries()
         return plots.phase_map(
-            self.of(self.x),
-            self.of(self.y),
-            self.of("architecture"),
+            x,
+            y,
+            kinds,
             **self._names(),
             palette=self.palette,
-            marked=self.fallen[self.shown],
+            marked=marked,
             mark_label=f"a verdict has q > {LEVEL:g}",
+            inferred=inferred,
         )
 
     def heat_map(self, name: str) -> Figure:

@@ -13,6 +13,14 @@ Nothing is trained or written here.
 Instead of `[grid]`: `[[points]]`, each a table of fields; or `[random]` or `[sobol]` with `n`,
 `seed` and a table `over` of ranges, `{linear = [low, high]}` or `{log = [low, high]}`. A number
 given for a schedule changes its value and keeps the rest.
+
+    [borders]                                   # of a grid only what lies at its borders is trained
+    follow = ["recurrent", "learned"]           # verdicts, architecture, learned
+    levels = {validation_accuracy = 0.9}        # measures, and the values to follow
+    along = ["strengths.depth"]                 # one or two axes; left out: those of the grid
+    halvings = 2                                # how often the first step is halved; left out: 2
+    every_seed = false                          # true: train those too that cannot change a vote
+    closed = true                               # false: draw borders straight between coarse lines
 """
 
 import hashlib
@@ -25,12 +33,13 @@ from pathlib import Path
 from typing import Annotated, NamedTuple, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from experiments.claims import FIRST_SEED
+from experiments.sweeps.columns import COLUMNS, EFFECTS
 from urn import InputError, TrainConfig
 from urn.data.tasks import TASKS
-from urn.settings.fields import Count, Positive, Strict, Whole
+from urn.settings.fields import Count, Number, Positive, Strict, Whole
 from urn.settings.schedules import Schedule
 from urn.training.trainer import SHARED_FIELDS
 
@@ -47,6 +56,20 @@ KEYS_WITHIN = {"strengths": 2, "task_options": 1, "learning_rate": 1, "growth": 
 """How many more names a field of the configuration may be followed by, as in strengths.depth.value;
 others none."""
 
+FOLLOWED = (*EFFECTS, "architecture", "learned")
+"""What the borders of a map may be borders of, beside levels of measures."""
+
+NO_LEVELS = (*EFFECTS, "seconds", "analysis_seconds")
+"""Columns of numbers that have no level to follow: verdicts are followed by name, and seconds are
+the machine's."""
+
+HALVINGS = 2
+"""Of the first step, unless a file says otherwise. Measured (`experiments.benchmarks borders`): one
+trains a quarter to a half more, and three save little and can oversee larger islands."""
+
+MOST_AXES = 2
+"""Axes that borders are followed along: those of a map."""
+
 Seed = Annotated[Whole, Field(ge=0)]
 Changes = dict[str, object]
 """Values of dotted fields that set a point apart from the base, the seed left aside."""
@@ -61,6 +84,42 @@ class Sample(Strict):
     n: Annotated[Positive, Field(le=MOST_POINTS)]
     seed: Count = 0
     over: Annotated[dict, Field(min_length=1)]
+
+
+def _listed(value: object) -> object:
+    """A list of one thing, where only that is given."""
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _ascending(levels: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(sorted(set(levels)))
+
+
+Levels = Annotated[
+    tuple[Number, ...], BeforeValidator(_listed), AfterValidator(_ascending), Field(min_length=1)
+]
+
+
+class Borders(Strict):
+    """Which points of a grid to train: those at the borders of what is followed."""
+
+    follow: tuple[str, ...] = ()
+    levels: dict[str, Levels] = Field({})
+    along: tuple[str, ...] = ()
+    halvings: Annotated[Count, Field(le=16)] | None = None
+    every_seed: bool = False
+    closed: bool = True
+
+    @model_validator(mode="after")
+    def _follows_what_there_is(self) -> Self:
+        for name in self.follow:
+            if name not in FOLLOWED:
+                raise InputError(f"follow: must be of {', '.join(FOLLOWED)}, not {name!r:.60}")
+        for name in self.levels:
+            measured = COLUMNS.get(name) in ("INTEGER", "REAL") and name not in NO_LEVELS
+            if not measured and not name.startswith("R_"):
+                raise InputError(f"levels.{name:.60}: no measure of a network")
+        return self
 
 
 def _counted(seeds: object) -> object:
@@ -85,6 +144,7 @@ class Sweep(Strict):
     points: list[dict] | None = None
     random: Sample | None = None
     sobol: Sample | None = None
+    borders: Borders | None = None
 
     @model_validator(mode="after")
     def _has_one_kind(self) -> Self:
@@ -94,6 +154,8 @@ class Sweep(Strict):
                 "one of [grid], [[points]], [random] and [sobol] is needed, "
                 f"not {' and '.join(given) or 'none'}"
             )
+        if self.borders is not None and self.grid is None:
+            raise InputError(f"borders: are those of a [grid], not of {given[0]}")
         return self
 
 
@@ -137,11 +199,14 @@ class Plan:
         The fields that vary beside the seed.
     points : tuple of Point
         In order of their numbers.
+    borders : Borders or None
+        Which of the points to train, `along` its one or two axes; None: all of them.
     """
 
     text: str
     axes: tuple[str, ...]
     points: tuple[Point, ...]
+    borders: Borders | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -216,7 +281,8 @@ def make_plan(sweep: Sweep, text: str = "") -> Plan:
             points.append(point)
 
     axes = tuple(dict.fromkeys(name for changes in settings for name in changes))
-    return Plan(text, axes, tuple(points))
+    borders = sweep.borders and _of_axes(sweep.borders, axes, points)
+    return Plan(text, axes, tuple(points), borders)
 
 
 def _base(sweep: Sweep) -> TrainConfig:
@@ -227,6 +293,42 @@ def _base(sweep: Sweep) -> TrainConfig:
     if "seed" in sweep.base:
         raise InputError("base.seed: give seeds instead")
     return base
+
+
+def _of_axes(borders: Borders, axes: tuple[str, ...], points: list[Point]) -> Borders:
+    """Borders with all that was left out. Raises InputError for what the grid has not."""
+    along = borders.along or axes
+    for name in along:
+        if name not in axes:
+            raise InputError(f"borders.along: {name:.60} is no axis of the grid")
+    if len(along) > MOST_AXES or len(set(along)) < len(along):
+        raise InputError(
+            f"borders.along: must name one or two axes of the grid, not {', '.join(along)}"
+        )
+
+    for name in along:
+        for value in (point.changes[name] for point in points):
+            if type(value) not in (int, float):
+                raise InputError(
+                    f"borders.along: {name} has a value without an order, {value!r:.60}"
+                )
+    n = max(len({point.changes[name] for point in points}) for name in along)
+    halvings = borders.halvings
+    if halvings is None:
+        halvings = min(HALVINGS, (n - 1).bit_length() - 1) if n > 1 else 0
+    most = max(n - 2, 0).bit_length()  # a first step as long as the axis
+    if halvings > most:
+        raise InputError(
+            f"borders.halvings: {halvings} are more than an axis of {n} values takes, {most}"
+        )
+
+    terms = {f"R_{term}" for point in points for term in point.config.strengths}
+    for name in borders.levels:
+        if name not in COLUMNS and name not in terms:
+            raise InputError(f"borders.levels.{name:.60}: no term of this sweep")
+    follow = borders.follow or (() if borders.levels else ("architecture",))
+    whole = {"along": along, "follow": follow, "halvings": halvings}
+    return borders.model_copy(update=whole)
 
 
 def _points(base: dict, changes: Changes, seeds: tuple[int, ...], first: int) -> list[Point]:

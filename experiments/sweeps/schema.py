@@ -204,11 +204,16 @@ def _create_tables(db: sqlite3.Connection, columns: dict[str, str]) -> None:
 def _write_about(db: sqlite3.Connection, plan: Plan) -> None:
     about = {
         "version": str(VERSION),
-        "sweep": plan.text,
         "fingerprint": plan.fingerprint,
         "axes": json.dumps(plan.axes),
     }
+    about |= about_of(plan)
     db.executemany("INSERT INTO about VALUES (?, ?)", about.items())
+
+
+def about_of(plan: Plan) -> dict[str, str]:
+    """What a store keeps of a sweep file beside its points."""
+    return {"sweep": plan.text, "borders": "followed" if plan.borders else "all"}
 
 
 def _write_points(db: sqlite3.Connection, plan: Plan, inputs: list[str]) -> None:

@@ -27,6 +27,7 @@ from experiments.sweeps.plan import Plan, parse_plan
 from experiments.sweeps.schema import (
     DATABASE,
     INTERNAL,
+    about_of,
     add_later_columns,
     columns_of,
     connect,
@@ -158,10 +159,32 @@ class Store:
                 f"({self.count().total()} other points)"
             )
 
-        hashes = {point.number: (point.hash, point.shared) for point in plan.points}
-        for number, *row in self.db.execute("SELECT number, hash, shared FROM points"):
-            if hashes.get(number) != tuple(row):
+        hashes = {point.number: point.hash for point in plan.points}
+        for number, fingerprint in self.db.execute("SELECT number, hash FROM points"):
+            if hashes.get(number) != fingerprint:
                 self.damaged.setdefault(number, "hash is not that of the sweep file")
+
+    @property
+    def has_borders(self) -> bool:
+        """Whether only what lies at borders is trained."""
+        return self.about.get("borders") == "followed"
+
+    def keep_file(self, plan: Plan) -> None:
+        """Go by a sweep file of the same points.
+
+        It may follow other borders, or none; and what may share a population is what this version
+        says, which may be more than the version did that made the store.
+        """
+        shared = [(point.shared, point.number, point.shared) for point in plan.points]
+        with self.transaction():
+            self.db.executemany(
+                "UPDATE points SET shared = ? WHERE number = ? AND shared != ?", shared
+            )
+        about = about_of(plan)
+        if all(self.about.get(key) == value for key, value in about.items()):
+            return
+        self.db.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
+        self.about |= about
 
     # ---- leases
 
@@ -202,13 +225,17 @@ class Store:
     def _now(self) -> float:
         return self._clock + time.monotonic()
 
-    def claim(self, room: Callable[[int, int], int]) -> list[int]:
+    def claim(
+        self, room: Callable[[int, int], int], among: Iterable[int] | None = None
+    ) -> list[int]:
         """Take points that may share a population, next in turn.
 
         Parameters
         ----------
         room : callable
             `room(first, n)` says how many to take of the n points that are like the first.
+        among : iterable of int, optional
+            Numbers of the points to take from; all of them by default.
 
         Returns
         -------
@@ -216,6 +243,8 @@ class Store:
             Their numbers; none when nothing is left that another process does not hold.
         """
         waiting = f"status IN {OPEN} AND {self._whole}"
+        if among is not None:
+            waiting += f" AND {_among(among)}"
         alike = f"FROM points WHERE {waiting} AND shared = ?"
 
         with self.transaction():
@@ -395,13 +424,22 @@ class Store:
         """A test in SQL that the row of a point is not damaged."""
         return f"number NOT IN ({', '.join(map(str, self.damaged))})"
 
-    def rows(self, columns: Iterable[str]) -> list[tuple]:
-        """Those columns of all points that are done, in order; None for what the store lacks."""
+    def rows(self, columns: Iterable[str], numbers: Iterable[int] | None = None) -> list[tuple]:
+        """Those columns of all points that are done, in order; None for what the store lacks.
+
+        With `numbers` of those points, whether they are done or not.
+        """
         missing = lacking(self.db)
         names = ", ".join("NULL" if name in missing else quoted(name) for name in columns)
+        asked = f"status IN {DONE}" if numbers is None else _among(numbers)
         return self.db.execute(
-            f"SELECT {names} FROM points WHERE status IN {DONE} AND {self._whole} ORDER BY number"
+            f"SELECT {names} FROM points WHERE {asked} AND {self._whole} ORDER BY number"
         ).fetchall()
+
+
+def _among(numbers: Iterable[int]) -> str:
+    """A test in SQL that a point is one of these."""
+    return f"number IN ({', '.join(map(str, numbers))})"
 
 
 def _median(values: Iterable[float | None]) -> float | None:

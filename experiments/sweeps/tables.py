@@ -1,6 +1,7 @@
 """A sweep as a table that other programs read: CSV or Parquet, a row a point that is done.
 
-Beside the columns of the store it has the q of every verdict (experiments/sweeps/corrected.py).
+Beside the columns of the store it has the q of every verdict (experiments/sweeps/corrected.py), and
+of a sweep that follows borders a row for every point that was inferred (`computed` is 0 there).
 """
 
 import csv
@@ -40,11 +41,13 @@ def write(store: Store, form: str, out: Path | None = None) -> int:
     from experiments.sweeps.corrected import read_table
 
     path = out or store.folder / f"sweep.{form}"
-    kinds, columns = read_table(store)
+    kinds, columns = read_table(store, inferred=True)
+    n_inferred = sum(not computed for computed in columns["computed"])
 
     write_table = _csv if form == "csv" else _parquet
     atomic_write(path, partial(write_table, kinds, columns))
-    print(f"{path}: {len(columns['number']):,} points")
+    note = f", {n_inferred:,} of them inferred" if n_inferred else ""
+    print(f"{path}: {len(columns['number']):,} points{note}")
     return 0
 
 

@@ -223,6 +223,27 @@ def test_a_batch_whose_lease_was_lost_keeps_nothing(file, cwd):
     assert not list((cwd / "out" / "runs").iterdir())
 
 
+def test_learning_rates_share_a_population_also_in_a_store_of_before(cwd):
+    """Such a store says that they do not; then each point was a population of its own."""
+    rates = [1e-3, 5e-3, {"value": 2e-3, "warmup": 10}]
+    plan = parse_plan(text(grid={"learning_rate": rates}))
+    assert len({point.shared for point in plan.points}) == 1
+    with Store.create(cwd / "out", plan) as store:
+        store.db.execute("UPDATE points SET shared = 'of before, ' || number")
+        store.check_same(plan)
+        assert not store.damaged
+        begun = []
+        Engine(store, plan, 1, lambda number, *said: begun.append(number), lambda: False).run()
+        assert set(begun) == {0}
+        numbers = [number for (number,) in store.rows(["number"])]
+        assert numbers == list(range(6))
+        for number in numbers:
+            kept = load_run(store.run_folder(number))
+            alone = train(plan.points[number].config)
+            torch.testing.assert_close(kept.weights, alone.weights, rtol=1e-3, atol=1e-4)
+            assert kept.config == alone.config
+
+
 # ---- the command
 
 

@@ -258,7 +258,11 @@ def sweep_file(rng: random.Random, template: Path) -> Case:
         "[[points]]\nstrengths.weight = 1e-3\n[[points]]\nstrengths.weight = 1e-2\n",
     ]
     head, grid = SWEEP.split("[grid]")
-    text = head + rng.choice([*whole, "[grid]" + grid])
+    borders = rng.choice([
+        "", "", "[borders]\n", "[borders]\nlevels = {loss = 1}\n",
+        "[borders]\nfollow = [\"learned\"]\nhalvings = 1\nalong = [\"strengths.weight\"]\n",
+    ])  # fmt: skip
+    text = head + rng.choice([*whole, "[grid]" + grid]) + borders
     if rng.random() < 0.3:
         key, value = (
             rng.choice(["seeds", "steps", "n_neurons", "task"]),

@@ -398,14 +398,14 @@ def adam(
     decay1: Any,
     decay2: Any,
     scaled_eps: Any,
-    scaled_lr: float,
+    scaled_lr: NDArray[np.float64],
     correction: float,
 ) -> None:
     """Move w, m and v `(K, n, n)` one step along g, and shrink w at its price.
 
     `price` is `(K, 1, 1)` or `(K, n, n)`; `diagonal` `(K,)` prices |w_ii - target| for the
-    `neurons` (first, end) on top. `scaled_eps` and `scaled_lr` are s eps and lr' = s lr, and d
-    below is d' = s d, as in `urn.optimiser.fast`.
+    `neurons` (first, end) on top. `scaled_eps` and `scaled_lr` `(K,)` are s eps and lr' = s lr, and
+    d below is d' = s d, as in `urn.optimiser.fast`.
     """
     # All of one entry is computed in 32 bits, like the tensors; 1 - b1 and 1 - b2 are rounded last.
     weight1 = np.float32(1 - decay1)
@@ -413,11 +413,12 @@ def adam(
     decay1 = np.float32(decay1)
     decay2 = np.float32(decay2)
     scaled_eps = np.float32(scaled_eps)
-    step = np.float32(scaled_lr / correction)
     is_price_shared = price.shape[2] == 1
 
     for k in range(len(w)):
-        threshold = np.float32(price[k, 0, 0] * scaled_lr)  # of z = w d': lr' c
+        lr = scaled_lr[k]
+        step = np.float32(lr / correction)
+        threshold = np.float32(price[k, 0, 0] * lr)  # of z = w d': lr' c
         for i in range(w.shape[1]):
             ws = w[k, i]
             gs = g[k, i]
@@ -432,12 +433,12 @@ def adam(
                 d = np.sqrt(vs[j]) + scaled_eps
                 z = ws[j] * d - step * ms[j]
                 if not is_price_shared:
-                    threshold = np.float32(price[k, i, j] * scaled_lr)
+                    threshold = np.float32(price[k, i, j] * lr)
                 ws[j] = (z - min(max(z, -threshold), threshold)) / d
 
             # The row has shrunk w_ii as if zero were its only kink: start again from before.
             if has_diagonal:
                 d = np.sqrt(vs[i]) + scaled_eps
-                at_zero = np.float64(threshold if is_price_shared else price[k, i, i] * scaled_lr)
+                at_zero = np.float64(threshold if is_price_shared else price[k, i, i] * lr)
                 moved = np.float64(before * d - step * ms[i])
-                ws[i] = two_kinks(moved, at_zero, diagonal[k] * scaled_lr, target * d) / d
+                ws[i] = two_kinks(moved, at_zero, diagonal[k] * lr, target * d) / d

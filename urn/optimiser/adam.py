@@ -60,8 +60,9 @@ def plain_step(
 
     # z is where Adam alone would go. From there a price c shrinks an entry by lr c / d.
     d = metric.of(v)
-    z = w - metric.lr * (m / metric.correction1) / d
-    w.copy_(shrink(z, metric.lr / d, price, diagonal))
+    lr = metric.rate(w)
+    z = w - lr * (m / metric.correction1) / d
+    w.copy_(shrink(z, lr / d, price, diagonal))
 
 
 def plain_shared_step(
@@ -101,7 +102,7 @@ def plain_shared_step(
 
     # d is the same over an orbit, so that what is shared stays shared.
     d = group.spread(metric.of(state["shared_avg_sq"]))
-    W.copy_(shrink(deviation + group.spread(common), metric.lr / d, price, diagonal))
+    W.copy_(shrink(deviation + group.spread(common), metric.rate(W) / d, price, diagonal))
 
 
 def joint_step(
@@ -128,7 +129,7 @@ def joint_step(
     step(W, W.grad, state["exp_avg"], state["exp_avg_sq"], metric)
 
     # One metric for the step and for both prices: that of the entries themselves.
-    scale = metric.lr / metric.of(state["exp_avg_sq"])
+    scale = metric.rate(W) / metric.of(state["exp_avg_sq"])
     common = shared.group.spread(shared.group.mean(W))
     deviation = shrink(W - common, scale, in_dtype(shared.price, W))
     W.copy_(shrink(deviation + common, scale, price, diagonal))
@@ -149,7 +150,7 @@ class ProximalAdam(torch.optim.Optimizer):
         - `diagonal`: a `DiagonalPrice`, of parameters `(K, n, n)`;
         - `deviation`: a `SharedPrice`, of parameters `(K, n, n)`.
     lr
-        Learning rate.
+        Learning rate. That of a group may be a tensor `(K,)`, where members of a population differ.
     betas, eps
         As in Adam.
     price

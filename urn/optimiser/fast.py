@@ -41,6 +41,8 @@ class Chunk:
         Parameter, gradient and the two moments, of one shape.
     price
         The price of |w|: a number, or a tensor that broadcasts to w.
+    lr
+        The learning rate: a number, or a tensor that broadcasts to w.
     diagonal
         A price on the diagonal of the matrix that w `(K, rows, n)` is a part of.
     first_row
@@ -52,6 +54,7 @@ class Chunk:
     m: Tensor
     v: Tensor
     price: Price
+    lr: Price
     diagonal: DiagonalPrice | None = None
     first_row: int = 0
 
@@ -73,7 +76,7 @@ def step(
     diagonal: DiagonalPrice | None = None,
 ) -> None:
     """Move w, m and v (in place) as `urn.optimiser.adam.plain_step` does."""
-    whole = Chunk(w, g, m, v, price, diagonal)
+    whole = Chunk(w, g, m, v, price, metric.rate(w), diagonal)
     if can_be_compiled(w, g, m, v):
         _compiled(whole, metric)
         return
@@ -114,8 +117,9 @@ def shared_step(
     # d is the same over an orbit, so that what is shared stays shared.
     d = group.spread(metric.of(state["shared_avg_sq"]))
     z = deviation.add_(group.spread(common)).mul_(d)
-    whole = Chunk(W, gradient, state["exp_avg"], state["exp_avg_sq"], price, diagonal)
-    torch.div(_shrink(z, d, metric.lr, whole), d, out=W)
+    lr = metric.rate(W)
+    whole = Chunk(W, gradient, state["exp_avg"], state["exp_avg_sq"], price, lr, diagonal)
+    torch.div(_shrink(z, d, lr, whole), d, out=W)
 
 
 def in_dtype(price: Price, W: Tensor) -> Price:
@@ -135,10 +139,13 @@ def _scaled(chunk: Chunk, metric: Metric) -> None:
     # d' and lr' are both s times those of the formula: only their ratio matters.
     s = metric.correction2**0.5
     scaled_d = v.sqrt().add_(metric.eps * s)
-    scaled_lr = metric.lr * s
+    scaled_lr = chunk.lr * s
 
     free = not isinstance(chunk.price, Tensor) and not chunk.price
-    if free and chunk.diagonal is None:
+    if isinstance(scaled_lr, Tensor):
+        w.mul_(scaled_d).sub_(m * (scaled_lr / metric.correction1))
+        _shrink(w, scaled_d, scaled_lr, chunk).div_(scaled_d)
+    elif free and chunk.diagonal is None:
         w.addcdiv_(m, scaled_d, value=-scaled_lr / metric.correction1)
     else:
         # w holds w d' until `_shrink` is done: there the threshold is lr' c for all entries.
@@ -146,7 +153,7 @@ def _scaled(chunk: Chunk, metric: Metric) -> None:
         _shrink(w, scaled_d, scaled_lr, chunk).div_(scaled_d)
 
 
-def _shrink(z: Tensor, d: Tensor, lr: float, chunk: Chunk) -> Tensor:
+def _shrink(z: Tensor, d: Tensor, lr: Price, chunk: Chunk) -> Tensor:
     """Shrink z = w d in place, at the prices of the block, and return it.
 
     d and lr are those of the formula, or both scaled: d' and lr'.
@@ -163,7 +170,7 @@ def _shrink(z: Tensor, d: Tensor, lr: float, chunk: Chunk) -> Tensor:
     at_zero_on_diagonal = threshold
     if isinstance(threshold, Tensor):
         at_zero_on_diagonal = chunk.on_diagonal(threshold.expand_as(z))
-    at_target = by_member(diagonal.price, z) * lr
+    at_target = by_member(diagonal.price, z) * by_member(lr, z)
     if diagonal.target == 0:  # There is one kink: the prices add up.
         kinked = soft(moved, _bounded(at_zero_on_diagonal + at_target, z))
     else:
@@ -181,15 +188,19 @@ def _bounded(threshold: float | Tensor, w: Tensor) -> float | Tensor:
 def _chunks(whole: Chunk) -> Iterator[Chunk]:
     """Split a parameter into blocks of about CHUNK entries, along members and rows."""
     tensors: tuple[Tensor, ...] = (whole.w, whole.g, whole.m, whole.v)
-    price = whole.price
+    factors = [whole.price, whole.lr]
     if whole.w.is_cuda or whole.w.numel() <= CHUNK:
         yield whole
         return
 
     if whole.w.dim() != 3:  # Rows x entries: only matrices of a population have a member axis.
         tensors = tuple(T.view(1, T.shape[0], -1) for T in tensors)
-        if isinstance(price, Tensor):
-            price = price.expand(whole.w.shape).reshape(tensors[0].shape)
+        factors = [
+            factor.expand(whole.w.shape).reshape(tensors[0].shape)
+            if isinstance(factor, Tensor)
+            else factor
+            for factor in factors
+        ]
 
     K, n_rows, n_columns = tensors[0].shape
     # Take whole members while a block has room for them, else rows of one member.
@@ -201,7 +212,8 @@ def _chunks(whole: Chunk) -> Iterator[Chunk]:
         for i in range(0, n_rows, rows_at_once):
             part = (members, slice(i, i + rows_at_once))
             w, g, m, v = (T[part] for T in tensors)
-            yield Chunk(w, g, m, v, _part(price, part), diagonal, first_row=i)
+            price, lr = (_part(factor, part) for factor in factors)
+            yield Chunk(w, g, m, v, price, lr, diagonal, first_row=i)
 
 
 def _part(price: Price, part: tuple[slice, slice]) -> Price:
@@ -230,7 +242,10 @@ def _compiled(chunk: Chunk, metric: Metric) -> None:
 
     # The kernel always prices a diagonal: an empty slice of neurons stands for no price.
     diagonal = chunk.diagonal or DiagonalPrice(0.0, 0.0, slice(0, 0))
-    at_target = torch.as_tensor(diagonal.price, dtype=torch.float64).reshape(-1).expand(shape[0])
+    at_target, rates = (
+        torch.as_tensor(factor, dtype=torch.float64).reshape(-1).expand(shape[0])
+        for factor in (diagonal.price, metric.lr)
+    )
 
     kernels.adam(
         *arrays,
@@ -241,7 +256,7 @@ def _compiled(chunk: Chunk, metric: Metric) -> None:
         metric.beta1,
         metric.beta2,
         metric.eps * s,
-        metric.lr * s,
+        rates.cpu().numpy() * s,
         metric.correction1,
     )
 

@@ -16,7 +16,7 @@ class Metric:
     Parameters
     ----------
     lr
-        Learning rate.
+        Learning rate: a number, or a tensor `(K,)` where members of a population differ in it.
     beta1, beta2
         Decay of the first and of the second moment in a step.
     eps
@@ -25,11 +25,17 @@ class Metric:
         Number of the step, from 1.
     """
 
-    lr: float
+    lr: float | Tensor
     beta1: float
     beta2: float
     eps: float
     step: int
+
+    def rate(self, w: Tensor) -> float | Tensor:
+        """The learning rate as a factor of w: a number, or a tensor that broadcasts to w."""
+        if not isinstance(self.lr, Tensor):
+            return self.lr
+        return self.lr.to(w).view(-1, *[1] * (w.dim() - 1))
 
     @property
     def correction1(self) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor
 
 from urn.optimiser.adam import ProximalAdam, current
@@ -59,9 +60,11 @@ class ClippedRMSProp(ProximalAdam):
         # The first moment stays zero: there is no momentum that could revive anything.
         v = self._counted(w)["exp_avg_sq"]
         g = w.grad
+        assert g is not None
         decay = group["betas"][1]
         v.mul_(decay).addcmul_(g, g, value=1 - decay)
-        change = (g * group["lr"]).div_((v + group["eps"]).sqrt_())
+        lr = self.metric(w).rate(w)
+        change = torch.mul(g, lr).div_((v + group["eps"]).sqrt_())
         w.sub_(change.clamp_(-self.clip, self.clip))
 
         # No metric divides the price here: it is the threshold c, as it is.

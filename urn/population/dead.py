@@ -147,7 +147,9 @@ def _biases_that_rise(
 
     # A bias at zero leaves it like a weight; a negative one must be lifted by all steps together
     # that momentum still makes, at most `momentum_reach` times the first.
-    step = metric.lr * upward / metric.of(state["exp_avg_sq"][candidates])
+    lr = metric.rate(net.bias)
+    lr = lr.expand(net.bias.shape)[candidates] if isinstance(lr, Tensor) else lr
+    step = lr * upward / metric.of(state["exp_avg_sq"][candidates])
     lift = step * metric.momentum_reach
     leaves_zero = upward > _price_of(candidates, penalties, "bias", net)
     return torch.where(b == 0, leaves_zero, b + lift > 0)

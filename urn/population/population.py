@@ -291,6 +291,15 @@ class Population:
             group = self._whole_group.restrict(ids[0])
             self.penalties.settings = replace(self.penalties.settings, group=group)
 
+    def learning_rate(self) -> float | Tensor:
+        """That of the next step: a number, or a tensor `(K,)` where members differ in it."""
+        configs = [self.configs[k] for k in self.members.tolist()]
+        first = configs[0]
+        if all(config.learning_rate == first.learning_rate for config in configs):
+            return first.learning_rate.at(self.step, first.steps)
+        rates = [config.learning_rate.at(self.step, config.steps) for config in configs]
+        return torch.tensor(rates, dtype=torch.float64, device=self.device)
+
     def set_strengths(self) -> None:
         """Bring strengths to those of the members in training, at this step."""
         configs = [self.configs[k] for k in self.members.tolist()]

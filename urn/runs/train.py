@@ -111,7 +111,7 @@ def train_population(
     observer: Observer | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> list[Run]:
-    """Train configurations that differ only in seed and strengths together, as one computation.
+    """Train configurations that differ only in seed, strengths and learning rate together.
 
     Nothing is written. `start` holds a network for each to start from, the other arguments are
     those of `train`.

@@ -1,4 +1,5 @@
-"""Training: K configurations that differ in seed and strengths only, as one population.
+"""Training: K configurations that differ in seed, strengths and learning rate only, as one
+population.
 
 The loop reads: losses of all members, summed; gradients; one proximal step; now and then a check
 for dead neurons, a row of history, a snapshot. Everything that decides the next step is in the
@@ -35,7 +36,7 @@ from urn.training import checkpoint, history, stationary
 from urn.training.history import Member
 
 SHARED_FIELDS = tuple(
-    name for name in TrainConfig.model_fields if name not in ("seed", "strengths")
+    name for name in TrainConfig.model_fields if name not in ("seed", "strengths", "learning_rate")
 )
 """What all members of a population have in common."""
 
@@ -46,7 +47,7 @@ class Trainer:
     Parameters
     ----------
     configs : sequence of TrainConfig
-        One for each member; they may differ in `seed` and `strengths`.
+        One for each member; they may differ in `seed`, `strengths` and `learning_rate`.
     data : Dataset, optional
         The task's data set is loaded if left out.
     on_snapshot : callable, optional
@@ -192,8 +193,9 @@ class Trainer:
             growth.grow(population, self.rule)
             self.grown_at = self.step
         penalties.set_step(self.step)
+        lr = population.learning_rate()
         for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate.at(self.step, self.config.steps)
+            group["lr"] = lr
 
         # The loss of every member, summed: members share no weight, so none changes another's
         # gradient. Prices are not in it; the optimiser takes them.
