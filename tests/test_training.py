@@ -246,10 +246,14 @@ RATES = (
 """Schedules of three members: low, rising, and falling."""
 
 
+@pytest.mark.parametrize("options", [{}, {"shared_step": False}], ids=["", "price alone"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_members_of_different_learning_rates_equal_single_runs(kind):
+def test_members_of_different_learning_rates_equal_single_runs(kind, options):
     """Of learned positions, streams, growth and a lattice with shared weights."""
     base, data = KINDS[kind]
+    if options and "symmetry" not in base.strengths:
+        return
+    base = base.replace(**options)
     configs = [
         base.replace(seed=seed, steps=60, learning_rate=rate, check_every=20)
         for seed, rate in enumerate(RATES)
