@@ -1,6 +1,5 @@
 // Numbers in words, round numbers along axes, a tip beside the pointer, canvases, colours. Knows no
 // networks.
-const count = (x) => x.toLocaleString("en-US");
 
 function number(x, digits = 3) {
   if (x === null || !Number.isFinite(x)) return "none";

@@ -16,7 +16,7 @@ from analysis.layers import carry_and_add, layers
 from analysis.modules import Signal, exchanged, leading
 from analysis.nulls import empirical_p
 from analysis.verdicts import Case
-from analysis.verdicts.convolutional import _judge_layer, _kernels
+from analysis.verdicts.convolutional import _judge_layer, _taps
 from analysis.verdicts.fields import Fields
 from analysis.verdicts.fully_connected import Block, _thrown, _typical_density
 from analysis.verdicts.locally_connected import locally_connected
@@ -106,8 +106,8 @@ def test_convolutional() -> None:
         weights = sparse.csr_array(np.where(window, rng.normal(size=(16, 20)), 0.0))
 
         fields = Fields(1, weights, np.arange(20, 36), np.arange(20))
-        kernels = _kernels(fields, positions, np.zeros(36, dtype=int), False)
-        p.append(_judge_layer(1, kernels, N_DRAWS, rng)["p_value"])
+        taps = _taps(fields, positions, np.zeros(36, dtype=int), False)
+        p.append(_judge_layer(1, taps, N_DRAWS, rng)["p_value"])
     assert uniform(p) > 0.01
 
 
