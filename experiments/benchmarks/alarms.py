@@ -169,6 +169,7 @@ def exchange(network: RandomNetwork, modules: Sequence[Sequence[int]]) -> float:
     inputs = rng.normal(size=(N_SAMPLES, network.n_inputs))
     everything = _activity(network, inputs, [])
 
+    # For each module all others are silent, at every iteration.
     shares = []
     for k, module in enumerate(modules):
         others = [neuron for j, other in enumerate(modules) if j != k for neuron in other]
@@ -217,6 +218,7 @@ def false_alarms(kind: str, seed: int, k: int) -> list[str]:
     if "modular" not in alarms:
         return alarms
     modules = [part["neurons"] for part in report.verdicts["modular"].evidence["modules"]]
+    # What it says is true where each goes on without the others.
     is_true = exchange(network, modules) <= MOST_EXCHANGE
     return [APART if is_true and name == "modular" else name for name in alarms]
 
