@@ -12,7 +12,7 @@ arXiv 2601.20800 in the last; `tests/analysis/test_importance.py` holds the numb
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,17 +167,6 @@ def shuffled(
     -------
     (n_draws,) array
     """
-    return np.fromiter(_draws(setting, chosen, known, points, rng, n_draws), float, n_draws)
-
-
-def _draws(
-    setting: Setting,
-    chosen: Bools,
-    known: Bools,
-    points: Ints,
-    rng: np.random.Generator,
-    n_draws: int,
-) -> Iterator[float]:
     first = np.unique(points[known], return_index=True)[1]
     cell = setting.cell[known][first]
     of_point = np.unique(points[known], return_inverse=True)[1]
@@ -186,10 +175,12 @@ def _draws(
     region = setting.count(known)
     sizes = (int(chosen.sum()), int(known.sum()))
     has_it = cell != MISSING
-    for _ in range(n_draws):
+    draws = np.empty(n_draws)
+    for k in range(n_draws):
         drawn = rng.permutation(n_chosen)[has_it]
         counts = np.bincount(cell[has_it], weights=drawn, minlength=setting.n_cells)
-        yield _of_counts(setting, counts.round().astype(int), region, sizes)
+        draws[k] = _of_counts(setting, counts.round().astype(int), region, sizes)
+    return draws
 
 
 def _of_counts(setting: Setting, counts: Ints, region: Ints, sizes: tuple[int, int]) -> float:

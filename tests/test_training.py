@@ -246,13 +246,16 @@ RATES = (
 """Schedules of three members: low, rising, and falling."""
 
 
-@pytest.mark.parametrize("options", [{}, {"shared_step": False}], ids=["", "price alone"])
-@pytest.mark.parametrize("kind", KINDS)
+SHARING = [kind for kind, (base, _) in KINDS.items() if "symmetry" in base.strengths]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [*((kind, {}) for kind in KINDS), *((kind, {"shared_step": False}) for kind in SHARING)],
+)
 def test_members_of_different_learning_rates_equal_single_runs(kind, options):
-    """Of learned positions, streams, growth and a lattice with shared weights."""
+    """Of learned positions, streams, growth, and a lattice that shares by step or price alone."""
     base, data = KINDS[kind]
-    if options and "symmetry" not in base.strengths:
-        return
     base = base.replace(**options)
     configs = [
         base.replace(seed=seed, steps=60, learning_rate=rate, check_every=20)

@@ -224,7 +224,7 @@ def false_alarms(kind: str, seed: int, k: int) -> list[str]:
 
 
 def count_alarms(kind: str, n: int, seed: int, over: Callable = map) -> Counter[str]:
-    """How often each verdict that is not true is given to `n` networks of a kind.
+    """How often each verdict that is not true is given to `n` networks of a kind, and APART.
 
     `over` is `map`, or that of a pool of processes.
     """

@@ -7,15 +7,9 @@
   const EDGE = { left: 64, right: 8, top: 6, bottom: 58 };
   const NEAR = 14; // pixels from a dot that still point at it
 
-  const distinct = (name) => {
-    const values = networks.map((k) => columns[name].values[k]);
-    return [...new Set(values)].sort((a, b) => (a < b ? -1 : 1));
-  };
-
   /** Points of the map, with their networks: {column, row, members}, row by row. */
   function pointsOf() {
-    const xs = distinct(x);
-    const ys = distinct(y);
+    const [xs, ys] = data.map.levels;
     const columnOf = new Map(xs.map((value, i) => [value, i]));
     const rowOf = new Map(ys.map((value, i) => [value, i]));
     const byPlace = new Map();

@@ -1,5 +1,4 @@
-// Numbers in words, round numbers along axes, a tip beside the pointer, canvases, colours. Knows no
-// networks.
+// Numbers in words, round numbers along axes, ramps of colours. Knows no networks.
 
 function number(x, digits = 3) {
   if (x === null || !Number.isFinite(x)) return "none";
@@ -39,23 +38,6 @@ function ticks(low, high, n, log) {
   return marks;
 }
 
-// ---- a tip
-
-const tip = $("tip");
-
-function showTip(text, x, y) {
-  tip.textContent = text;
-  tip.hidden = false;
-  const width = tip.offsetWidth;
-  const height = tip.offsetHeight;
-  tip.style.left = `${Math.max(4, Math.min(x + 14, innerWidth - width - 8))}px`;
-  tip.style.top = `${y + 16 + height > innerHeight ? y - height - 10 : y + 16}px`;
-}
-
-function hideTip() {
-  tip.hidden = true;
-}
-
 addEventListener("scroll", hideTip, { passive: true, capture: true });
 
 /** Say something to who does not see the pictures. */
@@ -63,35 +45,7 @@ function say(text) {
   $("said").textContent = text;
 }
 
-// ---- canvases
-
-/** A canvas over all of `host`. Its `begin` sizes it for the screen, clears it, and gives its
- *  context and its size in CSS pixels. */
-function sheetOf(host) {
-  const canvas = el("canvas", { "aria-hidden": "true" });
-  host.append(canvas);
-  const context = canvas.getContext("2d");
-
-  function begin() {
-    const width = host.clientWidth;
-    const height = host.clientHeight;
-    const ratio = Math.min(window.devicePixelRatio || 1, 2); // more takes its time and shows little
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
-    context.font = "11.5px system-ui, sans-serif";
-    return { context, width, height };
-  }
-
-  return { canvas, begin };
-}
-
-/** The point of the mouse within an element. */
-function within(event, host) {
-  const box = host.getBoundingClientRect();
-  return [event.clientX - box.left, event.clientY - box.top];
-}
+// ---- pictures
 
 /** Call `redraw` now, when colours change, and when `host` changes its size. */
 function drawnIn(host, redraw) {
@@ -107,9 +61,6 @@ function drawnIn(host, redraw) {
 }
 
 // ---- colours
-
-/** Red, green and blue of a colour written as #rrggbb. */
-const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.trim().slice(k, k + 2), 16));
 
 /** `n` colours of the ramp from small to large, each [red, green, blue]. */
 function rampOf(n) {

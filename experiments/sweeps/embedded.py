@@ -133,13 +133,20 @@ def _verdict(verdict: Corrected) -> dict[str, Any]:
 
 
 def _map(pictures: Pictures) -> dict[str, Any]:
-    """The networks of the maps, the fields on their axes, and which measures they are of."""
+    """The networks of the maps, the fields on their axes, and which measures they are of.
+
+    Inferred points have their place on the axes too: a row of which nothing was trained stays.
+    """
     names = map_axes(pictures)
-    axes = [pictures.of(name) for name in names]
-    n_cells = np.prod([len(np.unique(values)) for values in axes])
+    x, y, *_ = pictures.entries()
+    places = {pictures.x: x, pictures.y: y}
+    axes = [places[name] for name in names]
+    levels = [np.unique(values) for values in axes]
+    n_cells = np.prod([len(values) for values in levels])
     n_points = len(np.unique(points(axes))) if axes else 1
     return {
         "axes": names,
+        "levels": [_plain(values) for values in levels],
         "networks": np.flatnonzero(pictures.shown).tolist(),
         "is_grid": bool(n_points >= FILLED * n_cells),
         "measures": list(varying(pictures)),

@@ -325,10 +325,13 @@ class Pictures:
 
     def heat_map(self, name: str) -> Figure:
         """One measure over two fields."""
+        x, y, *_, inferred = self.entries()
+        values = np.full(len(x), np.nan)  # an inferred point has its place, and no value
+        values[~inferred] = self.measured(name)[self.shown]
         return plots.heat_map(
-            self.of(self.x),
-            self.of(self.y),
-            self.measured(name)[self.shown],
+            x,
+            y,
+            values,
             **self._names(),
             name=NAMES.get(name, name),
             logarithmic=name in LOGARITHMIC,

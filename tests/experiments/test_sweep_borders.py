@@ -29,7 +29,8 @@ from experiments.sweeps.borders import (
     search_of,
     vote,
 )
-from experiments.sweeps.engine import Engine
+from experiments.sweeps.embedded import embedded
+from experiments.sweeps.engine import SECONDS_BETWEEN_LOOKS, Engine
 from experiments.sweeps.page import write_page
 from experiments.sweeps.pictures import Choice, Pictures
 from experiments.sweeps.plan import parse_plan
@@ -277,9 +278,12 @@ def test_a_helper_waits_for_the_round_that_another_process_trains(cwd, monkeypat
         assert len(first) == len(coarse(9, 2)) * len(coarse(6, 2)) * 2
 
         def nap(seconds):
+            if seconds != SECONDS_BETWEEN_LOOKS:
+                return pause(seconds)  # of a library in another thread
             naps.append(seconds)
             other.release()
 
+        pause = time.sleep
         monkeypatch.setattr("experiments.sweeps.engine.time.sleep", nap)
         Engine(store, plan, 1, lambda *said: None, lambda: False).run()
         assert len(naps) == 1
@@ -339,6 +343,17 @@ def test_maps_and_page_show_inferred_points_apart(searched, cwd):
         page = write_page(pictures, []).read_text(encoding="utf-8")
     assert page.count('<td class="inferred">') == n
     assert f"{n} cells without colour" in page
+
+
+def test_a_row_of_which_nothing_was_trained_keeps_its_place_in_maps(searched, cwd):
+    shutil.copytree(searched, "copy")
+    with Store("copy") as store:
+        pictures = Pictures(store, Choice())
+        pictures.inferred.append(pictures.inferred[0] | {pictures.y: 50.0})
+        (_, rows) = embedded(pictures)["map"]["levels"]
+        assert rows[-1] == 50.0
+        drawn = pictures.heat_map("validation_accuracy").axes[0].get_yticklabels()
+        assert drawn[-1].get_text() == "50"
 
 
 # ---- bad files

@@ -2,9 +2,9 @@
 // selects it.
 const graph = (() => {
   const host = $("graph");
-  const base = layerOf(host);
-  const over = layerOf(host);
-  const marks = layerOf(host); // apart, for it costs nothing to draw them again
+  const base = sheetOf(host);
+  const over = sheetOf(host);
+  const marks = sheetOf(host); // apart, for it costs nothing to draw them again
   const MANY = 1500; // edges from which on they are poured, not stroked
   const CROWD = 300; // edges between two layers from which on each gets less ink, else they blot
   const MOST_NAMES = 9; // layers that are named in full

@@ -2,8 +2,8 @@
 // mouse or the arrow keys.
 (() => {
   const host = $("matrix");
-  const base = layerOf(host);
-  const over = layerOf(host);
+  const base = sheetOf(host);
+  const over = sheetOf(host);
   const TOP = 66; // room for names above
   const SMALLEST_GROUP = 0.045; // of the side: room for the name of a layer of two neurons
   const SMALLEST_CELL = 2.6; // pixels: a lone weight that a reader still finds

@@ -171,62 +171,6 @@ function groupName(role, layer, depth) {
   return depth === 1 ? "hidden" : `layer ${layer}`;
 }
 
-// ---- pictures
-
-/** A canvas over all of `host`. Its `begin` sizes it for the screen, clears it and gives its
- *  context, its size in CSS pixels, and how many of its own pixels make one of these. */
-function layerOf(host) {
-  const canvas = el("canvas");
-  host.append(canvas);
-  const context = canvas.getContext("2d");
-
-  function begin() {
-    const width = host.clientWidth;
-    const height = host.clientHeight;
-    const ratio = pixelRatio();
-    const columns = Math.round(width * ratio);
-    const rows = Math.round(height * ratio);
-    if (canvas.width !== columns || canvas.height !== rows) {
-      canvas.width = columns;
-      canvas.height = rows;
-    }
-
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
-    context.font = "12px system-ui, sans-serif";
-    return { context, width, height, ratio };
-  }
-
-  return { canvas, begin };
-}
-
-/** Pixels of the screen in one of CSS. Two are enough for the eye, and more take their time. */
-const pixelRatio = () => Math.min(window.devicePixelRatio || 1, 2);
-
-/** Red, green and blue of a colour written as #rrggbb. */
-const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.trim().slice(k, k + 2), 16));
-
-/** The point of the mouse within an element. */
-function within(event, host) {
-  const box = host.getBoundingClientRect();
-  return [event.clientX - box.left, event.clientY - box.top];
-}
-
-const tip = document.getElementById("tip"); // one for all networks
-
-function showTip(text, x, y) {
-  tip.textContent = text;
-  tip.hidden = false;
-  const width = tip.offsetWidth;
-  const height = tip.offsetHeight;
-  tip.style.left = `${Math.max(4, Math.min(x + 14, innerWidth - width - 8))}px`;
-  tip.style.top = `${y + 16 + height > innerHeight ? y - height - 10 : y + 16}px`;
-}
-
-function hideTip() {
-  tip.hidden = true;
-}
-
 Object.assign(own, {
   state,
   observers,
