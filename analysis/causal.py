@@ -17,10 +17,10 @@ from scipy import sparse
 
 from analysis.arrays import Bools, Floats
 from analysis.checks import as_count, as_finite
-from analysis.effective import DENSE_FILL, EffectiveGraph
+from analysis.effective import EffectiveGraph
 from analysis.forward import Trace, forward
 from analysis.layers import Layers, carried_edges, carry_and_add
-from analysis.network import FlatNetwork, flat_network
+from analysis.network import DENSE_FILL, FlatNetwork, flat_network
 from analysis.nulls import SAME, empirical_p
 from analysis.report import StructureReport
 from analysis.threshold import cut

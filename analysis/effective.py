@@ -15,7 +15,7 @@ from scipy import sparse
 from analysis.arrays import Bools, Floats, Ints, Matrix
 from analysis.edges import Edges, contract, iterations_of, neurons_of, node_numbers
 from analysis.forward import PHI, forward
-from analysis.network import FlatNetwork
+from analysis.network import FlatNetwork, core
 from analysis.signal import FAINT, on_paths, without_echoes, without_faint
 
 RELAY_SHARE = 0.99
@@ -35,8 +35,6 @@ LARGEST = 1e100
 FADED = 1e-60
 """Size of a weight up to which it counts as zero: its square times a signal must not vanish in
 float64. Optimisers that never reach zero end near the smallest float32, 1e-45."""
-DENSE_FILL = 0.1
-"""Share of non-zeros above which a dense product is faster than a sparse one. By judgement."""
 
 
 @dataclass(frozen=True)
@@ -268,19 +266,9 @@ def _facts_of_wiring(bias: Floats) -> _NodeFacts:
 
 def _facts_on_data(net: FlatNetwork, wiring: Matrix, inputs: Floats) -> _NodeFacts:
     """Facts on data; neurons without weights are left out of the products."""
-    wired = np.zeros(net.n_neurons, dtype=bool)
-    wired[: net.n_inputs] = True
-    wired[net.n_neurons - net.n_outputs :] = True
-    wired[wiring.coords[0]] = True
-    wired[wiring.coords[1]] = True
-    ids = np.flatnonzero(wired)
-    matrix = wiring.tocsr()[ids][:, ids]
-    if matrix.nnz > DENSE_FILL * matrix.shape[0] ** 2:
-        matrix = matrix.toarray()
-
-    core = replace(net, weights=matrix, biases=net.biases[ids], positions=None)
+    part, ids = core(replace(net, weights=wiring))
     with np.errstate(over="ignore", invalid="ignore"):
-        activity, before, _ = forward(core, inputs)
+        activity, before, _ = forward(part, inputs)
     # The inputs are the activity at l = 0; the last pre-activation is that at l = I.
     if not np.abs(activity[0]).max(initial=0.0) <= LARGEST:
         raise ValueError(f"inputs must be at most {LARGEST:g} in size")

@@ -69,7 +69,31 @@ class Signal:
         inside = self.inside
         return self.where(inside) if inside.any() else self
 
-    def where(self, chosen: Bools) -> "Signal":
+    @property
+    def by_pair(self) -> "Signal":
+        """Connections between hidden nodes in the order of their pairs, each of which sums to 1."""
+        inner = self.between_hidden
+        inner = inner.where(np.argsort(inner.pair, kind="stable"))
+        pairs, pair = np.unique(inner.pair, return_inverse=True)
+        total = np.bincount(pair, inner.power, minlength=len(pairs))
+        return replace(inner, pair=pair, power=inner.power / total[pair])
+
+    @property
+    def compact(self) -> "Signal":
+        """Without nodes that have no connection: to eigenvalues they add zeros, and time."""
+        used, ends = np.unique([self.source, self.target], return_inverse=True)
+        source, target = ends.reshape(2, -1)
+        return replace(
+            self,
+            source=source,
+            target=target,
+            neuron=self.neuron[used],
+            layer=self.layer[used],
+            through=self.through[used],
+            hidden=self.hidden[used],
+        )
+
+    def where(self, chosen: Bools | Ints) -> "Signal":
         """The same nodes with some of the connections."""
         return replace(
             self,
@@ -170,14 +194,12 @@ def _ends(signal: Signal, alone: Bools) -> Ints:
 
 
 def _modularity(signal: Signal) -> Floats | LinearOperator:
-    """(n, n) symmetric: signal less chance within each pair of layers, scaled to degrees of 1.
+    """(n, n) symmetric: signal `by_pair` less chance within each, scaled to degrees of 1.
 
     Of separate modules the eigenvalues that tell them apart are 1.
     """
     n = len(signal.neuron)
-    signal = signal.between_hidden
-    _, pair = np.unique(signal.pair, return_inverse=True)
-    power = signal.power / np.bincount(pair, signal.power)[pair]
+    pair, power = signal.pair, signal.power
     # Nodes that hear and send much count no more than others.
     degree = np.bincount(signal.source, power, n) + np.bincount(signal.target, power, n)
     root = np.divide(1.0, np.sqrt(degree), out=np.zeros(n), where=degree > 0)
@@ -220,19 +242,25 @@ def _eigen(matrix: Floats | LinearOperator, k: int) -> tuple[Floats, Floats]:
     return values[order], vectors[:, order]
 
 
-def leading(signal: Signal) -> float:
-    """The leading eigenvalue of the modularity operator."""
-    return float(_eigen(_modularity(signal), 1)[0][0])
+def leading(signal: Signal, n_draws: int, rng: np.random.Generator) -> tuple[float, Floats]:
+    """The leading eigenvalue of the modularity, and that of each draw from its null model.
 
+    In a draw the targets of connections are exchanged within each pair of layers.
+    """
+    inner = signal.by_pair.compact
 
-def exchanged(signal: Signal, rng: np.random.Generator) -> Signal:
-    """The targets of the connections exchanged within each pair of layers."""
-    # Connections sorted by pair of layers, once as they are and once in random order within.
-    order = np.lexsort((rng.random(len(signal.pair)), signal.pair))
-    home = np.argsort(signal.pair, kind="stable")
-    target = np.empty_like(signal.target)
-    target[home] = signal.target[order]
-    return replace(signal, target=target)
+    def value(target: Ints) -> float:
+        matrix = _modularity(replace(inner, target=target))
+        if not isinstance(matrix, np.ndarray):
+            return float(_eigen(matrix, 1)[0][0])
+        last = len(matrix) - 1
+        return float(eigh(matrix, eigvals_only=True, subset_by_index=[last, last])[0])
+
+    def exchanged() -> Ints:
+        # Pairs stay in their order: only within each is the order random.
+        return inner.target[np.argsort(inner.pair + rng.random(len(inner.pair)))]
+
+    return value(inner.target), np.array([value(exchanged()) for _ in range(n_draws)])
 
 
 def groups(signal: Signal) -> tuple[Ints, float]:
@@ -240,7 +268,7 @@ def groups(signal: Signal) -> tuple[Ints, float]:
     n = len(signal.neuron)
     label = np.where(signal.hidden, 0, -1)
     k = min(MAX_MODULES + 1, n - 1)
-    values, vectors = _eigen(_modularity(signal), k)
+    values, vectors = _eigen(_modularity(signal.by_pair), k)
     gaps = values[:-1] - values[1:]
     n_splits = int(gaps.argmax()) + 1
     hidden = np.flatnonzero(signal.hidden)

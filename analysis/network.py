@@ -1,14 +1,15 @@
 """The network that is judged and drawn: arrays, and how they are applied.
 
-Checks them; computes nothing else.
+Checks them and leaves out neurons without weights; computes nothing else.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import sparse
 
-from analysis.arrays import Bools, Floats, Matrix
+from analysis.arrays import Bools, Floats, Ints, Matrix
 from analysis.checks import as_choice, as_finite, as_network, as_positions
 
 ACTIVATIONS = ("relu", "tanh")
@@ -19,6 +20,9 @@ INPUT_MODES = ("pulse", "clamped")
 LARGEST = 1e60
 """Size of a weight, a bias or a coordinate beyond which a network is refused: fourth powers must
 stay finite in float64."""
+
+DENSE_FILL = 0.1
+"""Share of non-zeros above which a dense product is faster than a sparse one. By judgement."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +71,33 @@ class FlatNetwork:
         mask = np.zeros((self.n_iterations + 1, self.n_neurons), dtype=bool)
         mask[: 1 if self.input_mode == "pulse" else self.n_iterations, : self.n_inputs] = True
         return mask
+
+
+def core(net: FlatNetwork) -> tuple[FlatNetwork, Ints]:
+    """The inputs, the outputs and the neurons that have a weight; the others reach no output.
+
+    Returns
+    -------
+    net : FlatNetwork
+        The network of these n neurons, which answers as the whole does; its weights are sparse
+        where few are not 0.
+    neurons : (n,) int array
+        Which they are.
+    """
+    wiring = sparse.coo_array(net.weights)
+    wired = np.zeros(net.n_neurons, dtype=bool)
+    wired[: net.n_inputs] = True
+    wired[net.n_neurons - net.n_outputs :] = True
+    for ends in wiring.coords:
+        wired[ends] = True
+
+    neurons = np.flatnonzero(wired)
+    weights = wiring.tocsr()[neurons][:, neurons]
+    if weights.nnz > DENSE_FILL * weights.shape[0] ** 2:
+        weights = weights.toarray()
+    positions = None if net.positions is None else net.positions[neurons]
+    part = replace(net, weights=weights, biases=net.biases[neurons], positions=positions)
+    return part, neurons
 
 
 def flat_network(

@@ -15,7 +15,7 @@ from rich.progress import track
 from analysis import StructureReport
 from analysis.causal import score
 from analysis.forward import forward
-from analysis.network import Floats, flat_network
+from analysis.network import Floats, core, flat_network
 from analysis.page import Content, Level, Samples, Snapshot, pair_page, report_page
 from analysis.threshold import cut as cut_off
 from experiments.commands.judging import arrays, judge
@@ -221,7 +221,7 @@ def _score(inspected: Inspected, W: Floats, b: Floats, threshold: float) -> floa
     if inspected.inputs is None:
         return None
     assert inspected.targets is not None  # they come with the inputs
-    net = flat_network(cut_off(W, threshold), b, **_modes(inspected))
+    net, _ = core(flat_network(cut_off(W, threshold), b, **_modes(inspected)))
     return score(forward(net, inspected.inputs).outputs, inspected.targets)
 
 

@@ -53,8 +53,8 @@ WORK = 2**21
 time grows with it."""
 SAME_DISTANCE = 1e-6
 """Distances, in lattice spacings, that count as equal: rounding."""
-CHUNK = 2**22
-"""Numbers held at a time while drawing: some 16 MB."""
+CHUNK = 2**18
+"""Numbers held at a time while drawing: 1 MB, which stays near the core."""
 
 
 class Sharing(TypedDict):
@@ -229,10 +229,13 @@ def _better_reading(
     The reading under which more is shared counts, p doubled for the choice.
     """
     readings = [_taps(fields, positions, channel, cyclic) for cyclic in (False, True)]
-    judged = [_judge_layer(fields.layer, taps, n_draws, rng) for taps in readings]
+    # A few draws tell what chance explains; all of them are for the p of the better reading.
+    judged = [_judge_layer(fields.layer, taps, FEW_DRAWS, rng) for taps in readings]
     cyclic = judged[1]["explained"] > judged[0]["explained"]
-    better = judged[int(cyclic)]
     taps = readings[int(cyclic)]
+    better = judged[int(cyclic)]
+    if better["matched"] >= FEW_MATCHED:
+        better = _judge_layer(fields.layer, taps, n_draws, rng)
     result: ReadSharing = {
         **better,
         "p_value": min(1.0, 2 * better["p_value"]),
@@ -270,14 +273,13 @@ def _judge_layer(layer: int, taps: Taps, n_draws: int, rng: np.random.Generator)
     power = compared.power
     rest = _repeats(compared.values[None], compared, rank)[0] / power
     matched = float((rest <= MATCH).mean())
-    if matched < FEW_MATCHED:
-        n_draws = min(n_draws, FEW_DRAWS)
 
     # The same statistic with the rests exchanged, some draws at a time.
     per_chunk = max(1, CHUNK // max(compared.values.size, n**2))
     chunks = []
+    exchanged = Exchange.of(compared)
     for start in range(0, n_draws, per_chunk):
-        drawn = _exchanged(compared, rng, min(per_chunk, n_draws - start))
+        drawn = exchanged.draws(rng, min(per_chunk, n_draws - start))
         beside = _repeats(drawn, compared, rank)
         own = (drawn**2).sum(axis=-1)
         chunks.append(np.divide(beside, own, out=np.ones_like(own), where=own > 0).sum(axis=1))
@@ -294,23 +296,45 @@ def _judge_layer(layer: int, taps: Taps, n_draws: int, rng: np.random.Generator)
     }
 
 
-def _exchanged(kernels: Kernels, rng: np.random.Generator, n_draws: int) -> NDArray[np.float32]:
-    """(n_draws, n, D) kernels with the same envelope over distance, and rests exchanged."""
-    envelope = _envelope(kernels).astype(np.float32)
-    support = kernels.values != 0
-    size = support.sum(axis=1, keepdims=True)
-    # Of each row: the taps of its own support first, then others to fill up.
-    home = np.argsort(~support, axis=1, kind="stable")[:, : size.max(initial=0)]
-    keys = rng.random((n_draws, *home.shape), dtype=np.float32)
-    # Taps that only fill up get the largest keys, so that they stay behind.
-    keys[:, np.arange(home.shape[1]) >= size] = 2.0
+@dataclass(frozen=True)
+class Exchange:
+    """Kernels whose weights change places within each, relative to their envelope over distance.
 
-    rest = np.where(support, kernels.values, 0.0).astype(np.float32) / envelope
-    own = np.take_along_axis(rest, home, axis=1)
-    drawn = np.zeros((n_draws, *kernels.values.shape), dtype=np.float32)
-    rows = np.arange(len(own))[:, None]
-    drawn[:, rows, home] = own[rows, np.argsort(keys, axis=2)]
-    return drawn * envelope
+    Attributes
+    ----------
+    envelope : (n, D) float32 array
+    size : (n, 1) int array
+        Number of taps in each support.
+    home : (n, d) int array
+        Of each row: the taps of its own support first, then others to fill up.
+    own : (n, d) float32 array
+        The weights there, relative to the envelope; 0 for what only fills up.
+    """
+
+    envelope: NDArray
+    size: Ints
+    home: Ints
+    own: NDArray
+
+    @classmethod
+    def of(cls, kernels: Kernels) -> "Exchange":
+        """What stays the same over all draws."""
+        envelope = _envelope(kernels).astype(np.float32)
+        support = kernels.values != 0
+        size = support.sum(axis=1, keepdims=True)
+        home = np.argsort(~support, axis=1, kind="stable")[:, : size.max(initial=0)]
+        rest = np.where(support, kernels.values, 0.0).astype(np.float32) / envelope
+        return cls(envelope, size, home, np.take_along_axis(rest, home, axis=1))
+
+    def draws(self, rng: np.random.Generator, n_draws: int) -> NDArray[np.float32]:
+        """(n_draws, n, D) kernels with the same envelope, and rests exchanged."""
+        keys = rng.random((n_draws, *self.home.shape), dtype=np.float32)
+        # Taps that only fill up get the largest keys, so that they stay behind.
+        keys[:, np.arange(self.home.shape[1]) >= self.size] = 2.0
+        rows = np.arange(len(self.own))[:, None]
+        drawn = np.zeros((n_draws, *self.envelope.shape), dtype=np.float32)
+        drawn[:, rows, self.home] = self.own[rows, np.argsort(keys, axis=2)]
+        return drawn * self.envelope
 
 
 def _envelope(kernels: Kernels) -> Floats:

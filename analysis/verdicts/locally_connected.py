@@ -46,8 +46,8 @@ MAX_FIELDS = 64
 digits."""
 MAX_ENTRIES = 2**14
 """Sources of these fields, counted for each. By judgement: time grows with them."""
-CHUNK = 2**21
-"""Numbers held at a time while drawing: some 16 MB."""
+CHUNK = 2**17
+"""Numbers held at a time while drawing: 1 MB, which stays near the core."""
 
 Redrawn = Callable[[int], Floats]
 """From a number of draws to as many values of a statistic under a null model."""
@@ -196,7 +196,9 @@ def _over(observed: float, draws: Floats) -> float:
 
 def _redrawn(rows: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
     """(n_draws, T, N) fields drawn anew: the connections of each source go to other neurons."""
-    return rng.permuted(np.broadcast_to(rows, (n_draws, *rows.shape)), axis=1)
+    # Those of a source lie side by side in memory.
+    drawn = np.broadcast_to(rows.T, (n_draws, *rows.T.shape))
+    return rng.permuted(drawn, axis=2).transpose(0, 2, 1)
 
 
 def _dense_spread(rows: Floats, places: Floats) -> Floats:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from analysis.arrays import Bools, Ints
-from analysis.modules import Signal, exchanged, groups, leading, parts, signal_between
+from analysis.modules import Signal, groups, leading, parts, signal_between
 from analysis.nulls import empirical_p
 from analysis.verdicts.verdict import FEW_DRAWS, QUARTER, Bar, Case, Verdict, decide, p_bar
 
@@ -73,8 +73,7 @@ def modular(case: Case) -> Verdict:
     n_draws = case.affordable(len(signal.power))
     if not all(bar.holds(1 - QUARTER) for bar in bars):
         n_draws = FEW_DRAWS
-    draws = np.array([leading(exchanged(signal, case.rng)) for _ in range(n_draws)])
-    p_value = empirical_p(leading(signal), draws)
+    p_value = empirical_p(*leading(signal, n_draws, case.rng))
 
     # Branches of other depths differ by their layers, which the null model keeps.
     if tested:

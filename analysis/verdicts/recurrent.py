@@ -41,6 +41,8 @@ MIN_DISPERSION = 1.25
 """Variance of what neurons hear and send, relative to chance. By judgement: a quarter more."""
 CLEAR = 10.0
 """Largest distance from a bar that is told. By judgement."""
+AT_ONCE = 2**17
+"""Ends of weights that are drawn together: 1 MB, which stays near the core."""
 MIN_LESION = 0.05
 """Share of the outputs' variance that hangs on re-use. By judgement, as the other shares of
 variance."""
@@ -150,30 +152,34 @@ def _dispersion(
     sizes. By chance a weight lies anywhere between the same two groups.
     """
     n = len(power)
-    rows, columns = np.nonzero(power)
-    values = power[rows, columns]
-    members = [np.flatnonzero(group == g) for g in range(3)]
-    size = np.array([len(of_group) for of_group in members])
-    padded = np.zeros((3, max(size.max(), 1)), dtype=int)
-    for g, of_group in enumerate(members):
-        padded[g, : size[g]] = of_group
+    ends = np.array(np.nonzero(power))
+    values = power[ends[0], ends[1]]
+    # Neurons lie in the order of their groups.
+    first = np.searchsorted(group, np.arange(3))
+    size = np.bincount(group, minlength=3)
+    own = group[ends]
 
-    def spread(rows: Ints, columns: Ints) -> float:
-        heard = np.bincount(rows, values, minlength=n)
-        sent = np.bincount(columns, values, minlength=n)
-        return float(
-            sum(((x[i] - x[i].mean()) ** 2).sum() for x in (heard, sent) for i in members if len(i))
+    def spread(ends: Ints) -> Floats:
+        """(k,) of (k, 2, M) ends of the weights."""
+        # What each neuron hears, and what it sends.
+        total = np.array([[np.bincount(end, values, n) for end in both] for both in ends])
+        return sum(
+            total[:, :, at : at + n_own].var(axis=2).sum(axis=1) * n_own
+            for at, n_own in zip(first, size, strict=True)
+            if n_own
         )
 
-    def anywhere(neurons: Ints) -> Ints:
-        """Other neurons of the same groups, at random."""
-        own = group[neurons]
-        return padded[own, (rng.random(len(own)) * size[own]).astype(int)]
-
-    draws = np.array([spread(anywhere(rows), anywhere(columns)) for _ in range(n_draws)])
-    observed = spread(rows, columns)
-    by_chance = float(draws.mean())
-    return observed / by_chance if by_chance > 0 else 0.0, empirical_p(observed, draws)
+    draws = []
+    at_once = max(1, AT_ONCE // ends.size)
+    for begin in range(0, n_draws, at_once):
+        chance = rng.random((min(at_once, n_draws - begin), *ends.shape))
+        # Another neuron of the same group, at random.
+        chance *= size[own]
+        draws.append(spread(first[own] + chance.astype(int)))
+    drawn = np.concatenate(draws)
+    observed = float(spread(ends[None])[0])
+    by_chance = float(drawn.mean())
+    return observed / by_chance if by_chance > 0 else 0.0, empirical_p(observed, drawn)
 
 
 def _self_connected(graph: EffectiveGraph) -> Bools:

@@ -30,7 +30,6 @@ from analysis.plots import (
 from analysis.spatial import distance_correlation
 from analysis.threshold import cut as cut_off
 from analysis.trophic import trophic_incoherence
-from experiments.baselines import train_masked
 from experiments.commands import judging
 from experiments.commands.judging import arrays, judge, of_the_run, samples, task_data
 from experiments.commands.printing import print_inspection
@@ -263,6 +262,8 @@ def structure_of(
         if n_triads is not None:
             structure["triads"] = inspection.triads(n_triads)
     if baseline:
+        from experiments.baselines import train_masked  # training takes its time to load
+
         accuracy = train_masked(run, inspection.data, inspection.seed)[1]
         structure["random_mask"] = {"test_accuracy": accuracy}
     return structure

@@ -13,7 +13,7 @@ from scipy import sparse, stats
 from analysis import Verdict, analyse, flat_network
 from analysis.effective import effective_graph
 from analysis.layers import carry_and_add, layers
-from analysis.modules import Signal, exchanged, leading
+from analysis.modules import Signal, leading
 from analysis.nulls import empirical_p
 from analysis.verdicts import Case
 from analysis.verdicts.convolutional import _judge_layer, _taps
@@ -176,8 +176,7 @@ def test_modular() -> None:
             np.full(45, 0.1),
             (layer > 0) & (layer < 4),
         )
-        draws = [leading(exchanged(signal, rng)) for _ in range(N_DRAWS)]
-        p.append(empirical_p(leading(signal), draws))
+        p.append(empirical_p(*leading(signal, N_DRAWS, rng)))
     assert uniform(p) > 0.01
 
 
