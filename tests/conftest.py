@@ -160,6 +160,38 @@ def refused(cwd, capsys):
     return check
 
 
+SCHEMES = ("light", "dark")
+"""Colours that a browser may ask for."""
+
+SIZES = ({"width": 1300, "height": 1000}, {"width": 800, "height": 1000})
+"""Windows, wide and narrow, that pages are drawn for."""
+
+
+def faults(page) -> list[str]:
+    """Serious faults that axe-core finds in a page as it stands, each with where."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
+    return [
+        f"{violation['id']}: {[node['target'] for node in violation['nodes']][:3]}"
+        for violation in axe.Axe().run(page).response["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
+
+
+def faults_in_any_colours(page) -> list[str]:
+    """These faults in each scheme at each size, and whether the page then scrolls sideways."""
+    said = []
+    for scheme in SCHEMES:
+        for size in SIZES:
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size(size)
+            page.wait_for_timeout(300)  # until all is drawn anew
+            said += [f"{scheme} {size['width']}: {fault}" for fault in faults(page)]
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            if wide > size["width"]:
+                said.append(f"{scheme} {size['width']}: scrolls to {wide}")
+    return said
+
+
 def listing(folder: Path) -> dict[str, str]:
     """Every file below a folder, hidden ones too, with a digest of what it holds."""
     return {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.analysis.test_page import NASTY, data_of
+from tests.conftest import faults_in_any_colours
 from tests.experiments.test_page_silence import CLOSE, expected, go_to
 from tests.experiments.test_report_page import LAYERED, TINY, highlights, picture, slide
 from urn import Run, load_run, train
@@ -321,6 +322,19 @@ def test_the_sliders_move_both_and_a_neuron_lights_in_both(
     words = page.evaluate("location.hash")
     for part in ("b-silenced=66", "b-group=64-69:some", "neuron=70"):
         assert part in words
+
+
+def test_neither_a_page_of_one_nor_of_two_has_a_serious_fault(
+    report: Path, pair: Path, opened: Opened
+) -> None:
+    for path in (report, pair):
+        page = opened(path)
+        assert not faults_in_any_colours(page)
+        # With a neuron shown, as a reader has it.
+        page.locator(".picture.matrix").first.focus()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        assert not faults_in_any_colours(page)
 
 
 def test_a_page_of_two_saves_the_groups_of_both(pair: Path, tmp_path: Path, opened: Opened) -> None:

@@ -17,6 +17,7 @@ from experiments.sweeps.page import write_page
 from experiments.sweeps.pictures import Choice, Pictures
 from experiments.sweeps.plan import make_plan
 from experiments.sweeps.store import Store
+from tests.conftest import faults_in_any_colours
 from tests.experiments.test_sweeps import sweep
 from urn.cli import main
 
@@ -119,6 +120,11 @@ def test_it_opens_from_disk_and_works_without_a_script(folder, opened):
     assert link.inner_text().startswith("seed 100: disconnected, ")
     link.click()
     assert page.locator("h1").inner_text() == "disconnected"
+
+
+def test_no_serious_fault_in_any_colours_and_no_scrolling_sideways(folder, opened):
+    assert main(["sweep", "plot", str(folder)]) == 0
+    assert not faults_in_any_colours(opened(folder / "index.html"))
 
 
 def test_one_field_gives_one_row_and_held_fields_leave_the_rest_below(cwd):

@@ -72,7 +72,10 @@ function lineChart(title, series, { log = false, small = false } = {}) {
   followMouse(picture, x, series);
 
   const names = series.length > 1 ? series : [];
-  const keys = names.map(({ name, hue }) => el("span", { style: { color: hue } }, name));
+  // Words in the colour of a thin line would be hard to read.
+  const keys = names.map(({ name, hue }) => {
+    return el("span", {}, el("span", { class: "swatch", style: { background: hue } }), name);
+  });
   const caption = small ? [] : [el("figcaption", {}, el("span", {}, title), ...keys)];
   return el("figure", {}, ...caption, picture);
 }
