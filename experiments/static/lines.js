@@ -6,7 +6,7 @@
   const over = sheetOf(strip);
   const front = svg("svg", { class: "axes" });
   strip.append(front);
-  const NARROWEST = 92; // pixels of an axis: room for its numbers
+  const NARROWEST = 84; // pixels of an axis: room for its numbers
   const TOP = 64; // room for titles above
   const BOTTOM = 34; // room for "none" below
   const REACH = 14; // pixels to either side that belong to an axis

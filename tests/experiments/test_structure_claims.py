@@ -236,7 +236,7 @@ def life_rows(used, fell, ids, local):
         "test accuracy": 0.98,
         "computing ids": ids,
     }
-    return [row | {"living ids": ids, "spread / permuted": local} for _ in range(5)]
+    return [row | {"living ids": ids, "spread / permuted": local} for _ in range(10)]
 
 
 @pytest.fixture
@@ -247,9 +247,12 @@ def a_life():
         lifetime.AGAIN: life_rows(90, 0.2, [1], None),
         lifetime.SAME: life_rows(95, 1.0, [1, 2], None),
         lifetime.STAYS_HARD: life_rows(100, 1.0, [1, 5], None),
+        lifetime.ALWAYS_EASY: life_rows(90, 1.0, [1, 2], None),
         lifetime.ORDER: life_rows(100, 0.1, [1], 0.4),
         lifetime.SHUFFLED: life_rows(100, 0.1, [1], 0.6),
         lifetime.BACK: life_rows(100, 0.1, [1], 0.4),
+        lifetime.IN_ORDER: life_rows(100, 0.1, [1], 0.4),
+        lifetime.STAYS_SHUFFLED: life_rows(100, 0.1, [1], 0.6),
     }
 
 
@@ -258,18 +261,33 @@ def test_each_lifetime_check_can_fail(a_life):
     for arm, change, culprit in (
         (lifetime.AGAIN, {"test accuracy": 0.7}, "the least of the three phases"),
         (lifetime.AGAIN, {"accuracy at the change": 0.99}, "just after a change"),
-        (lifetime.EASY, {"weights used": 190}, "hard over easy"),
+        (lifetime.HARD, {"weights used": 110}, "logarithm of weights used"),
         (lifetime.HARD, {"computing ids": [1, 2]}, "born after"),
-        (lifetime.SAME, {"weights used": 150}, "control"),
         (lifetime.BACK, {"test accuracy": 0.9}, "again less before"),
-        (lifetime.SHUFFLED, {"spread / permuted": 0.39}, "wider when shuffled"),
-        (lifetime.BACK, {"spread / permuted": 0.7}, "narrower again"),
+        (lifetime.SHUFFLED, {"spread / permuted": 0.39}, "order is lost"),
+        (lifetime.BACK, {"spread / permuted": 0.7}, "order comes back"),
     ):
         measured = copy.deepcopy(a_life)
-        for row in measured[arm][:3]:
+        for row in measured[arm][:6]:
             row |= change
 
         assert any(culprit in title for title in failed(lifetime, measured))
+
+
+@pytest.mark.parametrize(
+    ("arm", "twin", "culprits"),
+    [
+        (lifetime.HARD, lifetime.SAME, ["logarithm of weights used", "born after"]),
+        (lifetime.SHUFFLED, lifetime.IN_ORDER, ["order is lost"]),
+        (lifetime.BACK, lifetime.STAYS_SHUFFLED, ["order comes back"]),
+    ],
+)
+def test_what_a_life_shows_as_well_in_which_nothing_changes_fails(a_life, arm, twin, culprits):
+    """Growth that births and time alone make, fields that age alone widens or narrows."""
+    titles = failed(lifetime, a_life | {twin: a_life[arm]})
+    assert len(titles) == len(culprits)
+    for culprit in culprits:
+        assert any(culprit in title for title in titles)
 
 
 def test_a_short_life_is_measured_and_drawn():
@@ -287,5 +305,6 @@ def test_a_short_life_is_measured_and_drawn():
         measured[arm] = [lifetime.measure(arm, run, data) for run in runs[arm]]
 
     assert [len(row["moments"]) for row in measured[lifetime.HARD]] == [2, 2]
-    assert len(lifetime.checks(measured, "quick")) == 5
+    assert len(lifetime.checks(measured, "quick")) == 4
+    assert len(lifetime.notes(measured, "quick")) == 2
     assert set(lifetime.figures(runs, measured)) == {"shells", "W-shells"}
