@@ -21,8 +21,7 @@ data; the settings were chosen on validation data with other seeds. Of eight cla
 bar or a check were changed after
 seeds from 100 to 119 had been looked at; [experiments.md](experiments.md) says which. Each claim \
 is shown with the checks and verdicts
-of the version that trained it: those of version 0.1, but for `fields`, `modular`, `difficulty`, \
-`atlas`, `depth` and `recurrent`. An *earlier claim* has been remade with twins since
+of the version that trained it: of version 0.1, but for {since}. An *earlier claim* has been remade with twins since
 ([experiments.md](experiments.md#remade-with-twins)) and was not trained again at paper scale: its \
 checks ask less than they do now. "The
 paper" is what the source reports, everything else is ours. [claims.json](claims.json) holds the \
@@ -101,7 +100,9 @@ def _without_folders(command: str) -> str:
 
 def _page(entries: list[Entry]) -> Iterator[str]:
     """The lines of results.md."""
-    yield INTRODUCTION
+    # Version 0.1 did not write down where its numbers are from.
+    since = [f"`{entry['name']}`" for entry in entries if "provenance" in entry]
+    yield INTRODUCTION.format(since=", ".join(since) or "none")
     for entry in entries:
         name = entry["name"]
         holds = f"{_mark(entry)}, an earlier claim" if _is_earlier(entry) else _mark(entry)

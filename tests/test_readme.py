@@ -77,3 +77,22 @@ def test_atlas(checks):
     assert "the five with a price came out as named in 5 of 5" in README
     unpriced = 5 - int(measured["no price"].split()[0])
     assert f"called recurrent, by little, in {unpriced} of 5" in README
+
+
+def test_recurrent(checks):
+    measured = checks["recurrent"]
+
+    def medians(what: str) -> list[str]:
+        """Of a number on data, with random labels and after one step."""
+        labels, step = (
+            measured[f"no depth term: {what}, data less {twin}"].split(" against ")
+            for twin in ("random labels", "one step")
+        )
+        return [re.split(r"[ :]", said)[0] for said in (labels[0], labels[1], step[1])]
+
+    on_data, labels, step = medians("share of re-used neurons")
+    said = f"{on_data} of the neurons are re-used on data, {labels} with random labels, {step} "
+    assert f"{said}after one step" in README
+    on_data, labels, step = medians("accuracy lost without re-use")
+    said = f"{on_data} of accuracy is lost on data, {labels} with random labels, {step} "
+    assert f"{said}after one step" in README
