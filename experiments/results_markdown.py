@@ -21,7 +21,8 @@ data; the settings were chosen on validation data with other seeds. Of eight cla
 bar or a check were changed after
 seeds from 100 to 119 had been looked at; [experiments.md](experiments.md) says which. Each claim \
 is shown with the checks and verdicts
-of the version that trained it: of version 0.1, but for {since}. An *earlier claim* has been remade with twins since
+of the version that trained it: of version 0.1, but for {since}. An *earlier claim* has been \
+remade with twins since
 ([experiments.md](experiments.md#remade-with-twins)) and was not trained again at paper scale: its \
 checks ask less than they do now. "The
 paper" is what the source reports, everything else is ours. [claims.json](claims.json) holds the \
