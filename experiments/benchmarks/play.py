@@ -181,19 +181,27 @@ def _turned(page: Any, inbox: Inbox) -> float:
 
 
 def presets(browser: Any, names: Sequence[str] = tuple(PRESETS)) -> None:
-    """Seconds from a press on a preset to its verdict, for every seed."""
+    """Seconds from a press on a preset to its verdict, and whether it has it after its steps."""
     with opened(browser) as (page, inbox, _):
         until(page, lambda: inbox.frames)
         for name in names:
             wanted = PRESETS[name].verdict
-            times = [_verdict(page, inbox, name, wanted, seed) for seed in SEEDS]
-            in_time = [t for t in times if t is not None]
-            shown = ", ".join("-" if t is None else f"{t:.1f}" for t in times)
-            print(f"presets: {name}: {len(in_time)} of {len(times)}: {shown} s", flush=True)
+            pairs = [_verdict(page, inbox, name, wanted, seed) for seed in SEEDS]
+            times = [t for t, _ in pairs if t is not None]
+            shown = ", ".join("-" if t is None else f"{t:.1f}" for t, _ in pairs)
+            held = sum(held for _, held in pairs)
+            print(
+                f"presets: {name}: {len(times)} of {len(pairs)}: {shown} s; "
+                f"{held} of {len(pairs)} have it after {PRESETS[name].fields['steps']:,} steps",
+                flush=True,
+            )
 
 
-def _verdict(page: Any, inbox: Inbox, name: str, wanted: str, seed: int) -> float | None:
-    """Seconds from a press to the verdict that is wanted; None where it did not come in time."""
+def _verdict(
+    page: Any, inbox: Inbox, name: str, wanted: str, seed: int
+) -> tuple[float | None, bool]:
+    """Seconds from a press to the verdict that is wanted, None where it did not come in time; and
+    whether the network has it after the steps of its preset."""
     # The message that the button of a preset sends, with a seed.
     before = inbox.session()["serial"]
     began = time.monotonic()
@@ -201,17 +209,22 @@ def _verdict(page: Any, inbox: Inbox, name: str, wanted: str, seed: int) -> floa
     until(page, lambda: inbox.session()["serial"] > before)
     serial = inbox.session()["serial"]
 
-    def come() -> list[float]:
-        return [
-            t
-            for t, m in inbox.texts
-            if m["kind"] == "verdict"
-            and m["serial"] == serial
-            and any(v["name"] == wanted and v["present"] for v in m["verdicts"])
-            and (wanted != "fully_connected" or m["summary"].count("-") >= LAYERED)
-        ]
+    def said() -> list[tuple[float, dict[str, Any]]]:
+        return [(t, m) for t, m in inbox.texts if m["kind"] == "verdict" and m["serial"] == serial]
 
-    return come()[0] - began if until(page, come, MOST_SECONDS) else None
+    def has(m: dict[str, Any]) -> bool:
+        present = any(v["name"] == wanted and v["present"] for v in m["verdicts"])
+        return present and (wanted != "fully_connected" or m["summary"].count("-") >= LAYERED)
+
+    def come() -> list[float]:
+        return [t for t, m in said() if has(m)]
+
+    def ended() -> bool:
+        return bool(said()) and said()[-1][1]["step"] >= PRESETS[name].fields["steps"]
+
+    first = come()[0] - began if until(page, come, MOST_SECONDS) else None
+    until(page, ended)
+    return first, has(said()[-1][1])
 
 
 def main(arguments: list[str]) -> int:

@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-FRAME_SECONDS = 0.13
-"""Between frames while it trains: about seven a second. By judgement: five are asked for."""
+FRAME_SECONDS = 0.16
+"""Between frames while it trains: about six a second. By judgement: five are asked for."""
 TRAINING_SHARE = 5
 """How much longer than a frame it trains in between."""
 IDLE_SECONDS = 0.5

@@ -53,6 +53,9 @@ SCRIPTS = tuple(
 DRAWN = ("phase_map", "trade_off")
 """Pictures that the page draws itself, as it does all maps: their files are links."""
 
+MOST_OPEN = 100
+"""Points that are listed at once; of more, the list is opened by who wants it. By judgement."""
+
 DARK = 0.179
 """Relative luminance (WCAG 2.2) below which white has more contrast than black."""
 
@@ -178,6 +181,7 @@ def _map(pictures: Pictures) -> dict:
         "rows": rows,
         "cells": list(cells.values()),
         "fills_grid": fills_grid,
+        "most_open": MOST_OPEN,
         "others": [networks[i] for i in everything[~pictures.shown]],
     }
 
