@@ -20,6 +20,7 @@ from experiments.claims import (
     recurrent,
     residual,
 )
+from experiments.commands.judging import judge
 from experiments.play.frames import frame
 from experiments.play.messages import read
 from experiments.play.plan import ALWAYS, Turn, session_config, with_turns
@@ -216,6 +217,22 @@ def test_what_was_planned_later_is_forgotten_for_a_dial_that_is_turned() -> None
     one = with_turns(config, [Turn(150, "depth", 0.2)])
     assert one.strengths["depth"].moves == ((150, 0.2),)
     assert with_turns(config, [Turn(250, "depth", 0.2)]).strengths["depth"].moves[0][0] == 200
+
+
+def test_one_dial_makes_layers_of_a_recurrent_network_and_there_is_no_way_back() -> None:
+    """What the tour of the page says of its first two turns."""
+    session = Session(preset_config("recurrent", 0))
+
+    def verdicts(step: int) -> set[str]:
+        session.advance(step)
+        report = judge(session.run(), session.data, n_null=200)
+        return {name for name, verdict in report.verdicts.items() if verdict.present}
+
+    assert "recurrent" in verdicts(300)
+    session.turn("depth", 0.1)
+    assert verdicts(900) == {"fully_connected"}
+    session.turn("depth", 0.0)
+    assert verdicts(1500) == {"fully_connected"}
 
 
 def test_a_dial_that_is_not_there_is_refused() -> None:

@@ -28,7 +28,7 @@ VERDICT_SECONDS = 2.0
 """Between verdicts, at least. By judgement: a network changes little in less."""
 SAMPLES_JUDGED = 500
 """Validation samples that verdicts rest on, as `urn inspect` takes them."""
-PAUSE = 1.3
+PAUSE = 2.5
 """Times that a verdict took, from one to the next: it leaves something of a processor."""
 MOST_WEIGHTS = 60_000
 """Connections of a network that is judged. By judgement: of so many it takes some seconds."""

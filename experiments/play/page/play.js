@@ -669,9 +669,9 @@ addEventListener("hashchange", () => {
 // ---- the tour
 
 const TOUR = [
-  ["1 of 6: one flat matrix", "W begins dense and random. Every neuron may hear every other. The bands at its edges name the groups. Start the layered network and watch W empty itself.", "Start it", () => send({ do: "preset", name: "layered", seed: 0 })],
-  ["2 of 6: layers", "After some seconds blocks stand beside the diagonal: each layer hears only the one before it. The depth dial did that: it charges a neuron that fires at two iterations. Wait until the verdict names an MLP.", "Train on", () => send({ do: "run" })],
-  ["3 of 6: turn a dial", "Make depth free. Nothing keeps a neuron in one layer now. Watch neurons that fire at several iterations come up.", "Set depth to 0", () => send({ do: "dial", name: "depth", value: 0 })],
+  ["1 of 6: one flat matrix", "W begins dense and random. Every neuron may hear every other. The bands at its edges name the groups. Start a network on digits: nothing charges neurons that fire again, and the verdict soon says that it is recurrent.", "Start it", () => send({ do: "preset", name: "recurrent", seed: 0 })],
+  ["2 of 6: turn a dial", "Now charge a neuron that fires at two iterations. Within a few hundred steps blocks stand beside the diagonal: each layer hears only the one before it. Wait until the verdict names an MLP.", "Set depth to 0.1", () => send({ do: "dial", name: "depth", value: 0.1 })],
+  ["3 of 6: no way back", "Make depth free again. The layers stay: a neuron that was priced away hears nothing and says nothing, and no gradient brings it back. What a network is depends on what it lived through.", "Set depth to 0", () => send({ do: "dial", name: "depth", value: 0 })],
   ["4 of 6: silence", "Click a neuron in the graph, or a layer below it. The page says at once what is left of the accuracy. Training goes on with all neurons.", "Silence the first hidden layer", () => frame && frame.groups.length > 2 && silence(idsOf(frame.groups[1][0]))],
   ["5 of 6: go back", "Every moment can be come back to. Drag the slider, or press [ and ]. What you do there replaces what came after.", "Go back to the start", () => send({ do: "back", step: 0 })],
   ["6 of 6: what if", "Local fields need places that mean something. Start the local network, wait for its verdict, then shuffle the places. The network before stays beside the new one.", "Start the local network", () => send({ do: "preset", name: "local", seed: 0 })],
