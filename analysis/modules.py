@@ -94,7 +94,7 @@ class Signal:
         )
 
     def where(self, chosen: Bools | Ints) -> "Signal":
-        """The same nodes with some of the connections."""
+        """The same nodes with some of the connections, in the order in which they are asked for."""
         return replace(
             self,
             source=self.source[chosen],

@@ -3,6 +3,7 @@ spread over seeds.
 """
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from analysis.network import Floats
 from analysis.plots.matrix import draw_matrix, group_edges, magnitude_norm
 from analysis.plots.ordering import layer_groups, order_groups
 from analysis.plots.style import FONT, INK, new_figure, plain_axes, short, square_matrix, titled
+
+LINE = 44
+"""Letters of a title on one line: as many as stand over a panel without reaching the next."""
 
 # By judgement: a measure that moves by less than this share of its size is drawn as even.
 EVEN = 0.02
@@ -51,7 +55,7 @@ def sorted_matrices(
     grid = figure.subplots(rows, columns, squeeze=False).flat
     for axes, panel in zip(grid, panels, strict=False):
         title, weights, layer_of, *positions = panel
-        axes.set_title(title, fontsize=FONT + 1, color=INK)
+        axes.set_title(fill(title, LINE), fontsize=FONT + 1, color=INK)
         _draw_panel(axes, square_matrix(weights), layer_of, (n_inputs, n_outputs), *positions)
 
     for axes in figure.axes[len(panels) :]:

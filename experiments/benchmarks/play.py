@@ -224,11 +224,15 @@ def _verdict(
 
     first = come()[0] - began if until(page, come, MOST_SECONDS) else None
     until(page, ended)
-    return first, has(said()[-1][1])
+    return first, bool(said()) and has(said()[-1][1])
 
 
 def main(arguments: list[str]) -> int:
     """Print the parts that are named, or all; the name of a preset is a part as well."""
+    unknown = set(arguments) - {*PARTS, *PRESETS}
+    if unknown:
+        known = ", ".join((*PARTS, *PRESETS))
+        raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {known}")
     from playwright.sync_api import sync_playwright
 
     torch.set_num_threads(1)
