@@ -6,24 +6,24 @@ Draws nothing itself.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from analysis import StructureReport
 from analysis.causal import score
 from analysis.forward import forward
 from analysis.network import Floats, core, flat_network
 from analysis.page import Content, Level, Samples, Snapshot, pair_page, report_page
 from analysis.threshold import cut as cut_off
+from experiments.commands.inspection import Inspection
 from experiments.commands.judging import arrays, judge
 from urn import Run
-from urn.data.tasks import Dataset
 from urn.settings.schedules import Schedule
 
-# On the training slider. By judgement: judging as many takes about as long as training did.
+# On the training slider. By judgement: more of them show nothing that these do not.
 MAX_SNAPSHOTS = 16
 
 # Shares of the weights on the slider of the strongest. By judgement: finer where structure goes.
@@ -54,28 +54,7 @@ STATUS = {
 }
 
 
-class Inspected(Protocol):
-    """What the page shows of a run: see `experiments.commands.inspect.Inspection`."""
-
-    run: Run
-    data: Dataset
-    inputs: Floats | None
-    targets: np.ndarray | None
-    report: StructureReport
-    seed: int
-
-    @property
-    def learned(self) -> bool:
-        """Whether the run ended better than chance."""
-        ...
-
-    @property
-    def score_name(self) -> str:
-        """What the task is scored by."""
-        ...
-
-
-def page(inspected: Inspected, structure: dict[str, Any]) -> str:
+def page(inspected: Inspection, structure: dict[str, Any]) -> str:
     """The page, as the text of one HTML file.
 
     Parameters
@@ -88,7 +67,7 @@ def page(inspected: Inspected, structure: dict[str, Any]) -> str:
 
 
 def page_of_two(
-    left: tuple[Inspected, dict[str, Any]], right: tuple[Inspected, dict[str, Any]]
+    left: tuple[Inspection, dict[str, Any]], right: tuple[Inspection, dict[str, Any]]
 ) -> str:
     """The page of two runs side by side, as the text of one HTML file.
 
@@ -100,7 +79,7 @@ def page_of_two(
     return pair_page(_content(*left), _content(*right))
 
 
-def _content(inspected: Inspected, structure: dict[str, Any]) -> Content:
+def _content(inspected: Inspection, structure: dict[str, Any]) -> Content:
     """All that a page shows of a run."""
     run = inspected.run
     positions = inspected.data.positions
@@ -125,7 +104,7 @@ def _content(inspected: Inspected, structure: dict[str, Any]) -> Content:
     )
 
 
-def _warning(inspected: Inspected) -> str | None:
+def _warning(inspected: Inspection) -> str | None:
     """What to know before any number on the page."""
     if inspected.run.status in STATUS:
         return STATUS[inspected.run.status]
@@ -134,7 +113,7 @@ def _warning(inspected: Inspected) -> str | None:
     return None if inspected.learned else AT_CHANCE
 
 
-def _samples(inspected: Inspected) -> Samples:
+def _samples(inspected: Inspection) -> Samples:
     """Validation samples for the page: those that it scores, or streams of symbols."""
     run = inspected.run
     inputs, targets = inspected.inputs, inspected.targets
@@ -143,7 +122,7 @@ def _samples(inspected: Inspected) -> Samples:
     return Samples(inputs, targets, run.config.n_iterations, run.config.activation, run.input_mode)
 
 
-def _snapshots(inspected: Inspected) -> list[Snapshot]:
+def _snapshots(inspected: Inspection) -> list[Snapshot]:
     """Snapshots evenly over training, and the end."""
     run = inspected.run
     # The last snapshot may be the end itself, which comes in its own right.
@@ -168,7 +147,7 @@ def _snapshots(inspected: Inspected) -> list[Snapshot]:
     return [*(_snapshot(inspected, earlier) for earlier in steps), _snapshot(inspected, run)]
 
 
-def _snapshot(inspected: Inspected, run: Run) -> Snapshot:
+def _snapshot(inspected: Inspection, run: Run) -> Snapshot:
     """The run at a snapshot, or at its end."""
     W, b, positions = arrays(run)
     activity = None
@@ -180,18 +159,26 @@ def _snapshot(inspected: Inspected, run: Run) -> Snapshot:
     return Snapshot(run.steps_done, W, b, positions, activity, levels)
 
 
-def _levels(inspected: Inspected, run: Run, W: Floats, b: Floats) -> Iterator[Level]:
-    """All weights, then ever fewer of the strongest."""
+def _levels(inspected: Inspection, run: Run, W: Floats, b: Floats) -> Iterator[Level]:
+    """All weights, then ever fewer of the strongest.
+
+    The end is judged with each of these, an earlier step with the first that are few enough: to
+    judge all took three quarters of the time of a page.
+    """
+    is_end = run is inspected.run
+    judge_at = partial(judge, run, inspected.data, N_DRAWS, inspected.seed, sweep=False)
+
     # The end has been judged already, with all draws; earlier networks get fewer.
     size = np.sort(np.abs(W[W != 0]))[::-1]
-    whole = inspected.report if run is inspected.run else None
+    whole = inspected.report if is_end else None
     if whole is None and len(size) <= MAX_JUDGED:
-        whole = judge(run, inspected.data, N_DRAWS, inspected.seed, sweep=False)
+        whole = judge_at()
     threshold = whole.threshold.value if whole else 0.0
     total = int((size > threshold).sum())
     yield Level(threshold, total, whole, _score(inspected, W, b, threshold))
 
     kept = total
+    judged = whole is not None
     for share in KEPT:
         # The threshold is the size of the first weight that goes: weights up to it count as zero.
         rank = int(np.ceil(share * total))
@@ -204,19 +191,14 @@ def _levels(inspected: Inspected, run: Run, W: Floats, b: Floats) -> Iterator[Le
 
         kept = fewer
         report = None
-        if kept <= MAX_JUDGED:
-            report = judge(
-                run,
-                inspected.data,
-                N_DRAWS,
-                inspected.seed,
-                threshold=threshold,
-                sweep=False,
-            )
+        # A step whose whole network has been judged is not judged again.
+        if kept <= MAX_JUDGED and (is_end or not judged):
+            report = judge_at(threshold=threshold)
+            judged = True
         yield Level(threshold, kept, report, _score(inspected, W, b, threshold))
 
 
-def _score(inspected: Inspected, W: Floats, b: Floats, threshold: float) -> float | None:
+def _score(inspected: Inspection, W: Floats, b: Floats, threshold: float) -> float | None:
     """The score with the weights above a threshold; None for symbol streams."""
     if inspected.inputs is None:
         return None
@@ -225,7 +207,7 @@ def _score(inspected: Inspected, W: Floats, b: Floats, threshold: float) -> floa
     return score(forward(net, inspected.inputs).outputs, inspected.targets)
 
 
-def _modes(inspected: Inspected) -> dict[str, Any]:
+def _modes(inspected: Inspection) -> dict[str, Any]:
     """How the matrix is applied, as `flat_network` takes it."""
     config = inspected.run.config
     return {
@@ -237,7 +219,7 @@ def _modes(inspected: Inspected) -> dict[str, Any]:
     }
 
 
-def _lead(inspected: Inspected) -> str:
+def _lead(inspected: Inspection) -> str:
     """The network in a sentence, and what of it is used."""
     config = inspected.run.config
     report = inspected.report
@@ -253,7 +235,7 @@ def _lead(inspected: Inspected) -> str:
     )
 
 
-def _facts(inspected: Inspected) -> dict[str, str]:
+def _facts(inspected: Inspection) -> dict[str, str]:
     """The key figures."""
     run = inspected.run
     report = inspected.report
@@ -301,7 +283,7 @@ def _schedule(schedule: Schedule) -> str:
     return text
 
 
-def _tables(inspected: Inspected, structure: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _tables(inspected: Inspection, structure: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """What the lesions of `urn inspect` cost, and what the used graph alone keeps."""
     lesions = structure.get("lesions", {})
     if lesions.get("cuts"):
@@ -310,7 +292,7 @@ def _tables(inspected: Inspected, structure: dict[str, Any]) -> Iterator[dict[st
         yield faithfulness_table(lesions["faithfulness"], inspected.score_name)
 
 
-def _lesions(inspected: Inspected, lesions: dict[str, Any]) -> dict[str, Any]:
+def _lesions(inspected: Inspection, lesions: dict[str, Any]) -> dict[str, Any]:
     """A row for each structure that was cut."""
     whole = lesions["score"]
     rows = []
@@ -362,7 +344,7 @@ def faithfulness_table(kept: dict[str, Any], score_name: str) -> dict[str, Any]:
     }
 
 
-def _measures(inspected: Inspected, structure: dict[str, Any]) -> dict[str, str]:
+def _measures(inspected: Inspection, structure: dict[str, Any]) -> dict[str, str]:
     """Measures that no verdict rests on."""
     numbers = structure.get("measures", {})
     measures = {name.replace("_", " "): f"{value:.3f}" for name, value in numbers.items()}

@@ -1,7 +1,8 @@
 """`urn.show`: the report page of a run in a notebook."""
 
 from analysis.frame import HEIGHT, Frame
-from experiments.commands.inspect import N_DRAWS, Inspection, structure_of
+from experiments.commands.inspect import structure_of
+from experiments.commands.inspection import N_DRAWS, Inspection
 from experiments.report import page
 from urn import Run
 from urn.data.tasks import Dataset

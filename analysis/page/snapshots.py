@@ -14,9 +14,9 @@ import numpy as np
 from analysis.arrays import Bools, Floats, Ints
 from analysis.edges import relay_steps
 from analysis.effective import EffectiveGraph
+from analysis.ordering import layer_groups, order_groups
 from analysis.page.packing import packed, plain
 from analysis.page.samples import pack_rest
-from analysis.plots.ordering import layer_groups, order_groups
 from analysis.report import StructureReport
 
 # Edges of a picture; the strongest are drawn. Measured with Chromium on two busy cores: a page of

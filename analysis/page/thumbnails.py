@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.arrays import Floats
+from analysis.ordering import layer_groups, order_groups
 from analysis.plots.matrix import COLOUR_DECADES, cell_edges, group_edges
-from analysis.plots.ordering import layer_groups, order_groups
 from analysis.plots.style import square_matrix
 
 SIDE = 48

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from analysis.network import Floats
+from analysis.ordering import Group, layer_groups
 from analysis.plots.matrix import group_edges, magnitude_norm
-from analysis.plots.ordering import Group, layer_groups
 from analysis.plots.style import (
     FONT,
     GREY,

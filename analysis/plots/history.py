@@ -13,8 +13,8 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.network import Floats
+from analysis.ordering import Group, layer_groups, order_groups
 from analysis.plots.matrix import draw_matrix, magnitude_norm
-from analysis.plots.ordering import Group, layer_groups, order_groups
 from analysis.plots.style import BLUE, FONT, INK, new_figure, plain_axes, square_matrix, titled
 
 # Small multiples in the figure. By judgement: two rows of three fill a page's width.

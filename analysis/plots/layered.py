@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.arrays import Floats, Ints
-from analysis.plots.ordering import order_groups
+from analysis.ordering import order_groups
 from analysis.plots.style import FONT, INK, NEGATIVE, POSITIVE, new_figure, titled
 
 # Opacity of a vanishing weight. By judgement: a reader sees it when it is alone.

@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from analysis.network import Floats
-from analysis.plots.ordering import Group, layer_groups, order_groups
+from analysis.ordering import Group, layer_groups, order_groups
 from analysis.plots.style import FONT, INK, MAGNITUDE, PALE, new_figure, square_matrix, titled
 
 # Of the picture's side. By judgement: over 200 to the inch in print.

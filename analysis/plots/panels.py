@@ -13,8 +13,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike
 
 from analysis.network import Floats
+from analysis.ordering import layer_groups, order_groups
 from analysis.plots.matrix import draw_matrix, group_edges, magnitude_norm
-from analysis.plots.ordering import layer_groups, order_groups
 from analysis.plots.style import FONT, INK, new_figure, plain_axes, short, square_matrix, titled
 
 LINE = 44

@@ -31,7 +31,7 @@ from analysis.forward import forward
 from analysis.layers import carries_whole, carry_and_add, fresh
 from analysis.network import FlatNetwork
 from analysis.nulls import empirical_p, permutations
-from analysis.verdicts.verdict import Bar, Case, Verdict, decide, p_bar
+from analysis.verdicts.verdict import FEW_DRAWS, Bar, Case, Verdict, decide, p_bar
 
 MIN_SHARE = 0.2
 """Share of the computing neurons that compute more than once. By judgement, on planted networks."""
@@ -59,7 +59,8 @@ def recurrent(case: Case) -> Verdict:
     computes = count > 0
     again = count > 1
     effect = float(flow[again].sum() / flow[computes].sum()) if flow[computes].any() else 0.0
-    roles = _roles(case)
+    # Where nothing is re-used no p is asked for: a few draws give what neurons do by chance.
+    roles = _roles(case, case.n_draws if effect > 0 else FEW_DRAWS)
     leaky, kept = _leak(graph, again)
 
     evidence = {
@@ -107,12 +108,12 @@ class Roles:
         return min(max(by_ends, self.dispersion / MIN_DISPERSION), CLEAR)
 
 
-def _roles(case: Case) -> Roles:
-    """The roles of the neurons that have a weight."""
+def _roles(case: Case, n_draws: int) -> Roles:
+    """The roles of the neurons that have a weight, against at most so many draws."""
     power = np.asarray(case.net.weights) ** 2
     wired = np.flatnonzero(power.any(axis=0) | power.any(axis=1))
     power = power[np.ix_(wired, wired)]
-    n_draws = case.affordable(int(np.count_nonzero(power)))
+    n_draws = min(n_draws, case.affordable(int(np.count_nonzero(power))))
 
     ends, p_ends = _ends(case.net, wired, power, n_draws, case.rng)
     # 0 for inputs, 1 for hidden neurons, 2 for outputs.

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from analysis.ordering import Group, layer_groups, order_groups
 from analysis.plots.matrix import draw_matrix, magnitude_norm
-from analysis.plots.ordering import Group, layer_groups, order_groups
 from analysis.plots.style import FONT, INK, new_figure
 from experiments.claims import Check, Measured, Row, column, in_most_seeds, spread
 from experiments.commands.judging import arrays, judge

@@ -10,32 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from matplotlib.figure import Figure
-
-from analysis import StructureReport
-from analysis.causal import Lesion, lesions
-from analysis.census import TRIADS, triad_test
-from analysis.faithful import Faithfulness, faithfulness
-from analysis.measures import density_by_block, modularity, reciprocity, self_loops
-from analysis.plots import (
-    activity,
-    block_density,
-    layered_graph,
-    path_depths,
-    receptive_fields,
-    sorted_matrix,
-    structure_over_training,
-)
-from analysis.spatial import distance_correlation
-from analysis.threshold import cut as cut_off
-from analysis.trophic import trophic_incoherence
-from experiments.commands import judging
-from experiments.commands.judging import arrays, judge, of_the_run, samples, task_data
+from experiments.commands.inspection import N_DRAWS, Inspection
 from experiments.commands.printing import print_inspection
 from experiments.report import page, page_of_two
 from urn import InputError, Run, load_run
-from urn.data.tasks import Dataset
 from urn.io import atomic_write, to_json
 from urn.outputs import check_file, check_folder
 from urn.runs.folders import STRUCTURE
@@ -52,178 +30,11 @@ PAIR = "report-with-{}.html"
 OWN_PAGE = ""
 """What `--html` holds where no file is named after it."""
 
-N_DRAWS = 1000
-"""Draws from each null model: a p-value is then known to 0.007 or better (binomial, at 0.05)."""
-
 MOST_DRAWS = 1_000_000
 """By judgement: it resolves p-values of 1e-6, and takes hours."""
 
 SEEDS = 2**32
 """One more than the largest seed that NumPy's and networkx's generators both take."""
-
-
-class Inspection:
-    """A run with its data, its report and what was measured beside it.
-
-    Parameters
-    ----------
-    run : Run
-        A trained network.
-    n_draws : int
-        From each null model.
-    seed : int
-        Of the draws, and of whatever else is random.
-    data : Dataset, optional
-        That the run was trained on; by default those of its task are loaded.
-
-    Attributes
-    ----------
-    W, b, positions : arrays of shape (S, S), (S,) and (S, dim), or None
-        The network.
-    inputs, targets : arrays, or None
-        Validation samples that it is judged on.
-    sizes : dict
-        `n_inputs` and `n_outputs`.
-    report : StructureReport
-        The verdicts.
-    """
-
-    def __init__(
-        self, run: Run, n_draws: int = N_DRAWS, seed: int = 0, data: Dataset | None = None
-    ) -> None:
-        self.run = run
-        self.seed = seed
-        self.data: Dataset = task_data(run) if data is None else of_the_run(data, run)
-        self.W, self.b, self.positions = arrays(run)
-        self.inputs, self.targets = samples(self.data)
-        self.sizes = {"n_inputs": self.data.n_inputs, "n_outputs": self.data.n_outputs}
-        self.report: StructureReport = judge(run, self.data, n_draws, seed)
-
-    def lesions(self) -> tuple[float, list[Lesion]]:
-        """The validation score, and what is lost of it when each structure is cut."""
-        if self.inputs is None or self.report.status != "ok":
-            return float("nan"), []
-
-        return lesions(
-            self.W,
-            self.b,
-            self.inputs,
-            self.targets,
-            self.report,
-            positions=self.positions,
-            rng=np.random.default_rng(self.seed),
-        )
-
-    def faithfulness(self) -> Faithfulness | None:
-        """The validation score with only the effective graph intact; None where there is none."""
-        if self.inputs is None or self.report.status != "ok":
-            return None
-
-        rng = np.random.default_rng(self.seed)
-        return faithfulness(self.W, self.b, self.inputs, self.targets, self.report, rng=rng)
-
-    @property
-    def learned(self) -> bool:
-        """Whether the run ended better than chance on validation data."""
-        history = self.run.history
-        return bool(history) and judging.learned(history[-1]["validation_accuracy"], self.data)
-
-    @property
-    def score_name(self) -> str:
-        """What the task is scored by."""
-        return "R2" if self.data.kind == "regression" else "accuracy"
-
-    def measures(self) -> dict[str, float]:
-        """Measures of the used weights that no verdict rests on."""
-        used = list(self.report.layer_of)
-        weights = self.W[np.ix_(used, used)]
-        measures = {
-            "trophic_incoherence": float(trophic_incoherence(weights)),
-            "modularity": float(modularity(weights, self.seed)[0]),
-            "reciprocity": float(reciprocity(weights, weighted=True)),
-            "self_loops": float(self_loops(weights)["share"]),
-            "nonlinear_nodes_per_path": self.report.effective_depth,
-        }
-
-        if self.positions is not None:
-            correlation = distance_correlation(self.W, self.positions)
-            measures["weight_distance_correlation"] = float(correlation)
-        return measures
-
-    def triads(self, n_draws: int) -> dict[str, Any]:
-        """The triad census of the used neurons, beside its null models.
-
-        Parameters
-        ----------
-        n_draws : int
-            From each null model.
-
-        Returns
-        -------
-        dict
-            "triads" by name and their "counts", "draws", and "nulls": of each null model its "mean"
-            counts and "p", two-sided, for each triad.
-        """
-        layer_of = self.report.layer_of
-        used = list(layer_of)
-        weights = cut_off(self.W, self.report.threshold.value)[np.ix_(used, used)]
-        tested = triad_test(
-            weights,
-            rng=np.random.default_rng(self.seed),
-            layers=np.array([layer_of[i] for i in used]),
-            n_draws=n_draws,
-        )
-
-        nulls = {}
-        for name, result in tested.items():
-            smaller = np.minimum(result["p_more"], result["p_fewer"])
-            nulls[name] = {"mean": result["mean"], "p": np.minimum(1.0, 2 * smaller)}
-        counts = next(iter(tested.values()))["counts"].tolist()
-        return {"triads": list(TRIADS), "counts": counts, "draws": n_draws, "nulls": nulls}
-
-    # ---- figures
-
-    def figures(self) -> Iterator[tuple[str, Figure]]:
-        """(name, Figure) of everything that can be drawn of this run."""
-        report = self.report
-        title = report.summary
-        matrix: dict[str, Any] = {**self.sizes, "positions": self.positions}
-
-        yield "W", sorted_matrix(self.W, report.layer_of, **matrix, title=title)
-        yield "graph", self._graph()
-        yield "path_depths", path_depths(report.path_depths, title=title)
-        yield "blocks", self._blocks()
-
-        if self.inputs is not None:
-            loudness = np.abs(judging.activity(self.run, self.data)).mean(1)
-            yield "activity", activity(loudness, report.layer_of, **self.sizes, title=title)
-        first = [i for i, layer in report.layer_of.items() if layer == 1]
-        if self.data.positions is not None and first:
-            yield "receptive_fields", self._fields(first)
-        if len(self.run.snapshots) > 1:
-            steps = [(snapshot.step, snapshot.weights.numpy()) for snapshot in self.run.snapshots]
-            yield "over_training", structure_over_training(steps, report.layer_of, **matrix)
-
-    def _graph(self) -> Figure:
-        graph = self.report.graph
-        edges = graph.edges(data="weight")
-        return layered_graph(edges, dict(graph.nodes(data="layer")), title=self.report.summary)
-
-    def _blocks(self) -> Figure:
-        depth = self.report.depth
-        layer_of = self.report.layer_of
-        groups = [[i for i, layer in layer_of.items() if layer == k] for k in range(depth + 2)]
-        names = ["inputs", *(f"layer {k}" for k in range(1, depth + 1)), "outputs"]
-
-        blocks = density_by_block(self.W, groups)
-        return block_density(
-            blocks["density"], names, mass_share=blocks["mass_share"], title=self.report.summary
-        )
-
-    def _fields(self, neurons: list[int]) -> Figure:
-        fields = self.W[neurons, : self.data.n_inputs]
-        places = self.data.positions.numpy()
-        return receptive_fields(fields, places, labels=[str(i) for i in neurons])
 
 
 # ---- files
@@ -288,14 +99,12 @@ def write_report(inspection: Inspection, structure: dict) -> Path:
 
 def write_figures(inspection: Inspection) -> Iterator[Path]:
     """Write every figure of an inspected run as PNG; the path of each."""
-    for name, figure in inspection.figures():
+    from experiments.commands.figures import figures  # matplotlib takes its time to load
+
+    for name, figure in figures(inspection):
         path = _folder(inspection.run) / FIGURES / f"{name}.png"
-        atomic_write(path, partial(_save, figure))
+        atomic_write(path, partial(figure.savefig, dpi=150, format="png"))
         yield path
-
-
-def _save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=150, format="png")
 
 
 def _folder(run: Run) -> Path:

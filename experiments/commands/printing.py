@@ -9,13 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.census import TRIADS
+from experiments.commands.inspection import Inspection
 from experiments.commands.judging import verdict_table
-from experiments.report import AT_CHANCE, Inspected, faithfulness_table
+from experiments.report import AT_CHANCE, faithfulness_table
 from urn.io import short
 from urn.provenance import changes
 
 
-def print_inspection(inspection: Inspected, structure: dict[str, Any]) -> None:
+def print_inspection(inspection: Inspection, structure: dict[str, Any]) -> None:
     """Print the verdicts of an inspected run, given its structure.json."""
     console = Console()
     for k, line in enumerate(_headline(inspection)):
@@ -44,7 +45,7 @@ def print_inspection(inspection: Inspected, structure: dict[str, Any]) -> None:
         )
 
 
-def _headline(inspection: Inspected) -> Iterator[str]:
+def _headline(inspection: Inspection) -> Iterator[str]:
     """Lines that stand above the table of verdicts."""
     run = inspection.run
     report = inspection.report

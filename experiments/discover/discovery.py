@@ -8,7 +8,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from experiments.commands.inspect import Inspection, write_report, write_structure
+from experiments.commands.inspect import write_report, write_structure
+from experiments.commands.inspection import Inspection
 from experiments.discover.batches import Batches, Interrupted, constant_scores, fresh_seeds
 from experiments.discover.confirm import LEVEL, Confirmed, confirm
 from experiments.discover.dials import arms_and_dials

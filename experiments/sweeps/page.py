@@ -24,7 +24,8 @@ from analysis import plots
 from analysis.page import render
 from analysis.plots.maps import Phase
 from analysis.plots.style import short
-from experiments.commands.inspect import PAGE, Inspection, write_report, write_structure
+from experiments.commands.inspect import PAGE, write_report, write_structure
+from experiments.commands.inspection import Inspection
 from experiments.sweeps.corrected import LEVEL, Corrected
 from experiments.sweeps.embedded import (
     embedded,

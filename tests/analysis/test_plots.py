@@ -13,6 +13,7 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from analysis.ordering import crossings, layer_groups, order_groups
 from analysis.plots import (
     activity,
     block_density,
@@ -25,7 +26,6 @@ from analysis.plots import (
     structure_over_training,
 )
 from analysis.plots.matrix import PIXELS, cell_edges, group_edges, matrix_image
-from analysis.plots.ordering import crossings, layer_groups, order_groups
 from analysis.plots.style import NEGATIVE, POSITIVE
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from analysis import analyse
-from experiments.commands.inspect import Inspection
+from experiments.commands.inspection import Inspection
 from urn import TrainConfig, load_run, train
 from urn.cli import main
 

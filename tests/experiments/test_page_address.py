@@ -97,12 +97,12 @@ def test_an_address_opened_again_shows_the_same(runs, report: Path, opened: Open
     at_first = state(page)
     assert page.evaluate("location.hash") == ""
 
+    page.locator("#verdicts summary").nth(4).click()
     slide(page, "snapshot", ["ArrowLeft"])
     slide(page, "level", ["ArrowLeft", "ArrowLeft"])
     page.locator("#sort").select_option("own")
     for _ in range(2):
         page.locator("#zoom-in").click()
-    page.locator("#verdicts summary").nth(4).click()
     page.focus("#graph")
     for key in ("ArrowDown", "ArrowRight", "Enter", "s", "ArrowDown", "s"):
         page.keyboard.press(key)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from analysis import analyse
-from experiments.commands.inspect import Inspection
+from experiments.commands.inspection import Inspection
 from experiments.report import KEPT
 from tests.analysis.test_page import small_page, snapshot
 from urn import Run, TrainConfig, load_run, train
@@ -150,6 +150,25 @@ def test_the_slider_of_the_strongest_weights_changes_pictures_and_verdicts(
         sweep=False,
     )
     assert page.locator("#now").inner_text() == judged.summary
+
+
+def test_a_step_before_the_end_is_judged_whole_and_drawn_at_every_cut(
+    run: Run, opened: Opened
+) -> None:
+    page = opened(run.folder / "report.html")
+    slide(page, "snapshot", ["ArrowLeft"])
+    whole = shown(page)
+    assert whole[2] != "not judged"
+    n_whole = page.locator("#level-text").inner_text().removeprefix("all ")
+
+    slide(page, "level", ["ArrowLeft"])
+    cut = shown(page)
+    assert all(a != b for a, b in zip(whole, cut, strict=True))
+    assert cut[2] == "not judged"
+    words = page.locator("#verdict-note").inner_text()
+    assert f"with all its {n_whole} weights is" in words
+    assert "with these weights" in words  # the score
+    assert "edges drawn" in page.locator("#graph-note").inner_text()
 
 
 def test_the_mouse_finds_weights_and_zooms(run: Run, opened: Opened) -> None:

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from analysis.verdicts import VERDICTS
-from experiments.commands.inspect import Inspection
+from experiments.commands.inspection import Inspection
 from experiments.sweeps.columns import EFFECTS, LATER
 from experiments.sweeps.corrected import counts, fallen
 from experiments.sweeps.page import write_page

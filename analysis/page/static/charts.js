@@ -210,7 +210,8 @@ function drawDepths() {
   const now = level();
   host.replaceChildren();
   if (!now.path_depths || now.status !== "ok") {
-    return host.append(el("p", { class: "note" }, "No paths."));
+    const words = now.status === undefined ? whyNotJudged() : "No paths.";
+    return host.append(el("p", { class: "note" }, words));
   }
 
   const top = Math.max(...now.path_depths);

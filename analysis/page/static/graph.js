@@ -18,7 +18,7 @@ const graph = (() => {
     const g = snapshot().graph;
     hovered = -1;
     now = null;
-    if (!g || level().status !== "ok") return;
+    if (!g || level().status === "disconnected") return;
 
     const m = countAbove(g.weakest, level().threshold);
     const into = adjacency(g.target, g.neuron.length, m);
@@ -32,6 +32,7 @@ const graph = (() => {
       edges.push(e);
       squares += g.weight[e] ** 2;
     }
+    if (!edges.length) return;
 
     const scale = 2 * Math.sqrt(squares / Math.max(1, edges.length)) || 1;
     const isEnd = (v) => g.layer[v] === 0 || g.layer[v] === last;
@@ -317,10 +318,8 @@ const graph = (() => {
 
   /** The reason why there is no graph. */
   function drawNothing({ context, width, height }) {
-    const notJudged = level().status === undefined;
-    const words = notJudged
-      ? "Too many weights at this step to be judged."
-      : "No path leads from an input to an output here.";
+    const unknown = level().status === undefined && !snapshot().graph;
+    const words = unknown ? whyNotJudged() : "No path leads from an input to an output here.";
     context.fillStyle = colour("muted");
     context.textAlign = "center";
     context.font = "15px system-ui, sans-serif";

@@ -85,6 +85,16 @@ function level() {
   return levels[Math.min(state.level, levels.length - 1)];
 }
 
+/** Why the network is not judged that is shown. */
+function whyNotJudged() {
+  const { levels } = snapshot();
+  const judged = levels.findIndex(({ status }) => status !== undefined);
+  if (judged < 0) return "Too many weights at this step to be judged.";
+  const kept = count(levels[judged].kept);
+  const which = judged ? `its ${kept} strongest weights` : `all its ${kept} weights`;
+  return `Not judged: at this step the network with ${which} is.`;
+}
+
 /** How many of the sizes, given in falling order, are larger than the threshold. */
 function countAbove(sizes, threshold) {
   let low = 0;

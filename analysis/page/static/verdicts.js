@@ -23,8 +23,7 @@ function drawVerdicts() {
   const judged = verdicts !== undefined;
   $("now").textContent = judged ? summary : "not judged";
   const scored = score === null ? "" : `${data.score_name} ${number(score)} with these weights. `;
-  const tooMany = "Too many weights at this step to be judged; keep fewer of the strongest.";
-  $("verdict-note").textContent = scored + (judged ? "" : tooMany);
+  $("verdict-note").textContent = scored + (judged ? "" : whyNotJudged());
   if (!judged) return;
 
   if (status !== "ok") {
