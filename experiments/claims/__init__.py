@@ -31,6 +31,7 @@ NAMES = (
     "fully_connected",
     "depth",
     "width",
+    "kept",
     "locally_connected",
     "fields",
     "modular",
