@@ -281,7 +281,7 @@ def _draw_fixed(axes: Any, measured: Measured, task: str, dial: str) -> None:
 def _legend(axes: Any) -> tuple[list[Any], list[str]]:
     """One line of each sort."""
     lines = {}
-    names = {"-": "raised", "None": "fixed", ":": "told"}
+    names = {"-": "price raised", "None": "price fixed", ":": "told from two cheap networks"}
     for line in axes.get_lines():
-        lines.setdefault(names.get(line.get_linestyle(), "fixed"), line)
+        lines.setdefault(names[line.get_linestyle()], line)
     return list(lines.values()), list(lines)
