@@ -331,10 +331,11 @@ def _of_mnist1d(maps: list[list[Row]]) -> list[Check]:
         free = _where(rows, "locality", 0)
         priced = [row for row in rows if row["locality"] > 0]
         asymmetric, symmetric = _ends(priced, "symmetry")
-        # Locality is asked with and without its price, and sharing in the three corners that differ
-        # in which of both prices is paid.
+        _, unlocal = _ends(free, "symmetry")
+        # Locality is asked with and without its price, and sharing where both prices are paid, or
+        # one of them.
         local.append((_share(priced, "locally_connected"), _share(free, "locally_connected")))
-        others = [_share(part, "convolutional") for part in (free, asymmetric)]
+        others = [_share(part, "convolutional") for part in (unlocal, asymmetric)]
         shared.append((_share(symmetric, "convolutional"), max(others)))
 
     return [
@@ -344,8 +345,7 @@ def _of_mnist1d(maps: list[list[Row]]) -> list[Check]:
             HALF - NEARLY_NONE,
         ),
         differs(
-            "MNIST-1D: share of convolutional networks, with both prices less the most without "
-            "c_loc or c_sym",
+            "MNIST-1D: share of convolutional networks, both prices less the more of either alone",
             *map(list, zip(*shared, strict=True)),
             HALF - NEARLY_NONE,
         ),
@@ -376,9 +376,9 @@ def figures(runs: dict[str, list[Run]], measured: Measured) -> dict[str, Figure]
         title = f"{name}: what emerges where"
         drawn[f"{name}-architectures"] = draw_phase_map(xs, ys, _kinds(rows), **labels, title=title)
 
-        for column, title in (("test_accuracy", "test accuracy"), ("used_neurons", "neurons used")):
-            values = [np.nan if row[column] is None else row[column] for row in rows]
-            drawn[f"{name}-{column}"] = heat_map(xs, ys, values, **labels, name=title)
+        for key, title in (("test_accuracy", "test accuracy"), ("used_neurons", "neurons used")):
+            values = [np.nan if row[key] is None else row[key] for row in rows]
+            drawn[f"{name}-{key}"] = heat_map(xs, ys, values, **labels, name=title)
     return drawn
 
 

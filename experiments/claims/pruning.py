@@ -5,16 +5,19 @@ Networks with a weak price on weights, so that there is something left to prune,
 MNIST-1D: magnitude, a higher L1 price, Optimal Brain Damage (diagonal of H), Optimal Brain Surgeon
 (whole H, weights corrected) and chance take the same share of weights away.
 
-Large weights matter more than small ones in any network, so what a criterion keeps over chance has
-a twin: the same network trained on random labels. It has no accuracy to keep, so the two are held
-against each other by the answers they keep, the share of test samples that are answered as before
-pruning. A network after one step has no part in it: its matrix is dense, and of so many weights
-no H is held.
+Two nulls. On random labels the same prices leave next to nothing, so that what there is to prune is
+the data's: that is asked first. And large weights may matter more than small ones in any network.
+So the weights of each trained network are dealt anew to the places that have one: as many weights,
+as large, but not where training put them. It has no accuracy to keep, and what is compared are the
+answers, the share of test samples that are answered as before pruning. (A network after one step
+is no null here: its matrix is dense, and of so many weights no H is held.)
 
-Refuted when a criterion does not keep clearly more accuracy than chance, or no more answers over
-chance than on random labels; when the interval of the diagonal of H less magnitude (OBD, at a
-quarter of the weights) or of the whole of it (OBS, at half) reaches below a margin; or when 300
-updates of retraining do not clearly leave less than half of what lies between magnitude and OBD.
+Refuted when there are no more weights than on random labels; when a criterion does not keep clearly
+more accuracy than chance, or no more answers over chance than of the weights that were dealt anew;
+when the interval of the diagonal of H less magnitude (OBD, at a quarter of the weights) or of the
+whole of it (OBS, at half) reaches below a margin; or when 300 updates of retraining do not clearly
+leave less than half of what lies between magnitude and OBD.
+
 OBS is held against magnitude at half of the weights only: its corrections follow a quadratic that
 holds near the trained network, and when few weights are left they have led it astray: at a quarter
 it keeps less than magnitude. The L1 price trains by itself; it is drawn beside the others and held
@@ -29,7 +32,7 @@ from matplotlib.figure import Figure
 
 from analysis.plots import sparsity_curves
 from experiments.claims import Check, Measured, Row, column, spread
-from experiments.commands.prune import curves, network
+from experiments.commands.prune import curves, network, prune
 from experiments.twins import difference, differs, twin_of
 from urn import Run, TrainConfig
 from urn.data.tasks import Dataset
@@ -37,8 +40,8 @@ from urn.pruning import CRITERIA
 
 # The claim.
 CLAIM = (
-    "At equal sparsity magnitude and curvature keep far more of a trained URN than chance, and by "
-    "more than of one trained on random labels; "
+    "At equal sparsity magnitude and curvature keep far more of a trained URN than chance, and "
+    "more so than of the same weights dealt to other places; "
     "curvature keeps at least what magnitude does, its diagonal down to a quarter of the weights, "
     "the whole of it down to half"
 )
@@ -53,6 +56,7 @@ FIRST_SEED = 300  # No setting was chosen on these seeds,
 DATA_SEED = 1  # nor on these data.
 
 TWIN = "random labels"  # Ends the name of the twin of an arm.
+DEALT = "dealt anew"  # Ends the name of what the weights of a network keep in other places.
 # What is kept: of the right answers, and of the network's own before pruning.
 SCORES = ("accuracy", "answers")
 STATES = ("pruned", "retrained")  # Before and after retraining.
@@ -105,7 +109,15 @@ def _tasks(measured: Measured) -> list[str]:
 
 
 def measure(arm: str, run: Run, data: Dataset) -> Row:
-    """What is kept at every sparsity by every criterion, `curves`; and at NEAR and FEW alone."""
+    """What is kept at every sparsity by every criterion, `curves`; and at NEAR and FEW alone.
+
+    Of a twin, and of a network that is gone, only how much is left.
+    """
+    weights = int((run.weights != 0).sum())
+    left = {"weights": weights, "test accuracy": run.test_accuracy}
+    if arm.endswith(TWIN):
+        return left
+
     points = _points(run, data)
     numbers = {
         _number(score, point["criterion"], point["keep"], state): point[f"{score}, {state}"]
@@ -114,8 +126,28 @@ def measure(arm: str, run: Run, data: Dataset) -> Row:
         for score in SCORES
         for state in STATES
     }
-    weights = int((run.weights != 0).sum())
-    return {"weights": weights, "test accuracy": run.test_accuracy, **numbers, "curves": points}
+    return left | numbers | _dealt(run, data) | {"curves": points}
+
+
+def _dealt(run: Run, data: Dataset) -> dict[str, float]:
+    """The answers that are kept at NEAR where the weights are dealt anew to their places."""
+    names = (*CRITERIA_HELD, "random")
+    if not run.weights.any():
+        return {_number("answers", name, NEAR, DEALT): 1.0 for name in names}
+
+    places = run.weights.nonzero(as_tuple=True)
+    generator = torch.Generator().manual_seed(run.config.seed)
+    order = torch.randperm(len(places[0]), generator=generator)
+    weights = run.weights.clone()
+    weights[places] = run.weights[places][order]
+    other = replace(run, weights=weights)
+
+    scored = replace(data, test=_answers(other, data))
+    kept = {}
+    for name in names:
+        (result,) = prune(other, scored, name, [NEAR], 0, run.config.seed)
+        kept[_number("answers", name, NEAR, DEALT)] = result.row["test, pruned"]
+    return kept
 
 
 def _points(run: Run, data: Dataset) -> list[Row]:
@@ -177,20 +209,26 @@ def _gains(
 
 
 def checks(measured: Measured, scale: str) -> list[Check]:
-    """Criteria against chance, on data and less than the twin; curvature against magnitude; and
-    what retraining leaves of it."""
+    """What there is to prune; criteria against chance; curvature against magnitude; and what
+    retraining leaves of it."""
     return [
         check
         for task in _tasks(measured)
         for check in (
-            *_over_chance(task, measured[task], measured[_twin(task)]),
+            differs(
+                f"{task}: weights, data less {TWIN}",
+                column(measured[task], "weights"),
+                column(measured[_twin(task)], "weights"),
+                0.0,
+            ),
+            *_over_chance(task, measured[task]),
             *_over_magnitude(task, measured[task]),
         )
     ]
 
 
-def _over_chance(task: str, rows: list[Row], twins: list[Row]) -> list[Check]:
-    """More accuracy than chance keeps, and more answers over chance than the twin."""
+def _over_chance(task: str, rows: list[Row]) -> list[Check]:
+    """More accuracy than chance keeps, and more answers over chance than in other places."""
     listed = []
     for criterion in CRITERIA_HELD:
         at = f"{task}: at {NEAR:.0%} of the weights,"
@@ -198,8 +236,10 @@ def _over_chance(task: str, rows: list[Row], twins: list[Row]) -> list[Check]:
         listed.append(differs(f"{at} accuracy kept by {criterion}, less by chance", *kept, FAR))
 
         pair = (criterion, "random")
-        gains = (_gains(part, pair, NEAR, score="answers") for part in (rows, twins))
-        title = f"{at} answers kept by {criterion} over chance, data less {TWIN}"
+        gains = (
+            _gains(rows, pair, NEAR, score="answers", state=state) for state in ("pruned", DEALT)
+        )
+        title = f"{at} answers kept by {criterion} over chance, as trained less {DEALT}"
         listed.append(differs(title, *gains, 0.0))
     return listed
 
@@ -229,39 +269,43 @@ def _no_less(title: str, first: Sequence[float], second: Sequence[float]) -> Che
 
 
 def notes(measured: Measured, scale: str) -> list[str]:
-    """What is there to prune and what is kept over chance, on data and on the twin."""
-    return [_note(arm, rows) for arm, rows in measured.items()]
+    """What is there to prune, on data and on the twin; which answers are kept, as trained and
+    dealt anew."""
+    said = []
+    for task in _tasks(measured):
+        left = [
+            f"{arm}: {spread(column(measured[arm], 'weights'))} weights, accuracy "
+            f"{spread(column(measured[arm], 'test accuracy'))}"
+            for arm in (task, _twin(task))
+        ]
+        kept = [f"{state} {_kept(measured[task], state)}" for state in ("pruned", DEALT)]
+        said.append(f"{'; '.join(left)}. Answers kept at {NEAR:.0%}: {'; '.join(kept)}.")
+    return said
 
 
-def _note(arm: str, rows: list[Row]) -> str:
-    """What is there to prune in one arm, and what of it is kept."""
-    kept = [
-        f"{name} {spread(_scores(rows, name, NEAR, score='answers'))}"
-        for name in (*CRITERIA_HELD, "random")
-    ]
-    return (
-        f"{arm}: {spread(column(rows, 'weights'))} weights, accuracy "
-        f"{spread(column(rows, 'test accuracy'))}; answers kept at {NEAR:.0%}: {', '.join(kept)}."
+def _kept(rows: list[Row], state: str) -> str:
+    """The answers that each criterion keeps."""
+    names = (*CRITERIA_HELD, "random")
+    return ", ".join(
+        f"{name} {spread(_scores(rows, name, NEAR, score='answers', state=state))}"
+        for name in names
     )
 
 
 def figures(runs: dict[str, list[Run]], measured: Measured) -> dict[str, Figure]:
-    """Against the share of weights left: accuracy, a row a task, without and with retraining; and
-    the answers kept, on data and on the twin."""
-    tasks = _tasks(measured)
-    accuracy = {
-        f"{task}, {state}": _curves(measured[task], f"accuracy, {state}")
-        for task in tasks
-        for state in STATES
-    }
-    answers = {
-        arm: _curves(measured[arm], "answers, pruned")
-        for task in tasks
-        for arm in (task, _twin(task))
-    }
+    """Against the share of weights left: accuracy, and answers kept, a row a task, without and with
+    retraining."""
+
+    def panels(score: str) -> dict[str, dict[str, list[list[float]]]]:
+        return {
+            f"{task}, {state}": _curves(measured[task], f"{score}, {state}")
+            for task in _tasks(measured)
+            for state in STATES
+        }
+
     return {
-        "curves": sparsity_curves(KEEPS, accuracy),
-        "answers": sparsity_curves(KEEPS, answers, label="answers kept"),
+        "curves": sparsity_curves(KEEPS, panels("accuracy")),
+        "answers": sparsity_curves(KEEPS, panels("answers"), label="answers kept"),
     }
 
 
