@@ -147,10 +147,12 @@ def _twin(arm: str) -> str:
 @cache
 def edges(scale: str) -> tuple[Edge, ...]:
     """The two sides of every border."""
-    low, high = ({}, {})
+    low: dict[str, float] = {}
+    high: dict[str, float] = {}
     for axis in ("depth", "activity"):
         values = [at[axis] for name, at, _ in points(scale).values() if name == "digits"]
-        low[axis], high[axis] = min(values), max(values)
+        low[axis] = min(values)
+        high[axis] = max(values)
 
     layered, small = (low | {axis: high[axis]} for axis in ("depth", "activity"))
     listed = [
