@@ -133,7 +133,10 @@ def distributions(
 
 
 def sparsity_curves(
-    keeps: Sequence[float], panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]
+    keeps: Sequence[float],
+    panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]],
+    *,
+    label: str = "test accuracy",
 ) -> Figure:
     """Draw accuracy against the share of weights that pruning keeps, a panel beside the other.
 
@@ -145,6 +148,8 @@ def sparsity_curves(
         Shares of the weights, from 0 to 1.
     panels : dict of str to dict of str to (seeds, T) sequence
         {title: {criterion: accuracies}}.
+    label : str
+        Of the y axes, where it is not accuracy that is drawn.
 
     Raises
     ------
@@ -167,7 +172,7 @@ def sparsity_curves(
         plain_axes(axes)
 
     for axes in grid[:, 0]:
-        axes.set_ylabel("test accuracy")
+        axes.set_ylabel(label)
     for axes in grid[-1]:
         axes.set_xlabel("weights kept")
     grid.flat[0].legend(fontsize=FONT, frameon=False)

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from experiments import claims, results, symbols
-from experiments.claims import grow_urn, growth, shrink
+from experiments.claims import grow_urn, growth, growth_vs_fixed, shrink
 from experiments.twins import equivalent
 from urn import train_population
 from urn.data.tasks import task_options
@@ -154,6 +154,49 @@ def test_shrink_says_whether_the_hard_grammar_was_learned():
     (note,) = shrink.notes(lives_of_shrinking(**{shrink.AFTER_HARD: unlearned}), "paper")
     assert f"{shrink.AFTER_HARD}: 15.6, under 11 in 0 of 20" in note
     assert f"{shrink.PAPERS_AFTER}: 9, under 11 in 20 of 20" in note
+
+
+def sizes_compared(**changes):
+    """Twenty seeds that differ a little; variable size is better on the hard grammar alone."""
+    rng = np.random.default_rng(1)
+
+    def losses(mean):
+        return [{"loss of a stretch": mean * x, "neurons": 30} for x in rng.uniform(0.98, 1.02, 20)]
+
+    arms = growth_vs_fixed.arms("paper")
+    easy = {arm: losses(9.7) for arm in arms if arm.startswith("easy")}
+    hard = {arm: losses(14.0) for arm in arms if arm not in easy}
+    better = {growth_vs_fixed.VARIABLE: losses(10.4)}
+    return hard | easy | better | {arm: losses(mean) for arm, mean in changes.items()}
+
+
+def test_each_check_of_sizes_can_fail():
+    assert failed(growth_vs_fixed, sizes_compared()) == []
+    for arm, loss, culprits in (
+        ("fixed 20", 10.4, ["against fixed 20"]),
+        ("fixed 10", 10.4, ["against fixed 10", "advantage over fixed 10"]),
+        ("by the clock", 10.4, ["by the clock"]),
+        # What is gained over too large a network everywhere is not the hard grammar's.
+        ("easy: fixed 100", 13.3, ["advantage over fixed 100"]),
+    ):
+        titles = failed(growth_vs_fixed, sizes_compared(**{arm: loss}))
+        assert len(titles) == len(culprits)
+        assert all(culprit in title for culprit, title in zip(culprits, titles, strict=True))
+
+
+def test_a_network_of_the_right_size_from_the_start_does_not_find_it():
+    """The null network: it is what it is held against, and fails every check."""
+    measured = sizes_compared(variable=14.0)
+    assert len(failed(growth_vs_fixed, measured)) == len(growth_vs_fixed.checks(measured, "paper"))
+
+
+def test_growth_by_the_clock_is_told_its_size():
+    for scale, size in (("paper", 37), ("quick", 20)):
+        config = growth_vs_fixed.arms(scale)[growth_vs_fixed.CLOCK]
+        rule = config.growth
+        assert (rule.start, rule.cap) == (1, size)
+        assert rule.add_probability == rule.delete_probability == 0
+        assert rule.spontaneous_probability * config.steps / 3 == pytest.approx(size)
 
 
 class TestEquivalence:
