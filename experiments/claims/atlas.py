@@ -74,34 +74,59 @@ NETWORKS: dict[str, tuple[dict[str, Any], float, tuple[str, ...], tuple[str, ...
         (),
     ),
 }
+# One life: of each phase the network that it is to become, its strengths and its steps. Found with
+# seeds 0 to 4: prices that take much away come late, and layers need a dearer depth in a network
+# that re-uses its neurons already (docs/experiments.md).
+LIFE = "one life: "  # Begins the names of its arms.
+PHASES: dict[str, tuple[dict[str, Any], int]] = {
+    "no price": ({}, 1000),
+    "recurrent": ({}, 800),
+    "convolutional": ({}, 2500),
+    "residual": ({}, 3000),
+    "local": ({"depth": {"value": 0.3, "warmup": 300}}, 3000),
+    "layered": ({}, 3000),
+}
+# Every phase goes on from the one before it.
+AFTER = {LIFE + later: LIFE + earlier for earlier, later in pairwise(PHASES)}
+LIFE_CHANNELS = 4  # As at quick scale, where its settings were found.
 # Every verdict that is asked of a network.
 ASKED = tuple(dict.fromkeys(name for entry in NETWORKS.values() for name in entry[2]))
 NOT_ASKED_OF_TWINS = "fully_connected"  # A dense start is that, and nothing else.
 
 
 def arms(scale: str) -> dict[str, TrainConfig]:
-    """The six, and each after one step."""
+    """The six, and each after one step; at paper scale the phases of one life too."""
     channels = 8 if scale == "paper" else 4
-    configs = {
-        name: TrainConfig(
-            task="mnist1d",
-            task_options={"ring": True},
-            hidden_positions="lattice",
-            channels=channels,
-            n_neurons=SITES * (1 + channels) + N_OUTPUTS,
-            steps=1500 if scale == "paper" else 800,
-            batch_size=100,
-            learning_rate=3e-3,
-            strengths=strengths,
-            self_target=w0,
-            locality_power=4.0,
-            log_every=250,
-            snapshots=0,
-        )
-        for name, (strengths, w0, _, _) in NETWORKS.items()
-    }
-    first = next(iter(configs.values()))
-    return configs | {ONE_STEP: first.replace(steps=1)}
+    steps = 1500 if scale == "paper" else 800
+    configs = {name: _config(name, channels, steps) for name in NETWORKS}
+    configs[ONE_STEP] = next(iter(configs.values())).replace(steps=1)
+    if scale == "paper":
+        for name, (strengths, steps) in PHASES.items():
+            config = _config(name, LIFE_CHANNELS, steps)
+            configs[LIFE + name] = config.replace(
+                strengths=config.to_dict()["strengths"] | strengths
+            )
+    return configs
+
+
+def _config(name: str, channels: int, steps: int) -> TrainConfig:
+    """A network with its strengths."""
+    strengths, w0, _, _ = NETWORKS[name]
+    return TrainConfig(
+        task="mnist1d",
+        task_options={"ring": True},
+        hidden_positions="lattice",
+        channels=channels,
+        n_neurons=SITES * (1 + channels) + N_OUTPUTS,
+        steps=steps,
+        batch_size=100,
+        learning_rate=3e-3,
+        strengths=strengths,
+        self_target=w0,
+        locality_power=4.0,
+        log_every=250,
+        snapshots=0,
+    )
 
 
 def measure(arm: str, run: Run, data: Dataset) -> Row:
@@ -117,13 +142,10 @@ def measure(arm: str, run: Run, data: Dataset) -> Row:
 
 def checks(measured: Measured, scale: str) -> list[Check]:
     """Each network has its structure and lacks that of others; the start has none."""
-    listed = []
-    for arm, (_, _, has, lacks) in NETWORKS.items():
-        names = column(measured[arm], "verdicts")
-        holds = [set(has) <= set(given) and not set(lacks) & set(given) for given in names]
-        asked = " and ".join([*has, *(f"not {name}" for name in lacks)]).replace("_", " ")
-        shown = f"{spread(holds)}: {measured[arm][0]['summary']}"
-        listed.append(in_most_seeds(f"{arm}: {asked}", holds, shown))
+    listed = [_is_one(arm, arm, measured) for arm in NETWORKS]
+    # Nothing is asked of where the life begins.
+    phases = [name for name in list(PHASES)[1:] if LIFE + name in measured]
+    listed += [_is_one(LIFE + name, name, measured) for name in phases]
 
     start = [
         sorted(set(given) & (set(ASKED) - {NOT_ASKED_OF_TWINS}))
@@ -132,6 +154,16 @@ def checks(measured: Measured, scale: str) -> list[Check]:
     none = [not given for given in start]
     listed.append(in_most_seeds("after one step: none of these structures", none))
     return listed
+
+
+def _is_one(arm: str, network: str, measured: Measured) -> Check:
+    """Whether an arm has the structure of one of the six, in most seeds."""
+    _, _, has, lacks = NETWORKS[network]
+    names = column(measured[arm], "verdicts")
+    holds = [set(has) <= set(given) and not set(lacks) & set(given) for given in names]
+    asked = " and ".join([*has, *(f"not {name}" for name in lacks)]).replace("_", " ")
+    shown = f"{spread(holds)}: {measured[arm][0]['summary']}"
+    return in_most_seeds(f"{arm}: {asked}", holds, shown)
 
 
 def notes(measured: Measured, scale: str) -> list[str]:
@@ -145,22 +177,30 @@ def notes(measured: Measured, scale: str) -> list[str]:
 
 
 def figures(runs: dict[str, list[Run]], measured: Measured) -> dict[str, Figure]:
-    """The six matrices of the first seed, with what they cost."""
+    """The six matrices of the first seed, with what they cost; those of one life likewise."""
+    drawn = {"W": _matrices(runs, measured, {name: name for name in NETWORKS})}
+    life = {LIFE + name: name for name in PHASES}
+    if set(life) <= set(runs):
+        drawn["life"] = _matrices(runs, measured, life)
+    return drawn
+
+
+def _matrices(runs: dict[str, list[Run]], measured: Measured, networks: dict[str, str]) -> Figure:
+    """W of some arms, each with the name of what it is to be."""
     data = MNIST1D(ring=True).load()
     figure = new_figure(10.4, 7.6)
     panels = figure.subplots(2, 3).ravel()
-    for axes, arm in zip(panels, NETWORKS, strict=True):
-        run = runs[arm][0]
+    for axes, (arm, name) in zip(panels, networks.items(), strict=True):
         row = measured[arm][0]
-        W, groups = _used_and_ordered(arm, run, data)
+        W, groups = _used_and_ordered(name, runs[arm][0], data)
         draw_matrix(axes, W, groups, magnitude_norm(W))
         axes.set_xticks([])
         axes.set_yticks([])
         cost = f"{row['test accuracy']:.0%} right, {row['weights used']:,} weights"
-        axes.set_title(f"{arm}\n{cost}", fontsize=FONT + 1, color=INK)
+        axes.set_title(f"{name}\n{cost}", fontsize=FONT + 1, color=INK)
     figure.supxlabel("from: inputs, hidden neurons, outputs", fontsize=FONT)
     figure.supylabel("to", fontsize=FONT)
-    return {"W": figure}
+    return figure
 
 
 def _used_and_ordered(arm: str, run: Run, data: Dataset) -> tuple[np.ndarray, list[Group]]:

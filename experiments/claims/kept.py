@@ -1,5 +1,5 @@
-"""Is a network kept at prices at which none is born? And can the price at which it dies be told
-beforehand?
+"""Is a network kept at prices at which none is born? And can the price at which it dies be
+predicted?
 
 For each task the price of a dial (c_w, the price of weights, or c_n, that of activity) is fixed
 from the first step on, at a dozen values: the largest at which a network learns is where it is
@@ -61,9 +61,9 @@ RISE = 1.25  # Factor by which its price rises.
 RUNG = 300  # Steps between two rises.
 TOPS = {"weight": 0.3, "activity": 10.0}  # To which it rises. By judgement: far beyond births.
 
-CHEAP = (1e-3, 2e-3)  # Prices of the two networks that a border is told from.
+CHEAP = (1e-3, 2e-3)  # Prices of the two networks that a border is predicted from.
 RESOLVED = 1e-3  # Of an exponent; two networks tell it to a few hundredths.
-WITHIN = 1.5  # Factor within which a border counts as told, as the issue of it asks.
+WITHIN = 1.5  # Factor within which a border counts as predicted. By judgement.
 BASE = 1e-4  # The price of weights and biases where another dial is turned.
 
 
@@ -206,7 +206,7 @@ def born_at(measured: Measured, task: str, dial: str) -> list[float]:
     return borders
 
 
-def told(measured: Measured, task: str, dial: str) -> list[float]:
+def predicted(measured: Measured, task: str, dial: str) -> list[float]:
     """The price at which being dead costs as much, from two cheap networks, for each seed.
 
     With R = R_2 (c / c_2)^-a the least of L + c R is J_2 + R_2 c_2^a (c^(1 - a) - c_2^(1 - a)) /
@@ -215,12 +215,12 @@ def told(measured: Measured, task: str, dial: str) -> list[float]:
     pairs = [measured[f"{task}, {dial} cheap {k + 1}"] for k in range(len(CHEAP))]
     first, second = CHEAP
     prices = []
-    for one, two in zip(*pairs, strict=True):
-        a = -np.log(two["term"] / one["term"]) / np.log(second / first)
-        missing = two["loss of the dead"] - two["objective"]
+    for cheaper, dearer in zip(*pairs, strict=True):
+        a = -np.log(dearer["term"] / cheaper["term"]) / np.log(second / first)
+        missing = dearer["loss of the dead"] - dearer["objective"]
         # c^(1 - a) at the border, with 1 - a kept away from 0, where the power is a logarithm.
         rest = 1 - a if abs(1 - a) > RESOLVED else RESOLVED
-        power = second**rest + missing * rest / (two["term"] * second**a)
+        power = second**rest + missing * rest / (dearer["term"] * second**a)
         prices.append(float(power ** (1 / rest)) if power > 0 else float("inf"))
     return prices
 
@@ -232,9 +232,11 @@ def notes(measured: Measured, scale: str) -> list[str]:
     for task, dial in _pairs(measured):
         born = float(np.median(born_at(measured, task, dial)))
         kept = float(np.median(kept_to(measured, task, dial)))
-        rule = float(np.median(told(measured, task, dial)))
+        rule = float(np.median(predicted(measured, task, dial)))
         top = " (the end of the scale)" if kept >= TOPS[dial] / RISE else ""
-        said.append(f"{task}, {dial}: born to {born:.2g}, kept to {kept:.2g}{top}, told {rule:.2g}")
+        said.append(
+            f"{task}, {dial}: born to {born:.2g}, kept to {kept:.2g}{top}, predicted {rule:.2g}"
+        )
         if task not in USED:
             near["born"].append(1 / WITHIN <= rule / born <= WITHIN)
             near["kept"].append(1 / WITHIN <= rule / kept <= WITHIN)
@@ -269,11 +271,11 @@ def figures(runs: dict[str, list[Run]], measured: Measured) -> dict[str, Figure]
 
 
 def _draw_fixed(axes: Any, measured: Measured, task: str, dial: str) -> None:
-    """A point for each network whose price was fixed, and the border that was told."""
+    """A point for each network whose price was fixed, and the border that was predicted."""
     for k, price in enumerate(fixed_prices(dial)):
         values = column(measured[f"{task}, {dial} {k + 1}"], "validation accuracy")
         axes.plot([price] * len(values), values, "o", color=INK, ms=2.5)
-    rule = float(np.median(told(measured, task, dial)))
+    rule = float(np.median(predicted(measured, task, dial)))
     if np.isfinite(rule) and rule < TOPS[dial]:
         axes.axvline(rule, color=INK, lw=0.7, ls=":")
 
@@ -281,7 +283,7 @@ def _draw_fixed(axes: Any, measured: Measured, task: str, dial: str) -> None:
 def _legend(axes: Any) -> tuple[list[Any], list[str]]:
     """One line of each sort."""
     lines = {}
-    names = {"-": "price raised", "None": "price fixed", ":": "told from two cheap networks"}
+    names = {"-": "price raised", "None": "price fixed", ":": "predicted from two cheap ones"}
     for line in axes.get_lines():
         lines.setdefault(names[line.get_linestyle()], line)
     return list(lines.values()), list(lines)

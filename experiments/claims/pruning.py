@@ -54,7 +54,7 @@ PAPER = (
 )
 # Differences between criteria spread too much over five seeds (docs/experiments.md).
 SEEDS = {"paper": 20}
-FIRST_SEED = 300  # No setting was chosen on these seeds,
+FIRST_SEED = 320  # No setting was chosen on these seeds; 300 was looked at before the checks,
 DATA_SEED = 1  # nor on these data.
 
 TWIN = "random labels"  # Ends the name of the twin of an arm.

@@ -53,10 +53,10 @@ def test_a_birth_lies_between_the_last_price_that_learned_and_the_next():
 def test_the_rule_is_exact_on_a_power_law(a):
     """The objective c^(1 - a) / (1 - a) reaches 2 at a price that is known."""
     measured = cheap_rows("weight", a, 2.0)
-    told = kept.told(measured, "parity of 2", "weight")
-    assert told == pytest.approx([(2.0 * (1 - a)) ** (1 / (1 - a))] * 10, rel=1e-6)
+    prices = kept.predicted(measured, "parity of 2", "weight")
+    assert prices == pytest.approx([(2.0 * (1 - a)) ** (1 / (1 - a))] * 10, rel=1e-6)
 
 
 def test_a_dial_that_never_costs_a_life_is_said_to_be_so():
     measured = cheap_rows("weight", 1.5, 50.0)
-    assert kept.told(measured, "parity of 2", "weight") == [float("inf")] * 10
+    assert kept.predicted(measured, "parity of 2", "weight") == [float("inf")] * 10
