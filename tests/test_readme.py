@@ -96,3 +96,18 @@ def test_recurrent(checks):
     on_data, labels, step = medians("accuracy lost without re-use")
     said = f"{on_data} of accuracy is lost on data, {labels} with random labels, {step} "
     assert f"{said}after one step" in README
+
+
+def test_growth(checks):
+    measured = checks["growth"]
+    hard, easy = measured["neurons, hard less easy"].split(" against ")
+    said = f"the easy one takes {easy.split()[0]} neurons, the hard one {hard.split()[0]};"
+    assert said in README
+
+    title = "neurons at the end of the hard time, less those of a life without one at that age"
+    after, without = (part.split()[0] for part in measured[title].split(" against "))
+    title = "neurons shed after the hard time, less those that a life without one sheds then"
+    shed = measured[title].split()[0]
+    said = f"a network has {after} where one without has {without}, and then sheds {shed}."
+    assert said in README
+    assert f"in {measured['hard, our policy: loss under 11']} seeds" in README
