@@ -111,3 +111,17 @@ def test_growth(checks):
     said = f"a network has {after} where one without has {without}, and then sheds {shed}."
     assert said in README
     assert f"in {measured['hard, our policy: loss under 11']} seeds" in README
+
+
+def test_width(checks):
+    measured = checks["width"]
+    widest, narrowest = re.findall(
+        r"\(([\d.]+) to ([\d.]+), 7 of 7",
+        measured["range of living neurons at accuracy within 0.5 points"],
+    )[0]
+    assert f"ends with {widest} to {narrowest} living neurons at the same accuracy" in README
+    on_data, on_labels = measured["prices x 0.1: living neurons, data less random labels"].split(
+        " against "
+    )
+    assert on_labels.startswith("0:")
+    assert f"at a price at which {on_data.split()[0]} live on data" in README
