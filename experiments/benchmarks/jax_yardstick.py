@@ -4,6 +4,7 @@ moves. Not used by the package, only raced against. It needs the extra `bench`.
 Whole matrices at every step, nothing ever removed. Unlike the plain loop it takes the price of
 weights in a proximal step, as urn does: the zeros are exact."""
 
+import os
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -160,19 +161,15 @@ class JaxPopulation:
         """Those of the next n steps."""
         steps = range(self.done, self.done + n)
         rows = np.stack([self.batches.at(step)[1].numpy() for step in steps])
-        schedules = (
-            [each.learning_rate for each in self.configs],
-            *([each.strengths.get(name) for each in self.configs] for name in Inputs._fields[2:]),
-        )
-        ends = [each.steps for each in self.configs]
-        values = [
-            [
-                [schedule.at(step, end) if schedule else 0.0 for schedule, end in zip(of, ends)]
-                for step in steps
-            ]
-            for of in schedules
+        rates = [
+            [each.learning_rate.at(step, each.steps) for each in self.configs] for step in steps
         ]
-        return Inputs(jnp.asarray(rows, jnp.int32), *map(jnp.float32, map(jnp.asarray, values)))
+        strengths = [
+            [[_strength(each, name, step) for each in self.configs] for step in steps]
+            for name in ("weight", "activity")
+        ]
+        numbers = (jnp.asarray(values, jnp.float32) for values in (rates, *strengths))
+        return Inputs(jnp.asarray(rows, jnp.int32), *numbers)
 
     def accuracies(self, data: Dataset) -> list[float]:
         """On the validation set."""
@@ -183,6 +180,12 @@ class JaxPopulation:
             P = N @ W.mT + b[:, None]
             N = jax.nn.relu(P)
         return (P[..., -self.sizes[2] :].argmax(-1) == y).mean(1).tolist()
+
+
+def _strength(config: TrainConfig, name: str, step: int) -> float:
+    """Of a term at a step; of one that is not asked for, zero."""
+    schedule = config.strengths.get(name)
+    return schedule.at(step, config.steps) if schedule else 0.0
 
 
 def _steps(
@@ -200,10 +203,39 @@ def _steps(
     return jax.lax.scan(one, (network, state), inputs)[0]
 
 
-def trained(
-    configs: Sequence[TrainConfig], data: Dataset, n: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Weights and biases after n steps; for another process, where JAX keeps its threads."""
+# ---- in a process of its own: JAX takes its threads once, and keeps them
+
+
+_HERE: dict[str, JaxPopulation] = {}
+"""The networks of this process."""
+
+
+def trained(configs: Sequence[TrainConfig], data: Dataset, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and biases after n steps."""
     population = JaxPopulation(configs, data)
     population.run(n)
     return np.asarray(population.network.weight), np.asarray(population.network.bias)
+
+
+def prepare(
+    cores: set[int], configs: Sequence[TrainConfig], data: Dataset, sizes: Sequence[int]
+) -> float:
+    """Have networks in this process, which keeps to these cores. Returns seconds of compiling.
+
+    `sizes`: of the runs that will be asked for, in steps.
+    """
+    os.sched_setaffinity(0, cores)
+    population = _HERE["networks"] = JaxPopulation(configs, data)
+    return sum(population.compile(n) for n in set(sizes))
+
+
+def train(data: Dataset, sizes: Sequence[int]) -> tuple[float, float, list[float]]:
+    """Train from the first weights on: seconds, those of the processor, validation accuracies."""
+    population = _HERE["networks"]
+    population.begin()
+    begun = time.perf_counter()
+    begun_here = time.process_time()
+    for n in sizes:
+        population.run(n)
+    seconds = time.perf_counter() - begun
+    return seconds, time.process_time() - begun_here, population.accuracies(data)
