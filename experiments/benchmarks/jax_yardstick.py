@@ -50,12 +50,14 @@ def loss(
     N = jnp.pad(x, ((0, 0), (0, len(b) - x.shape[1])))
     total = 0.0
 
+    # N(0) is as wide as all others: the whole matrix is applied at every iteration.
     for l in range(n_iterations):
         P = N @ W.T + b
         N = jax.nn.relu(P)
         if l < n_iterations - 1:
             total += strength * N.sum() / len(x)
 
+    # y is what is before phi at the outputs.
     scores = P[:, -n_outputs:]
     return optax.softmax_cross_entropy_with_integer_labels(scores, labels).mean() + total
 
@@ -116,6 +118,7 @@ class JaxPopulation:
         seeds = [each.seed for each in configs]
         self.batches = Batches((numbers[:, None], numbers), config, seeds, cpu, torch.int64)
 
+        # vmap gives every network its own state of Adam; the data are the same for all.
         beta1, beta2 = config.betas
         adam = optax.scale_by_adam(beta1, beta2, config.epsilon)
         step = partial(
@@ -132,6 +135,7 @@ class JaxPopulation:
 
     def begin(self) -> None:
         """Take first weights, as if no step had been made."""
+        # Drawn by the plain yardstick, which draws as urn does.
         generators = [torch.Generator().manual_seed(each.seed) for each in self.configs]
         nets = [PlainURN(*self.sizes, generator) for generator in generators]
         weight, bias = (
@@ -197,10 +201,11 @@ def _steps(
 ) -> tuple[Network, optax.OptState]:
     """The updates of all networks that `inputs` are of."""
 
-    def one(carry: tuple, now: Inputs) -> tuple[tuple, None]:
+    # The loop over steps is compiled as well: nothing comes back to Python between two.
+    def step_on(carry: tuple, now: Inputs) -> tuple[tuple, None]:
         return step(*carry, now, data), None
 
-    return jax.lax.scan(one, (network, state), inputs)[0]
+    return jax.lax.scan(step_on, (network, state), inputs)[0]
 
 
 # ---- in a process of its own: JAX takes its threads once, and keeps them

@@ -191,7 +191,8 @@ def networks(plan: Plan, workers: int) -> list[tuple[int, float, str]]:
 def beside_jax(plan: Plan, dense_steps: int, pairs: int) -> None:
     """Both on one core while networks are dense; then the whole sweep, both on all cores."""
     configs = [point.config for point in plan.points]
-    some = configs[:: -(-len(configs) // POPULATION)]
+    # As many as train together in a worker, spread over the grid.
+    few = configs[:: -(-len(configs) // POPULATION)]
     cores = os.sched_getaffinity(0)
     table = Table(
         *("", "urn, s", "JAX, s", "ratio", "of processor time", "compiling, s", "claim"),
@@ -199,15 +200,16 @@ def beside_jax(plan: Plan, dense_steps: int, pairs: int) -> None:
     )
 
     # In turn, so that a busy machine disturbs both alike.
-    with JaxProcess({min(cores)}, some, dense_steps) as jax:
+    with JaxProcess({min(cores)}, few, dense_steps) as jax:
         rows = []
         for _ in range(pairs):
             os.sched_setaffinity(0, {min(cores)})
-            ours = train_on_one_thread(some, dense_steps)
+            ours = train_on_one_thread(few, dense_steps)
             os.sched_setaffinity(0, cores)
             rows.append((*ours, *jax.train()[:2]))
-        _add_race(table, f"{len(some)}, {dense_steps} steps, one core", rows, jax)
+        _add_race(table, f"{len(few)}, {dense_steps} steps, one core", rows, jax)
 
+    # The sweep takes a worker for each core, JAX a thread.
     with JaxProcess(cores, configs, configs[0].steps) as jax:
         begun = sum(os.times()[:4])
         seconds, accuracies = timed(lambda: swept(plan, len(cores)))

@@ -150,7 +150,6 @@ class Trainer:
         stop: Callable[[], bool] | None,
     ) -> None:
         """`run`, with threads that are given back afterwards."""
-        config = self.config
         population = self.population
         until = self.steps if until is None else min(until, self.steps)
         update = None
@@ -164,37 +163,48 @@ class Trainer:
             if update is None:
                 continue  # a member diverged and left; the others do this step again
             population.step += 1
-            members = population.members  # who made this step: a check may drop some of them
-            ids = population.ids
-            check_due, row_due = self._due()
-
-            if check_due:
-                self._check()
-            elif self.step in self._ends:
-                self._check_done()
-            if not check_due and (places := self._snapshots_due()):
-                # Between two checks the weights may have diverged: what is saved must be finite.
-                self._dismiss(population.finite() | ~self._are(places))
-            if not self.training:
-                break
-
-            # Rows and snapshots come after the check: they show the neurons that are left.
-            if row_due or self.step in self._ends:
-                self._log(*update, members, ids, everyone=row_due)
-            if row_due and config.stationary:
-                stationary.judge(population, self.data)
-            if self.on_snapshot:
-                for k in self._snapshots_due():
-                    self.on_snapshot(self.training[k], population.snapshot(k))
-            if observer and (row_due or check_due):
-                observer(self)
-            self._end_quiet()
-            self._end_done()
+            self._follow_up(*update, observer)
 
         if self.training:
             self._dismiss(population.finite())
         if self.step >= self.steps:
             self.finish()
+
+    def _follow_up(
+        self,
+        activity: Activity,
+        losses: Tensor,
+        observer: Callable[["Trainer"], object] | None,
+    ) -> None:
+        """What is due after a step: check, rows of history, snapshots, members that leave."""
+        population = self.population
+        members = population.members  # who made this step: a check may drop some of them
+        ids = population.ids
+        check_due, row_due = self._due()
+
+        if check_due:
+            self._check()
+        elif self.step in self._ends:
+            self._check_done()
+        if not check_due and (places := self._snapshots_due()):
+            # Between two checks the weights may have diverged: what is saved must be finite.
+            self._dismiss(population.finite() | ~self._are(places))
+        if not self.training:
+            return
+
+        # Rows and snapshots come after the check: they show the neurons that are left.
+        if row_due or self.step in self._ends:
+            self._log(activity, losses, members, ids, everyone=row_due)
+        if row_due and self.config.stationary:
+            stationary.judge(population, self.data)
+        if self.on_snapshot:
+            for k in self._snapshots_due():
+                self.on_snapshot(self.training[k], population.snapshot(k))
+        if observer and (row_due or check_due):
+            observer(self)
+
+        self._end_quiet()
+        self._end_done()
 
     def _update(self) -> tuple[Activity, Tensor] | None:
         """One step. Returns the activity and the task losses, or None if a member had to leave."""
