@@ -194,20 +194,16 @@ def beside_jax(plan: Plan, dense_steps: int, pairs: int) -> None:
     # As many as train together in a worker, spread over the grid.
     few = configs[:: -(-len(configs) // POPULATION)]
     cores = os.sched_getaffinity(0)
-    table = Table(
-        *("", "urn, s", "JAX, s", "ratio", "of processor time", "compiling, s", "claim"),
-        title="beside jax.vmap, S = 256",
-    )
 
     # In turn, so that a busy machine disturbs both alike.
     with JaxProcess({min(cores)}, few, dense_steps) as jax:
-        rows = []
+        races = []
         for _ in range(pairs):
             os.sched_setaffinity(0, {min(cores)})
             ours = train_on_one_thread(few, dense_steps)
             os.sched_setaffinity(0, cores)
-            rows.append((*ours, *jax.train()[:2]))
-        _add_race(table, f"{len(few)}, {dense_steps} steps, one core", rows, jax)
+            races.append((*ours, *jax.train()[:2]))
+        _print_races(f"{len(few)} networks, first {dense_steps} steps, one core", races, jax)
 
     # The sweep takes a worker for each core, JAX a thread.
     with JaxProcess(cores, configs, configs[0].steps) as jax:
@@ -215,31 +211,28 @@ def beside_jax(plan: Plan, dense_steps: int, pairs: int) -> None:
         seconds, accuracies = timed(lambda: swept(plan, len(cores)))
         ours = (seconds, sum(os.times()[:4]) - begun)
         *theirs, others = jax.train()
-        name = f"{len(configs)}, {configs[0].steps} steps, {len(cores)} cores"
-        _add_race(table, name, [(*ours, *theirs)], jax, ">= 2")
+        name = f"{len(configs)} networks, {configs[0].steps} steps, {len(cores)} cores"
+        _print_races(f"{name} (claim: >= 2)", [(*ours, *theirs)], jax)
 
-    console.print(table)
     medians = [statistics.median(values) for values in (accuracies, others)]
     console.print(f"median validation accuracy: sweep {medians[0]:.4f}, JAX {medians[1]:.4f}\n")
 
 
-def _add_race(
-    table: Table,
-    name: str,
-    rows: list[tuple[float, ...]],
-    jax: "JaxProcess",
-    claim: str = "",
-) -> None:
-    """A row of medians; `rows` hold seconds and processor time of urn, and those of JAX."""
-    ours, ours_here, theirs, theirs_here = zip(*rows, strict=True)
-    ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
-    ratios_here = [b / a for a, b in zip(ours_here, theirs_here, strict=True)]
-    cells = [f"{statistics.median(values):.2f}" for values in (ours, theirs)]
-    shown = [
-        f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-        for values in (ratios, ratios_here)
-    ]
-    table.add_row(name, *cells, *shown, f"{jax.compiling:.1f}", claim)
+def _print_races(title: str, races: list[tuple[float, ...]], jax: "JaxProcess") -> None:
+    """Medians; `races` hold seconds and processor time of urn, and those of JAX."""
+    table = Table("", "urn, s", "JAX, s", "ratio (range)", title=f"beside jax.vmap: {title}")
+    ours, ours_here, theirs, theirs_here = zip(*races, strict=True)
+    kinds = {"seconds": (ours, theirs), "of the processor": (ours_here, theirs_here)}
+    for kind, (a, b) in kinds.items():
+        ratios = [y / x for x, y in zip(a, b, strict=True)]
+        middle = statistics.median(ratios)
+        table.add_row(
+            kind,
+            *(f"{statistics.median(values):.2f}" for values in (a, b)),
+            f"{middle:.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+        )
+    console.print(table)
+    console.print(f"compiling took JAX {jax.compiling:.1f} s beside\n")
 
 
 class JaxProcess:
