@@ -46,7 +46,7 @@ package: .venv/ready
 # A training of one step compiles what is kept on disk from then on, so that no first command waits for it.
 COMPILE := from urn import TrainConfig, train; train(TrainConfig(task='shells', n_neurons=20, steps=1))
 
-# EXTRAS=test,ray,docs is what continuous integration installs.
+# EXTRAS=test,ray,bench,docs is what continuous integration installs.
 EXTRAS ?= test
 .venv/ready: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -66,7 +66,7 @@ def test_every_third_party_import_is_pinned() -> None:
 
     assert {"torch", "numba", "llvmlite"} <= {*third_party, *known}
     for module in third_party:
-        # Ray is the one module that need not be there when this test runs.
+        # Ray and JAX need not be there when this test runs.
         distributions = providers.get(module, [module])
         assert any(canonicalize_name(d) in known for d in distributions), module
 

@@ -233,9 +233,17 @@ def test_the_loss_goes_down_and_digits_are_learned(digits):
     assert run.history[-1]["connections"] < run.history[0]["connections"]
 
 
-def test_members_differ_in_seed_strengths_and_learning_rate_only():
+def test_members_differ_in_seed_strengths_learning_rate_and_steps_only():
     with pytest.raises(InputError, match="n_neurons"):
         Trainer([config(), config(n_neurons=121)])
+    with pytest.raises(InputError, match="batch_size"):
+        Trainer([config(), config(batch_size=3)])
+
+    # A setting that all share, and that falls after a part of the steps.
+    falling = {"value": 1.0, "milestones": [0.5]}
+    members = [config(self_target=falling, steps=steps) for steps in (10, 20)]
+    with pytest.raises(InputError, match="steps"):
+        Trainer(members)
 
 
 RATES = (
@@ -270,6 +278,66 @@ def test_members_of_different_learning_rates_equal_single_runs(kind, options):
 
     slowest = train_population([configs[2].replace(learning_rate=RATES[0])], data=data)[0]
     assert (slowest.weights - together[2].weights).abs().max() > 1e-3
+
+
+LENGTHS = (25, 0, 60, 40, 25)
+"""Steps of five members; checks come every 20."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_members_of_different_steps_equal_single_runs(kind):
+    """Weights, rows, snapshots and status: those that leave change nothing for the others."""
+    base, data = KINDS[kind]
+    falling = {"value": 1e-3, "milestones": [0.5], "factor": 0.1}
+    base = base.replace(
+        learning_rate={"value": 2e-3, "milestones": [0.7], "factor": 0.2},
+        strengths={**base.strengths, "weight": falling},
+        **{"check_every": 20, "log_every": 15, "snapshots": 3, "remove_dangling": 2},
+    )
+    configs = [base.replace(seed=seed, steps=steps) for seed, steps in enumerate(LENGTHS)]
+    together = train_population(configs, data=data)
+
+    for of_member, member in zip(configs, together, strict=True):
+        alone = train_population([of_member], data=data)[0]
+        assert (member.status, member.steps_done) == (alone.status, of_member.steps)
+        assert member.config == of_member
+        torch.testing.assert_close(member.weights, alone.weights, rtol=0, atol=1e-5)
+        torch.testing.assert_close(member.biases, alone.biases, rtol=0, atol=1e-5)
+        assert member.test_accuracy == alone.test_accuracy
+        for name in ("step", "living_neurons", "connections"):
+            assert [row[name] for row in member.history] == [row[name] for row in alone.history]
+        assert [moment.step for moment in member.snapshots] == [
+            moment.step for moment in alone.snapshots
+        ]
+
+
+def test_a_member_of_fewer_steps_ends_with_the_bits_of_a_single_run(digits):
+    """Nothing is dropped here: a population is as large as its largest member, and other sizes
+    round otherwise."""
+    base = config(dtype="float32", check_every=20, remove_dead=False)
+    configs = [base.replace(seed=k, steps=30 + 25 * k) for k in range(3)]
+    for of_member, member in zip(configs, train_population(configs, data=digits), strict=True):
+        alone = train_population([of_member], data=digits)[0]
+        assert torch.equal(member.weights, alone.weights)
+        assert torch.equal(member.biases, alone.biases)
+        assert member.history == alone.history
+
+
+@pytest.mark.parametrize("stop", [20, 25, 33])
+def test_members_of_different_steps_can_be_resumed(digits, stop):
+    """Also from the very step after which one leaves."""
+    configs = [config(seed=k, steps=steps) for k, steps in enumerate((25, 60, 40))]
+    whole = Trainer(configs, digits)
+    whole.run()
+    part = Trainer(configs, digits)
+    part.run(until=stop)
+    resumed = Trainer(configs, digits)
+    resumed.load_state_dict(part.state_dict())
+    resumed.run()
+
+    assert resumed.step == 60
+    for k in (1, 2):
+        assert torch.equal(resumed.members[k].final.weights, whole.members[k].final.weights)
 
 
 def test_who_is_left_goes_on_at_its_own_learning_rate(digits):

@@ -4,14 +4,20 @@ cores: >= 8 and >= 4 times faster. The sweep's time is that of the whole command
 analysis of every network included; kernels are compiled before, as they are once on a machine.
 
 `--side` and `--steps` make it smaller; the claims are about the whole. With `--device cuda` all of
-them train there, the sweep in one process."""
+them train there, the sweep in one process.
+
+The part `jax` is run when it is named: the yardstick in JAX (`jax_yardstick`, extra `bench`), the
+time of compiling apart. Claim: the whole sweep >= 2 times faster."""
 
 import argparse
 import multiprocessing
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -21,7 +27,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from experiments.benchmarks.training import Plain
 from experiments.commands.workers import data_of
-from experiments.sweeps.engine import Engine, check
+from experiments.sweeps.engine import POPULATION, Engine, check
 from experiments.sweeps.plan import Plan, Sweep, make_plan
 from experiments.sweeps.store import Store
 from urn import InputError, TrainConfig, load_run
@@ -29,6 +35,12 @@ from urn.training.trainer import Trainer
 
 PARTS = ("sweep", "populations", "early")
 """What can be asked for by name."""
+BY_NAME_ONLY = ("jax",)
+"""What else can be: it needs an extra."""
+JAX_STEPS = 100
+"""Of the yardstick in JAX in one call. By judgement: calls then cost nothing beside their steps."""
+DENSE_STEPS = 200
+"""First steps that are raced alone. By judgement: nearly all neurons fire in them."""
 QUIET_ROWS = 5
 """Of history, a hundred steps apart, after which a member may end early. By judgement: an eighth of
 the steps in which nothing comes of going on."""
@@ -176,6 +188,82 @@ def networks(plan: Plan, workers: int) -> list[tuple[int, float, str]]:
         ]
 
 
+def beside_jax(plan: Plan, dense_steps: int, pairs: int) -> None:
+    """Both on one core while networks are dense; then the whole sweep, both on all cores."""
+    configs = [point.config for point in plan.points]
+    # As many as train together in a worker, spread over the grid.
+    few = configs[:: -(-len(configs) // POPULATION)]
+    cores = os.sched_getaffinity(0)
+
+    # In turn, so that a busy machine disturbs both alike.
+    with JaxProcess({min(cores)}, few, dense_steps) as jax:
+        races = []
+        for _ in range(pairs):
+            os.sched_setaffinity(0, {min(cores)})
+            ours = train_on_one_thread(few, dense_steps)
+            os.sched_setaffinity(0, cores)
+            races.append((*ours, *jax.train()[:2]))
+        _print_races(f"{len(few)} networks, first {dense_steps} steps, one core", races, jax)
+
+    # The sweep takes a worker for each core, JAX a thread.
+    with JaxProcess(cores, configs, configs[0].steps) as jax:
+        begun = sum(os.times()[:4])
+        seconds, accuracies = timed(lambda: swept(plan, len(cores)))
+        ours = (seconds, sum(os.times()[:4]) - begun)
+        *theirs, others = jax.train()
+        name = f"{len(configs)} networks, {configs[0].steps} steps, {len(cores)} cores"
+        _print_races(f"{name} (claim: >= 2)", [(*ours, *theirs)], jax)
+
+    medians = [statistics.median(values) for values in (accuracies, others)]
+    console.print(f"median validation accuracy: sweep {medians[0]:.4f}, JAX {medians[1]:.4f}\n")
+
+
+def _print_races(title: str, races: list[tuple[float, ...]], jax: "JaxProcess") -> None:
+    """Medians; `races` hold seconds and processor time of urn, and those of JAX."""
+    table = Table("", "urn, s", "JAX, s", "ratio (range)", title=f"beside jax.vmap: {title}")
+    ours, ours_here, theirs, theirs_here = zip(*races, strict=True)
+    kinds = {"seconds": (ours, theirs), "of the processor": (ours_here, theirs_here)}
+    for kind, (a, b) in kinds.items():
+        ratios = [y / x for x, y in zip(a, b, strict=True)]
+        middle = statistics.median(ratios)
+        table.add_row(
+            kind,
+            *(f"{statistics.median(values):.2f}" for values in (a, b)),
+            f"{middle:.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+        )
+    console.print(table)
+    console.print(f"compiling took JAX {jax.compiling:.1f} s beside\n")
+
+
+class JaxProcess:
+    """The yardstick in JAX, in a process that keeps to some cores: JAX takes a thread for each."""
+
+    def __init__(self, cores: set[int], configs: list[TrainConfig], steps: int) -> None:
+        from experiments.benchmarks import jax_yardstick  # here, for it may not be installed
+
+        self.yardstick = jax_yardstick
+        self.data = data_of(configs[0])
+        self.sizes = [JAX_STEPS] * (steps // JAX_STEPS)
+        self.sizes += [steps % JAX_STEPS] if steps % JAX_STEPS else []
+
+        spawn = multiprocessing.get_context("spawn")
+        self.executor = ProcessPoolExecutor(1, spawn)
+        prepared = self.executor.submit(
+            jax_yardstick.prepare, cores, configs, self.data, self.sizes
+        )
+        self.compiling = prepared.result()
+
+    def __enter__(self) -> "JaxProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.executor.shutdown()
+
+    def train(self) -> tuple[float, float, list[float]]:
+        """Seconds that all networks took, those of the processor, and validation accuracies."""
+        return self.executor.submit(self.yardstick.train, self.data, self.sizes).result()
+
+
 def timed(work: Callable[[], list[float]]) -> tuple[float, list[float]]:
     """Seconds that a piece of work took, and what came out."""
     begun = time.perf_counter()
@@ -189,19 +277,23 @@ def populations(steps: int, device: str) -> None:
     configs = [point.config for point in plan_of(8, steps, device).points]
     table = Table("population", "seconds a network", title=f"S = 256, {steps} steps, one thread")
     for K in POPULATIONS:
-        table.add_row(str(K), f"{train_on_one_thread(configs[27 : 27 + K]) / K:.2f}")
+        table.add_row(str(K), f"{train_on_one_thread(configs[27 : 27 + K])[0] / K:.2f}")
     console.print(table)
 
 
-def train_on_one_thread(configs: list[TrainConfig]) -> float:
-    """Seconds that a population takes."""
+def train_on_one_thread(
+    configs: list[TrainConfig], until: int | None = None
+) -> tuple[float, float]:
+    """Seconds that a population takes, and those of the processor."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with threadpool_limits(1, user_api="blas"):
         trainer = Trainer(configs, data_of(configs[0]))
-        seconds, _ = timed(trainer.run)
+        begun = time.process_time()
+        seconds, _ = timed(lambda: trainer.run(until))
+        here = time.process_time() - begun
     torch.set_num_threads(threads)
-    return seconds
+    return seconds, here
 
 
 def main(arguments: list[str]) -> None:
@@ -213,6 +305,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--side", type=int, default=8, help="side x side points (default: 8)")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    parser.add_argument("--pairs", type=int, default=5, help="of first steps beside JAX")
     given = parser.parse_args(arguments)
 
     try:
@@ -220,8 +313,11 @@ def main(arguments: list[str]) -> None:
     except InputError as error:
         raise SystemExit(str(error)) from None
 
-    if unknown := set(given.parts) - set(PARTS):
-        raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    parts = (*PARTS, *BY_NAME_ONLY)
+    if unknown := set(given.parts) - set(parts):
+        raise SystemExit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
+    if "jax" in given.parts and find_spec("jax") is None:
+        raise SystemExit("JAX is not installed: pip install -e .[bench]")
 
     train_on_one_thread([point.config for point in plan_of(2, 2, given.device).points])  # compiles
     cores = {
@@ -240,3 +336,5 @@ def main(arguments: list[str]) -> None:
         populations(given.steps // 4, given.device)
     if not given.parts or "early" in given.parts:
         early(given.side, given.steps, given.device)
+    if "jax" in given.parts:
+        beside_jax(plan_of(given.side, given.steps), min(DENSE_STEPS, given.steps), given.pairs)

@@ -197,8 +197,8 @@ def _work(number: int, work: Work, job: Job) -> object:
         nonlocal last
         if time.monotonic() - last >= SECONDS_BETWEEN_REPORTS:
             last = time.monotonic()
-            say(trainer.step, trainer.config.steps, describe(trainer))
+            say(trainer.step, trainer.steps, describe(trainer))
 
-    say(0, job.configs[0].steps, "...")
+    say(0, max(config.steps for config in job.configs), "...")
     assert _Line.stop is not None  # `_begin` has run
     return work(job, report, _Line.stop.is_set)

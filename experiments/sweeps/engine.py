@@ -253,7 +253,7 @@ class Engine:
 
     def _observe(self, number: int, trainer: Trainer) -> None:
         self._beat()
-        self.observer(number, trainer.step, trainer.config.steps, describe(trainer))
+        self.observer(number, trainer.step, trainer.steps, describe(trainer))
 
     def _run_in_workers(self) -> bool:
         """Returns False if a worker was killed and there is more to do."""

@@ -97,7 +97,7 @@ class RayEngine(Engine):
             for task in ended:
                 batch = running.pop(task)
                 self._keep(ray, task, batch)
-                steps = batch.configs[0].steps
+                steps = max(config.steps for config in batch.configs)
                 self.observer(self.n_batches, steps, steps, f"{len(running)} more in training")
                 self.n_batches += 1
 

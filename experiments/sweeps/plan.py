@@ -41,7 +41,7 @@ from urn import InputError, TrainConfig
 from urn.data.tasks import TASKS
 from urn.settings.fields import Count, Number, Positive, Strict, Whole
 from urn.settings.schedules import Schedule
-from urn.training.trainer import SHARED_FIELDS
+from urn.training.trainer import shared_fields
 
 MOST_POINTS = 100_000
 """By judgement: more would take a month even at 30 seconds a point."""
@@ -338,7 +338,7 @@ def _points(base: dict, changes: Changes, seeds: tuple[int, ...], first: int) ->
     # A store that was begun before a field came goes on with the hashes of then.
     skipped = {name for name, default in LATER_FIELDS.items() if fields[name] == default}
     whole = _digest({name: value for name, value in fields.items() if name not in skipped})
-    shared = _digest([fields.get(name) for name in SHARED_FIELDS if name not in skipped])
+    shared = _digest([fields.get(name) for name in shared_fields(config) if name not in skipped])
     return [
         Point(
             first + k,

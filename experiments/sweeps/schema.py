@@ -250,7 +250,7 @@ def _size(point: Point) -> tuple:
     for name in ("weight", "activity", "locality"):
         schedule = point.config.strengths.get(name)
         price *= max(schedule.value, LEAST_PRICE) if schedule else 1.0
-    return point.shared, price, point.number
+    return point.shared, point.config.steps, price, point.number
 
 
 def _cell(point: Point, name: str) -> object:

@@ -223,10 +223,17 @@ def test_a_batch_whose_lease_was_lost_keeps_nothing(file, cwd):
     assert not list((cwd / "out" / "runs").iterdir())
 
 
-def test_learning_rates_share_a_population_also_in_a_store_of_before(cwd):
-    """Such a store says that they do not; then each point was a population of its own."""
-    rates = [1e-3, 5e-3, {"value": 2e-3, "warmup": 10}]
-    plan = parse_plan(text(grid={"learning_rate": rates}))
+SHARING = {
+    "learning_rate": [1e-3, 5e-3, {"value": 2e-3, "warmup": 10}],
+    "steps": [10, 25, 40],
+}
+"""Fields whose values share a population, with three values."""
+
+
+@pytest.mark.parametrize("field", SHARING)
+def test_what_may_differ_shares_a_population_also_in_a_store_of_before(cwd, field):
+    """Such a store says that it does not; then each point was a population of its own."""
+    plan = parse_plan(text(grid={field: SHARING[field]}))
     assert len({point.shared for point in plan.points}) == 1
     with Store.create(cwd / "out", plan) as store:
         store.db.execute("UPDATE points SET shared = 'of before, ' || number")
@@ -242,6 +249,7 @@ def test_learning_rates_share_a_population_also_in_a_store_of_before(cwd):
             alone = train(plan.points[number].config)
             torch.testing.assert_close(kept.weights, alone.weights, rtol=1e-3, atol=1e-4)
             assert kept.config == alone.config
+            assert kept.steps_done == alone.steps_done == kept.config.steps
 
 
 # ---- the command
@@ -502,6 +510,16 @@ def test_points_of_a_worker_that_was_killed_are_begun_again(file, cwd, monkeypat
         assert not store.db.execute("SELECT 1 FROM owners").fetchone()
         engine(store, plan, workers=2).run()
         assert sum(store.count()[status] for status in DONE) == 8
+
+
+def test_what_must_be_shared_makes_populations_of_its_own():
+    plan = parse_plan(text(grid={"batch_size": [8, 16]}))
+    assert len({point.shared for point in plan.points}) == 2
+
+    # Steps are shared where a setting falls after a part of them.
+    falling = {"self_target": {"value": 1.0, "milestones": [0.5]}}
+    plan = parse_plan(text(grid={"steps": [10, 20]}, base=falling))
+    assert len({point.shared for point in plan.points}) == 2
 
 
 def test_a_store_that_was_begun_before_a_field_came_goes_on():

@@ -15,7 +15,7 @@ exact. In a training loop of your own:
 The terms themselves are in `urn.loss.terms`, which also says how to add one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,7 +42,7 @@ class Penalties:
         By the name of the term: a number, a `(K,)` tensor, a `Schedule`, or a list with a Schedule
         or number for each member. At least 0.
     n_steps
-        Length of training in steps, for schedules with milestones.
+        Length of training in steps, for schedules with milestones; or that of each member.
     settings
         What the terms need beside a strength.
     moving
@@ -66,7 +66,7 @@ class Penalties:
         self,
         strengths: Mapping[str, object],
         *,
-        n_steps: int = 1,
+        n_steps: int | Sequence[int] = 1,
         settings: Settings | None = None,
         moving: Mapping[str, Schedule] | None = None,
     ):
@@ -91,7 +91,7 @@ class Penalties:
         changed: dict[str, Any] = {
             name: value
             for name, schedule in self.moving.items()
-            if (value := schedule.at(step, self.n_steps)) != getattr(self.settings, name)
+            if (value := _strength(schedule, step, self.n_steps)) != getattr(self.settings, name)
         }
         # Prices of wires hold the power of distance.
         if changed:
@@ -315,12 +315,13 @@ def _check_strength(name: str, strength: object) -> None:
         )
 
 
-def _strength(schedule: Any, step: int, n_steps: int) -> Strength:
+def _strength(schedule: Any, step: int, n_steps: int | Sequence[int]) -> Strength:
     """The value of a strength at a step: a number, or `(K,)` if members differ."""
     if isinstance(schedule, Schedule):
-        return schedule.at(step, n_steps)
+        return schedule.at(step, n_steps if isinstance(n_steps, int) else n_steps[0])
     if isinstance(schedule, list | tuple):
-        values = [_strength(member, step, n_steps) for member in schedule]
+        ends = [n_steps] * len(schedule) if isinstance(n_steps, int) else n_steps
+        values = [_strength(member, step, end) for member, end in zip(schedule, ends, strict=True)]
         # A number where members agree: the optimiser has a faster path for it.
         return values[0] if len(set(values)) == 1 else torch.tensor(values, dtype=torch.float64)
     return schedule

@@ -102,7 +102,7 @@ def build(configs: Sequence[TrainConfig], data: Dataset, device: torch.device) -
     Parameters
     ----------
     configs : sequence of TrainConfig
-        One for each member; they differ in seed, strengths and learning rate at most.
+        One for each member; they differ in seed, strengths, learning rate and steps at most.
     data : Dataset
         What they are to learn.
     device : torch.device

@@ -294,10 +294,9 @@ class Population:
     def learning_rate(self) -> float | Tensor:
         """That of the next step: a number, or a tensor `(K,)` where members differ in it."""
         configs = [self.configs[k] for k in self.members.tolist()]
-        first = configs[0]
-        if all(config.learning_rate == first.learning_rate for config in configs):
-            return first.learning_rate.at(self.step, first.steps)
         rates = [config.learning_rate.at(self.step, config.steps) for config in configs]
+        if len(set(rates)) == 1:
+            return rates[0]
         return torch.tensor(rates, dtype=torch.float64, device=self.device)
 
     def set_strengths(self) -> None:
@@ -520,12 +519,14 @@ def slots_of(held: Tensor, ids: Tensor) -> Tensor:
 def schedule_terms(penalties: Penalties, configs: Sequence[TrainConfig], step: int) -> None:
     """Give every term of `penalties` the schedules of these configurations, at `step`.
 
-    A member whose configuration lacks a term has it at strength 0.
+    A member whose configuration lacks a term has it at strength 0. Milestones are parts of the
+    steps of each.
     """
     off = Schedule(value=0)
     names = list(penalties.schedules)
     schedules = {name: [config.strengths.get(name, off) for config in configs] for name in names}
     penalties.schedules = dict(schedules)
+    penalties.n_steps = [config.steps for config in configs]
     penalties.set_step(step)
 
     # What never changes is looked up once, not at every step.

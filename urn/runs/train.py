@@ -111,10 +111,10 @@ def train_population(
     observer: Observer | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> list[Run]:
-    """Train configurations that differ only in seed, strengths and learning rate together.
+    """Train configurations that differ only in seed, strengths, learning rate and steps together.
 
-    Nothing is written. `start` holds a network for each to start from, the other arguments are
-    those of `train`.
+    A member that has made its steps makes room for the others. Nothing is written. `start` holds a
+    network for each to start from, the other arguments are those of `train`.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def train_population(
 
     trainer = Trainer(configs, data, keep, start)
     trainer.run(observer=observing(callbacks, trainer, observer), stop=stop)
-    if trainer.step < trainer.config.steps:
+    if trainer.step < trainer.steps:
         trainer.finish("interrupted")
     return [run_of(trainer, member, snapshots[member.index]) for member in trainer.members]
 
@@ -217,7 +217,7 @@ def _train_in(
     trainer.on_snapshot = lambda _, snapshot: store.save_snapshot(snapshot)
     trainer.run(observer=observe, stop=stop)
     # Asked to stop before the end: what is needed to go on is saved before the result.
-    if trainer.step < trainer.config.steps and trainer.training:
+    if trainer.step < trainer.steps and trainer.training:
         store.save_checkpoint(trainer)
         trainer.finish("interrupted")
     store.save_run(run_of(trainer, member, [], store.path))

@@ -143,8 +143,9 @@ def check(
     # Which data and which members: the likeliest mistakes come first.
     if not torch.equal(tensors["data"], data):
         raise InputError("data: the training data are not those it was made with")
-    if not 0 <= step <= config.steps:
-        raise InputError(f"step: must be from 0 to {config.steps}")
+    last = max(config.steps for config in population.configs)
+    if not 0 <= step <= last:
+        raise InputError(f"step: must be from 0 to {last}")
     places = members.tolist()
     if not places or places != sorted(set(places) & set(range(len(population.configs)))):
         raise InputError("members: must be those of the population, each once")

@@ -78,7 +78,7 @@ def progress(title: str, quiet: bool = False) -> Iterator[Observer]:
         with bars(console, TimeRemainingColumn()) as bar:
             task = bar.add_task(title, total=None, now="")
             yield lambda trainer: bar.update(
-                task, completed=trainer.step, total=trainer.config.steps, now=describe(trainer)
+                task, completed=trainer.step, total=trainer.steps, now=describe(trainer)
             )
 
 
@@ -88,10 +88,10 @@ def _lines(title: str) -> Observer:
 
     def print_line(trainer: Trainer) -> None:
         nonlocal last
-        done = trainer.step >= trainer.config.steps
+        done = trainer.step >= trainer.steps
         if done or time.monotonic() - last >= SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            steps = f"{trainer.step}/{trainer.config.steps}"
+            steps = f"{trainer.step}/{trainer.steps}"
             print(f"{title}  step {steps}  {describe(trainer)}", file=sys.stderr, flush=True)
 
     return print_line

@@ -1,4 +1,4 @@
-"""Training: K configurations that differ in seed, strengths and learning rate only, as one
+"""Training: K configurations that differ in seed, strengths, learning rate and steps only, as one
 population.
 
 The loop reads: losses of all members, summed; gradients; one proximal step; now and then a check
@@ -35,9 +35,9 @@ from urn.settings.config import TrainConfig
 from urn.training import checkpoint, history, stationary
 from urn.training.history import Member
 
-SHARED_FIELDS = tuple(
-    name for name in TrainConfig.model_fields if name not in ("seed", "strengths", "learning_rate")
-)
+OWN_FIELDS = ("seed", "strengths", "learning_rate", "steps")
+"""What members of a population may differ in."""
+SHARED_FIELDS = tuple(name for name in TrainConfig.model_fields if name not in OWN_FIELDS)
 """What all members of a population have in common."""
 
 
@@ -47,7 +47,8 @@ class Trainer:
     Parameters
     ----------
     configs : sequence of TrainConfig
-        One for each member; they may differ in `seed`, `strengths` and `learning_rate`.
+        One for each member; they may differ in `seed`, `strengths`, `learning_rate` and `steps`. A
+        member that has made its steps leaves.
     data : Dataset, optional
         The task's data set is loaded if left out.
     on_snapshot : callable, optional
@@ -100,6 +101,16 @@ class Trainer:
         return self.population.step
 
     @property
+    def steps(self) -> int:
+        """Updates to make: those of the member that trains longest."""
+        return max(self._ends)
+
+    @property
+    def _ends(self) -> set[int]:
+        """Steps after which some member is done."""
+        return {member.config.steps for member in self.members}
+
+    @property
     def training(self) -> list[Member]:
         """Members still in the population, in its order."""
         return [self.members[k] for k in self.population.members.tolist()]
@@ -139,11 +150,11 @@ class Trainer:
         stop: Callable[[], bool] | None,
     ) -> None:
         """`run`, with threads that are given back afterwards."""
-        config = self.config
         population = self.population
-        until = config.steps if until is None else min(until, config.steps)
+        until = self.steps if until is None else min(until, self.steps)
         update = None
         self._end_quiet()  # of a checkpoint that was saved at the very moment
+        self._end_done()
 
         while self.step < until and self.training and not (stop and stop()):
             threads.at_most(threads_for(self.net.weight.shape[1], self.batches.size))
@@ -152,34 +163,48 @@ class Trainer:
             if update is None:
                 continue  # a member diverged and left; the others do this step again
             population.step += 1
-            members = population.members  # who made this step: a check may drop some of them
-            ids = population.ids
-            check_due, row_due, snapshot_due = self._due()
-
-            if check_due:
-                self._check()
-            elif snapshot_due:
-                # Between two checks the weights may have diverged: what is saved must be finite.
-                self._dismiss(population.finite())
-            if not self.training:
-                break
-
-            # Rows and snapshots come after the check: they show the neurons that are left.
-            if row_due:
-                self._log(*update, members, ids)
-                if config.stationary:
-                    stationary.judge(population, self.data)
-            if self.on_snapshot and snapshot_due:
-                for k, member in enumerate(self.training):
-                    self.on_snapshot(member, population.snapshot(k))
-            if observer and (row_due or check_due):
-                observer(self)
-            self._end_quiet()
+            self._follow_up(*update, observer)
 
         if self.training:
             self._dismiss(population.finite())
-        if self.step >= config.steps:
+        if self.step >= self.steps:
             self.finish()
+
+    def _follow_up(
+        self,
+        activity: Activity,
+        losses: Tensor,
+        observer: Callable[["Trainer"], object] | None,
+    ) -> None:
+        """What is due after a step: check, rows of history, snapshots, members that leave."""
+        population = self.population
+        members = population.members  # who made this step: a check may drop some of them
+        ids = population.ids
+        check_due, row_due = self._due()
+
+        if check_due:
+            self._check()
+        elif self.step in self._ends:
+            self._check_done()
+        if not check_due and (places := self._snapshots_due()):
+            # Between two checks the weights may have diverged: what is saved must be finite.
+            self._dismiss(population.finite() | ~self._are(places))
+        if not self.training:
+            return
+
+        # Rows and snapshots come after the check: they show the neurons that are left.
+        if row_due or self.step in self._ends:
+            self._log(activity, losses, members, ids, everyone=row_due)
+        if row_due and self.config.stationary:
+            stationary.judge(population, self.data)
+        if self.on_snapshot:
+            for k in self._snapshots_due():
+                self.on_snapshot(self.training[k], population.snapshot(k))
+        if observer and (row_due or check_due):
+            observer(self)
+
+        self._end_quiet()
+        self._end_done()
 
     def _update(self) -> tuple[Activity, Tensor] | None:
         """One step. Returns the activity and the task losses, or None if a member had to leave."""
@@ -218,20 +243,14 @@ class Trainer:
 
     def _check(self) -> None:
         """Drop dead neurons and members that diverged, and put the weights aside as good."""
-        config = self.config
         population = self.population
         self.optimiser.zero_grad()  # the memory of the gradient serves the check
         self._dismiss(population.finite())
         if not self.training:
             return
 
-        # `hold` is (K, n): the neurons that are alive, without those idle for too long.
-        if config.remove_dead:
-            hold = dead.alive(self.net, self.optimiser, population.penalties)
-            if config.remove_dangling:
-                idle = dead.idle(self.net, self.optimiser, population.penalties)
-                hold &= population.count_idle(idle) < config.remove_dangling
-
+        if self.config.remove_dead:
+            hold = self._hold()
             # Growth keeps its slots, emptied, for the next birth; else the tensors shrink.
             if population.grows:
                 growth.bury(population, growth.inhabited(population) & ~hold)
@@ -240,6 +259,48 @@ class Trainer:
         if population.grows:
             growth.trim(population)
         population.remember()
+
+    def _hold(self) -> Tensor:
+        """The neurons `(K, n)` that are alive, without those idle for too long at this check."""
+        population = self.population
+        hold = dead.alive(self.net, self.optimiser, population.penalties)
+        if self.config.remove_dangling:
+            idle = dead.idle(self.net, self.optimiser, population.penalties)
+            hold &= population.count_idle(idle) < self.config.remove_dangling
+        return hold
+
+    def _check_done(self) -> None:
+        """A check, between two checks, of the members that made their last step.
+
+        For the others nothing changes: each has its checks where it would have them alone.
+        """
+        population = self.population
+        self.optimiser.zero_grad()
+        self._dismiss(population.finite() | ~self._are(self._done()))
+        places = self._done()
+        if not places or not self.config.remove_dead:
+            return
+
+        # Their dead neurons are emptied, not dropped: the tensors keep their shape.
+        counted = population.idle_checks
+        gone = ~self._hold() & self._are(places)[:, None]
+        population.idle_checks = counted
+        gone[:, : self.net.n_inputs] = False
+        gone[:, self.net.outputs] = False
+        if population.grows:
+            growth.bury(population, growth.inhabited(population) & gone)
+        else:
+            population.empty(gone)
+
+    def _done(self) -> list[int]:
+        """Places of members in training that have made their steps."""
+        return [k for k, member in enumerate(self.training) if member.config.steps <= self.step]
+
+    def _are(self, places: list[int]) -> Tensor:
+        """Which members in training are at these places, `(K,)` boolean."""
+        mask = torch.zeros(len(self.training), dtype=torch.bool, device=self.population.device)
+        mask[places] = True
+        return mask
 
     def _dismiss(self, finite: Tensor) -> None:
         """Members that are not `finite` `(K,)` leave with their last good weights."""
@@ -257,8 +318,18 @@ class Trainer:
         member.final = self.population.snapshot(k, last_good)
         member.status = status
 
-    def _log(self, activity: Activity, losses: Tensor, members: Tensor, ids: Tensor) -> None:
-        """Append a row to every history, from what `members` and their neurons `ids` did."""
+    def _log(
+        self,
+        activity: Activity,
+        losses: Tensor,
+        members: Tensor,
+        ids: Tensor,
+        everyone: bool = True,
+    ) -> None:
+        """Append a row to every history, from what `members` and their neurons `ids` did.
+
+        Or not to everyone's: to those of members that made their last step.
+        """
         follow = self.population.follow
         N = follow(activity.N, ACTIVITY_AXES["N"], members, ids)
         n = follow(activity.n, ACTIVITY_AXES["n"], members, ids)
@@ -267,19 +338,27 @@ class Trainer:
         accuracy = self.evaluate(self.data.validation)
         rows = history.rows(self.population, Activity(N, n), losses, accuracy)
         for member, row in zip(self.training, rows, strict=True):
-            member.history.append(row)
+            if everyone or member.config.steps <= self.step:
+                member.history.append(row)
 
-    def _due(self) -> tuple[bool, bool, bool]:
-        """Whether a check, a row of history and a snapshot follow the step that was just made."""
-        config = self.config
-        is_last = self.step == config.steps
-        check = is_last or self.step % config.check_every == 0
-        row = is_last or self.step % config.log_every == 0
+    def _due(self) -> tuple[bool, bool]:
+        """Whether a check and a row of everyone's history follow the step that was just made."""
+        is_last = self.step == self.steps
+        check = is_last or self.step % self.config.check_every == 0
+        row = is_last or self.step % self.config.log_every == 0
+        return check, row
 
+    def _snapshots_due(self) -> list[int]:
+        """Places of members of whom a snapshot follows the step that was just made."""
+        n = self.config.snapshots
+        if self.on_snapshot is None or n == 0:
+            return []
         # Evenly over training: whenever another n-th part of the steps is done, the last included.
-        n = config.snapshots
-        is_another = self.step * n // config.steps > (self.step - 1) * n // config.steps
-        return check, row, self.on_snapshot is not None and is_another
+        step = self.step
+        ends = {end for end in self._ends if end and step * n // end > (step - 1) * n // end}
+        if not ends:
+            return []
+        return [k for k, member in enumerate(self.training) if member.config.steps in ends]
 
     def finish(self, status: str = "ok") -> None:
         """Settle every network still in training, and measure it on the test set."""
@@ -303,11 +382,23 @@ class Trainer:
             return
         places = ended.nonzero().flatten().tolist()
         # Snapshots follow `steps`, so that the last one would be missing.
-        if self.on_snapshot and self.config.snapshots and not self._due()[2]:
+        if self.on_snapshot and self.config.snapshots:
+            due = self._snapshots_due()
             for k in places:
-                self.on_snapshot(self.training[k], self.population.snapshot(k))
+                if k not in due:
+                    self.on_snapshot(self.training[k], self.population.snapshot(k))
+        self._leave(places)
+
+    def _end_done(self) -> None:
+        """Members that have made their steps leave as finished, while others train longer."""
+        if min(self._ends) <= self.step < self.steps and (places := self._done()):
+            self._leave(places)
+
+    def _leave(self, places: list[int]) -> None:
+        """Settle the networks at these places, and go on without them."""
         self._conclude(places, "ok")
-        self.population.take(members=(~ended).nonzero().flatten().cpu())
+        stay = (~self._are(places)).nonzero().flatten().cpu()
+        self.population.take(members=stay)
         self.batches.seeds = self.population.seeds
 
     # ---- dials
@@ -369,6 +460,15 @@ def _check_configs(configs: Sequence[TrainConfig], data: Dataset | None) -> None
     for config in configs:
         if not isinstance(config, TrainConfig):
             raise InputError(f"config: must be a TrainConfig, not {type(config).__name__}")
-    for name in SHARED_FIELDS:
+    for name in shared_fields(configs[0]):
         if any(getattr(config, name) != getattr(configs[0], name) for config in configs):
             raise InputError(f"{name}: must be the same for all members of a population")
+
+
+def shared_fields(config: TrainConfig) -> tuple[str, ...]:
+    """What members of a population have in common with one that trains by `config`.
+
+    Where w0 or q has milestones, which are parts of the steps, these are among it.
+    """
+    moving = moving_settings(config).values()
+    return (*SHARED_FIELDS, *(["steps"] if any(each.milestones for each in moving) else []))
