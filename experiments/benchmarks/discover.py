@@ -180,7 +180,7 @@ def _data(known: Known, folder: Path) -> tuple[str, str | None]:
     return str(path), "y"
 
 
-def _place(folder: Path, name: str, seed: int) -> Path:
+def _folder_of(folder: Path, name: str, seed: int) -> Path:
     """The folder of a discovery."""
     return folder / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
 
@@ -218,16 +218,16 @@ def noise(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def of_noise(kind: str, folder: Path, minutes: float, seed: int) -> list[str]:
     """What pays on a table of noise, or on random labels, at the sizes that the time allows."""
-    place = _place(folder / "noise", kind, seed)
+    own = _folder_of(folder / "noise", kind, seed)
     if kind == LABELS:
         options = _twin("digits") | {"data_seed": seed}
-        return _asked(place, "twin", options=options, minutes=minutes, seed=seed)["pays"]
+        return _asked(own, "twin", options=options, minutes=minutes, seed=seed)["pays"]
 
     X, y, positions = noise(seed)
-    table = place.with_suffix(".npz")
+    table = own.with_suffix(".npz")
     table.parent.mkdir(parents=True, exist_ok=True)
     np.savez(table, X=X, y=y, positions=positions)
-    return _asked(place, str(table), minutes=minutes, seed=seed)["pays"]
+    return _asked(own, str(table), minutes=minutes, seed=seed)["pays"]
 
 
 def of_small_noise(seed: int) -> list[str]:
@@ -258,7 +258,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     n_wrong = n_worse = 0
     names = options.names or list(KNOWN)
     for name in names:
-        folder = _place(options.out, name, options.seed)
+        folder = _folder_of(options.out, name, options.seed)
         result = answer(name, folder, options.minutes, options.seed)
         console.print(f"{name}: {result['text']}", markup=False, highlight=False)
 
