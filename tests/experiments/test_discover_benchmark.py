@@ -54,32 +54,53 @@ def test_the_grid_search_picks_by_validation_and_measures_on_test(
 
     X, y = (part.numpy() for part in data.test)
     model = fit(data, good, 0)
+    assert model.t_ > len(data.train[0])
     assert searched.score == model.score(X, y)
     assert searched.validation == model.score(*(part.numpy() for part in data.validation))
 
 
 def test_a_grid_search_ends_when_its_time_is_over() -> None:
-    """The network in training is finished."""
-    searched = grid_search(data_of("classification"), 0.0, 0)
+    """The network in training is left after its epoch."""
+    data = data_of("classification")
+    searched = grid_search(data, 0.0, 0)
     assert searched.n_tried == 1
     assert searched.chosen == grid(0)[0]
+    assert fit(data, grid(0)[0], 0, 0.0).t_ == len(data.train[0])
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+def test_a_network_is_trained_as_scikit_learn_trains_it(kind: str) -> None:
+    """The first epochs are the same to the digit; from there samples come in another order, and
+    the end comes by the same rule, at about the same loss."""
+    data = data_of(kind)
+    point = grid(0)[0] | {"learning_rate_init": 3e-2}
+    X, y = (part.numpy() for part in data.train)
+    theirs = (MLPRegressor if kind == "regression" else MLPClassifier)(random_state=0, **point)
+    theirs.fit(X, y)
+
+    ours = fit(data, point, 0)
+    assert ours.loss_curve_[0] == theirs.loss_curve_[0]
+    assert 0.7 < len(ours.loss_curve_) / len(theirs.loss_curve_) < 1.4
+    assert ours.loss_ == pytest.approx(theirs.loss_, rel=0.2)
 
 
 @pytest.mark.parametrize("n_outputs", [1, 2])
 def test_regression_is_scored_by_r2(n_outputs: int) -> None:
-    """One target or several; the error is near that of samples drawn afresh."""
+    """One target or several; four times the samples have half the error."""
     data = data_of("regression", n_outputs)
     point = grid(0)[0]
-    model = fit(data, point, 0)
+    model = fit(data, point, 0, 0.0)
     assert isinstance(model, MLPRegressor)
 
     X, y = data.test
     searched = grid_search(data, 0.0, 0)
     assert searched.score == pytest.approx(r2_score(y, model.predict(X.numpy())), abs=1e-6)
-    few = standard_error(model, data.test, "regression", 0)
-    many = standard_error(model, (X.repeat(16, 1), y.repeat(16, 1)), "regression", 0)
-    assert few == searched.error > 0
-    assert many == pytest.approx(few / 4, rel=0.3)
+    assert standard_error(model, data.test, "regression", 0) == searched.error > 0
+
+    few, many = (
+        standard_error(model, (X.repeat(n, 1), y.repeat(n, 1)), "regression", 0) for n in (4, 16)
+    )
+    assert many == pytest.approx(few / 2, rel=0.25)
 
 
 def test_classes_have_a_binomial_error_that_is_never_zero() -> None:
