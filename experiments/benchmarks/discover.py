@@ -53,6 +53,9 @@ LABELS = "digits, random labels"
 YARDSTICK = "perceptron.json"
 """What the grid search said, in the folder of a discovery."""
 
+WIDTH = 140
+"""Columns of what is printed: the table needs them."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -249,7 +252,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     parser.add_argument("--small", action="store_true", help="of noise, with small networks")
     options = parser.parse_args(arguments)
 
-    console = Console()
+    console = Console(width=WIDTH)
     if options.noise is not None:
         return _main_of_noise(console, options)
 
