@@ -179,6 +179,25 @@ def test_a_ring_is_the_same_data_with_cyclic_distances():
     assert distance.max() == pytest.approx(1, abs=1e-6)
 
 
+def test_flipped_signals_run_backwards():
+    """In all parts alike; mirrored as well as shuffled, they are the mirrored columns, shuffled."""
+    data, flipped = load("mnist1d"), load("mnist1d", flipped=True)
+    for (X, y), (X_flipped, y_flipped) in zip(data.parts, flipped.parts, strict=True):
+        assert torch.equal(X_flipped, X.flip(1))
+        assert torch.equal(y_flipped, y)
+    assert torch.equal(flipped.positions, data.positions)
+
+    both, shuffled = (load("mnist1d", shuffled=True, flipped=f).test[0] for f in (True, False))
+    order = [int((column == data.test[0].T).all(1).nonzero()) for column in shuffled.T]
+    assert torch.equal(both, flipped.test[0][:, order])
+
+
+def test_an_option_that_came_later_leaves_configurations_as_they_were():
+    """Options are kept as they were given, so old stores and run folders keep their hashes."""
+    config = TrainConfig(task="mnist1d", task_options={"shuffled": True}, n_neurons=60, steps=1)
+    assert config.to_dict()["task_options"] == {"shuffled": True}
+
+
 # ---- carry
 
 

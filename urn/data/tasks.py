@@ -162,6 +162,10 @@ class MNIST1D(TaskOptions):
         default=False,
         description="inputs on a ring, which cyclic translations leave as it is, instead of a line",
     )
+    flipped: bool = Field(
+        default=False,
+        description="control: every signal runs backwards, which leaves the geometry as it is",
+    )
 
     def load(self) -> Dataset:
         """The published data, the validation set drawn from its training part."""
@@ -169,6 +173,7 @@ class MNIST1D(TaskOptions):
         # Shuffled over the whole: training and test set get the same permutation of positions.
         X = np.concatenate([data["x"], data["x_test"]])
         y = np.concatenate([data["y"], data["y_test"]])
+        X = X[:, ::-1] if self.flipped else X
         X = _shuffle_columns(X, self.data_seed) if self.shuffled else X
 
         n = len(data["x"])
