@@ -78,6 +78,12 @@ def test_atlas(checks):
     unpriced = 5 - int(measured["no price"].split()[0])
     assert f"called recurrent, by little, in {unpriced} of 5" in README
 
+    life = {name: value for name, value in checks["atlas"].items() if name.startswith("one life")}
+    of_local = next(value for name, value in life.items() if name.startswith("one life: local"))
+    others = {value.split(":")[0] for value in life.values() if value != of_local}
+    assert others == {"5 of 5"}
+    assert f"in {5 - int(of_local.split()[0])} of 5, goes on re-using some neurons" in README
+
 
 def test_recurrent(checks):
     measured = checks["recurrent"]
