@@ -580,7 +580,10 @@ API = {
     ),
     "train_not_a_configuration": (lambda: train({"task": "shells"}), "config"),
     "train_population_empty": (lambda: train_population([]), "configs"),
-    "train_population_mixed": (lambda: train_population([SMALL, SMALL.replace(steps=3)]), "steps"),
+    "train_population_mixed": (
+        lambda: train_population([SMALL, SMALL.replace(batch_size=3)]),
+        "batch_size",
+    ),
     "data_foreign": (lambda: train(SMALL, data=(SQUARE, SQUARE)), "data"),
     "data_nan": (lambda: dataset(train=(SQUARE * torch.nan, torch.arange(16) % 2)), "train"),
     "data_label_out_of_range": (lambda: dataset(test=(SQUARE, torch.arange(16) % 3)), "test"),
