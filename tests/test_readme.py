@@ -1,6 +1,7 @@
 """The numbers of README are those of docs/claims.json."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -131,3 +132,17 @@ def test_width(checks):
     )
     assert on_labels.startswith("0:")
     assert f"at a price at which {on_data.split()[0]} live on data" in README
+
+
+def test_kept(checks):
+    ratios: dict[str, list[float]] = {"weight": [], "activity": []}
+    for title, measured in checks["kept"].items():
+        dial = title.split(", ")[1].split(":")[0]
+        (mean,) = re.findall(r": \+([\d.]+) \(", measured)
+        ratios[dial].append(math.exp(float(mean)))
+
+    weight, activity = ratios["weight"], ratios["activity"]
+    assert len(weight) == len(activity) == 6
+    said = f"at prices of weights {min(weight):.1f} to {max(weight):.1f} times as high"
+    assert said in README
+    assert f"at prices of activity {min(activity):.0f} to {max(activity):.0f} times" in README
