@@ -251,6 +251,10 @@ def main(arguments: Sequence[str] = ()) -> int:
     parser.add_argument("--noise", type=int, metavar="N", help="only noise, so many repetitions")
     parser.add_argument("--small", action="store_true", help="of noise, with small networks")
     options = parser.parse_args(arguments)
+    if unknown := [name for name in options.names if name not in KNOWN]:
+        parser.error(f"no data set {unknown[0]}; there are {', '.join(KNOWN)}")
+    if options.noise is not None and options.noise < 1:
+        parser.error(f"--noise: must be at least 1, not {options.noise}")
 
     console = Console(width=WIDTH)
     if options.noise is not None:

@@ -75,6 +75,8 @@ class Trainer:
         self.config = configs[0]
         self.on_snapshot = on_snapshot
         self.members = [Member(config, k) for k, config in enumerate(configs)]
+        # Steps after which some member is done; asked for at every step.
+        self._ends = {config.steps for config in configs}
         device = device_of(self.config.device)
         check_room(self.config, len(configs), device)  # before minutes go into the data
         with memory_for("task_options"):
@@ -104,11 +106,6 @@ class Trainer:
     def steps(self) -> int:
         """Updates to make: those of the member that trains longest."""
         return max(self._ends)
-
-    @property
-    def _ends(self) -> set[int]:
-        """Steps after which some member is done."""
-        return {member.config.steps for member in self.members}
 
     @property
     def training(self) -> list[Member]:
