@@ -5,10 +5,10 @@ For each task the price of a dial (c_w, the price of weights, or c_n, that of ac
 from the first step on, at a dozen values: the largest at which a network learns is where it is
 *born*. Then one network is trained at a price that is next to nothing, and its price is raised by a
 quarter every 300 steps: the last price at which it still answers better than chance is to where it
-is *kept*. More training brings none to life that was not born: its outputs hardly depend on its inputs
-(with seeds 0 to 2, digits and parity of 2, none of nineteen came back in eight times the steps).
-Refuted when on any task and dial networks are not kept to prices half as large again as those at
-which they are born, which is the width of a step of the first grid.
+is *kept*. More training brings none to life that was not born: its outputs hardly depend on its
+inputs (with seeds 0 to 2, digits and parity of 2, none of nineteen came back in eight times the
+steps). Refuted when on any task and dial networks are not kept to prices half as large again as
+those at which they are born, which is the width of a step of the first grid.
 
 The notes hold two cheap networks against both. By the envelope theorem the least of L + c R grows
 with c by R, so two networks at small prices, taken on as a power of c, say where it reaches the
