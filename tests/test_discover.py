@@ -11,12 +11,21 @@ from scipy import stats
 
 from experiments.commands.discover import add_discover
 from experiments.discover import discover
-from experiments.discover.batches import Interrupted, fresh_seeds, sample_scores
+from experiments.discover.batches import fresh_seeds
 from experiments.discover.confirm import Outcome
 from experiments.discover.dials import Dial, arms_and_dials
 from experiments.discover.differences import Difference, difference, holm
 from experiments.discover.discovery import go_on
-from experiments.discover.request import Request, begin, read_request, request_of
+from experiments.discover.finish import pick
+from experiments.discover.jobs import Interrupted, sample_scores
+from experiments.discover.request import (
+    Request,
+    begin,
+    own_request,
+    read_request,
+    request_of,
+    table_of,
+)
 from experiments.discover.search import Point, front
 from experiments.discover.sizes import Sizes
 from experiments.discover.words import paragraph, sentence
@@ -25,7 +34,7 @@ from urn.data.tasks import Digits
 from urn.data.twins import twin
 from urn.settings.config import read_toml
 
-TINY = Sizes(hidden=6, channels=1, rungs=(10, 20), steps=40, seeds=3)
+TINY = Sizes(hidden=6, channels=1, rungs=(10, 20), steps=40, seeds=3, last=60)
 """Of networks that are only to run through."""
 
 
@@ -191,7 +200,7 @@ def test_sentences_say_what_the_numbers_say() -> None:
 def test_nothing_pays_on_a_linear_task(tmp_path: Path) -> None:
     """The planted answer; and what is written is whole, and can be trained."""
     X, y = linear_data()
-    sizes = Sizes(hidden=8, channels=1, rungs=(60, 120), steps=250, seeds=3)
+    sizes = Sizes(hidden=8, channels=1, rungs=(60, 120), steps=250, seeds=3, last=300)
     result_of = discover(X, y, out=tmp_path / "out", sizes=sizes)
 
     assert result_of.pays == []
@@ -258,14 +267,68 @@ def test_the_search_is_not_given_the_test_data(tmp_path: Path) -> None:
     (tmp_path / "a" / "batches").mkdir(parents=True)
     (tmp_path / "b" / "batches").mkdir(parents=True)
 
-    results = [
-        Batches(tmp_path / name, fields, part, 0, lambda: False).search(
-            arm, arm.strengths[:2], TINY, 0
-        )
-        for name, part in (("a", data), ("b", other))
-    ]
+    results = []
+    for name, part in (("a", data), ("b", other)):
+        batches = Batches(tmp_path / name, fields, part, 0, lambda: False)
+        job = batches.search(arm, arm.strengths[:2], TINY, 0)
+        results.append(batches.train({"": job})[""])
     assert np.array_equal(results[0].validation, results[1].validation)
-    assert results[0].scores.size == 0
+    assert np.array_equal(results[0].scores, results[1].scores)
+    assert results[0].scores.mean(1) == pytest.approx(results[0].validation)
+
+
+def test_of_networks_alike_the_one_with_fewest_weights_is_kept() -> None:
+    """Alike: behind by no more than a standard error of the difference, which pairs make small."""
+    right = np.tile([1.0, 0.0], 50)
+    as_good, worse = right.copy(), right.copy()
+    as_good[:3] = [0.0, 1.0, 0.0]  # one answer less: 1 % behind, error 1.7 %
+    worse[:40] = 0.0  # 20 % behind
+    scores = np.array([right, as_good, worse])
+    assert pick(scores, np.array([30.0, 20.0, 10.0])) == 1
+    assert pick(scores, np.array([20.0, 30.0, 10.0])) == 0
+
+    # The same for every sample: behind by little, but surely.
+    assert pick(np.array([np.full(9, 0.9), np.full(9, 0.899)]), np.array([2.0, 1.0])) == 0
+    # What diverged is not kept, whatever its size.
+    assert pick(np.array([[np.nan, 1.0], [0.0, 0.0]]), np.array([1.0, 2.0])) == 1
+
+
+def test_the_last_stage_keeps_what_validation_says(tmp_path: Path) -> None:
+    """Longer than the confirmation, with strengths of the kind that was chosen."""
+    X, y = linear_data(60)
+    sizes = dataclasses.replace(TINY, last=120)
+    answer = discover(X, y, out=tmp_path / "out", sizes=sizes)
+    arm = arms_and_dials(read_request(tmp_path / "out").load(tmp_path / "out"))[0][answer.arm]
+    last = [point for point in answer.points if point.stage == "last"]
+    assert len(last) == len(arm.strengths) + 1
+    assert answer.config.steps in (120 * arm.patience, 40 * arm.patience)
+
+    kept = json.loads((tmp_path / "out" / "discover.json").read_text())["network"]
+    assert kept["test_score"] == answer.score == pytest.approx(answer.run.test_accuracy)
+    assert kept["steps"] == answer.config.steps
+
+
+def test_processes_give_what_one_gives(tmp_path: Path) -> None:
+    """The same networks, answers and order, whichever ended first."""
+    X, y = linear_data(60)
+    alone, crew = (discover(X, y, out=tmp_path / str(n), sizes=TINY, workers=n) for n in (1, 2))
+    assert [o.to_dict() for o in crew.outcomes] == [o.to_dict() for o in alone.outcomes]
+    assert crew.points == alone.points
+    assert crew.run.weights.equal(alone.run.weights)
+
+
+def test_processes_stop_when_asked(tmp_path: Path) -> None:
+    """And go on from there."""
+    X, y = linear_data(60)
+    folder = tmp_path / "out"
+    table = table_of(X, y, None)
+    request = own_request("arrays", folder, table.kind)
+    begin(request, folder, table)
+    asked = iter(range(3))
+    with pytest.raises(Interrupted):
+        go_on(request, folder, workers=2, sizes=TINY, stop=lambda: next(asked, None) is None)
+    assert not (folder / "discover.json").exists()
+    assert go_on(request, folder, workers=2, sizes=TINY).score > 0
 
 
 # ---- what a user gets wrong
@@ -282,6 +345,7 @@ def test_the_search_is_not_given_the_test_data(tmp_path: Path) -> None:
         (["digits", "--minutes", "0"], "--minutes"),
         (["digits", "--minutes", "nan"], "--minutes"),
         (["digits", "--seed", "-1"], "--seed"),
+        (["digits", "--workers", "0"], "--workers"),
         (["digits", "--task-options", "x"], "--task-options"),
         (["digits", "--task-options", "{x = 1}"], "x"),
         (["--resume", "nowhere"], "discover.toml"),

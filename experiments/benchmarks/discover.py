@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -41,7 +42,7 @@ EVERYTHING = ("depth 2", "depth 3", "depth 4", "carrying", "locality", "sharing"
 NOISE = (400, 8)
 """Samples and inputs of a table of noise. By judgement: small, so that many can be asked."""
 
-SMALL = Sizes(hidden=20, rungs=(30, 60), steps=120, seeds=5)
+SMALL = Sizes(hidden=20, rungs=(30, 60), steps=120, seeds=5, last=120)
 """Of the networks that are asked of noise where they are to be small."""
 
 TABLE = "tables of noise"
@@ -161,7 +162,7 @@ def _asked(folder: Path, data: str, **asked: Any) -> dict[str, Any]:
         if not (folder / FILE).exists():
             request, table = request_of(data, folder, **asked)
             begin(request, folder, table)
-        go_on(read_request(folder), folder)
+        go_on(read_request(folder), folder, workers=torch.get_num_threads())
     return json.loads(result.read_text(encoding="utf-8"))
 
 
@@ -201,8 +202,8 @@ def perceptron(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def chosen_score(result: dict[str, Any]) -> float:
-    """Test score of the kind of network that a discovery chose, mean over its fresh seeds."""
-    return next(arm["test_score"] for arm in result["arms"].values() if arm["is_chosen"])
+    """Test score of the network that a discovery keeps."""
+    return result["network"]["test_score"]
 
 
 def is_worse(score: float, theirs: dict[str, Any]) -> bool:

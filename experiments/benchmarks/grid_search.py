@@ -16,7 +16,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
-from experiments.discover.batches import MOST_TESTED, sample_scores
+from experiments.discover.jobs import MOST_TESTED, sample_scores
 from urn.data.dataset import Split
 from urn.data.tasks import Dataset
 

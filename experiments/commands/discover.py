@@ -16,6 +16,9 @@ from urn import InputError
 from urn.cli import Interrupt
 from urn.outputs import check_folder
 
+MOST_UNASKED = 8
+"""Processes where their number is not given. By judgement: a stage has about as many jobs."""
+
 MOST_SHOWN = 3
 """Networks of the front in a line of progress. By judgement: what fits a line."""
 
@@ -36,6 +39,12 @@ def add_discover(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, metavar="DIR", help="folder to write (default: discover/NAME)")
     add("--minutes", type=float, help="about how long it may take (default: 15)")
     add("--seed", type=int, help="of all that is random (default: 0)")
+    add(
+        "--workers",
+        type=int,
+        metavar="N",
+        help=f"processes that train (default: one a core, at most {MOST_UNASKED})",
+    )
     add("--resume", type=Path, metavar="DIR", help="go on with what was interrupted")
     add("--quiet", action="store_true", help="no progress")
 
@@ -43,10 +52,17 @@ def add_discover(parser: argparse.ArgumentParser) -> None:
 def _discover(arguments: argparse.Namespace) -> int:
     """Begin, or go on; then print what came out."""
     # Imported here: what trains and analyses takes its time to load.
-    from experiments.discover.batches import Interrupted
+    import torch
+
+    from experiments.commands.workers import check_workers
     from experiments.discover.discovery import go_on
+    from experiments.discover.jobs import Interrupted
     from experiments.discover.request import FILE, begin, read_request
 
+    workers = arguments.workers
+    if workers is None:
+        workers = min(torch.get_num_threads(), MOST_UNASKED)
+    check_workers(workers)
     folder, request, table = _asked(arguments)
     if request is None:
         check_folder(folder, new=False, flag="--resume")
@@ -62,7 +78,7 @@ def _discover(arguments: argparse.Namespace) -> int:
     try:
         with Interrupt() as stop:
             progress = _Progress(arguments.quiet)
-            discovery = go_on(request, folder, observer=progress, stop=stop)
+            discovery = go_on(request, folder, workers=workers, observer=progress, stop=stop)
     except Interrupted:
         print(f"go on with: urn discover --resume {shlex.quote(str(folder))}")
         return 130
@@ -137,7 +153,8 @@ def show(discovery: Any, folder: Path) -> None:
             "yes" if outcome.pays else "no",
         )
     console.print(table)
-    console.print(Text(f"chosen: {discovery.arm}, {discovery.report.summary}"))
+    chosen = f"chosen: {discovery.arm}, {discovery.report.summary}"
+    console.print(Text(f"{chosen}; {discovery.score:.4f} on test samples"))
     console.print(Text(f"{folder}: index.html, discover.json, chosen.toml, network/"))
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiments.commands.workers import Observer
+from experiments.commands.workers import Observer, check_workers
 from experiments.sweeps import tables
 from experiments.sweeps.plan import Plan, read_plan
 from experiments.sweeps.schema import DATABASE
@@ -29,9 +29,6 @@ SECONDS_BETWEEN_LINES = 10.0
 
 SECONDS_BETWEEN_BARS = 1.0
 """Of progress, in a terminal: each counts the points of the store."""
-
-MOST_WORKERS = 1000
-"""By judgement: more processes than any machine has cores."""
 
 # ---- what can be asked
 
@@ -233,8 +230,8 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 def _check_training(arguments: argparse.Namespace) -> None:
     """Raise InputError for flags that cannot be, or do not go together."""
-    if arguments.workers is not None and not 1 <= arguments.workers <= MOST_WORKERS:
-        raise InputError(f"--workers: must be from 1 to {MOST_WORKERS}, not {arguments.workers}")
+    if arguments.workers is not None:
+        check_workers(arguments.workers)
     if arguments.address and arguments.engine != "ray":
         raise InputError("--address: belongs to --engine ray")
 

@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from urn import TrainConfig
 from urn.data.tasks import Dataset, task_options
+from urn.errors import InputError
 from urn.training.progress import describe
 from urn.training.trainer import Trainer
 
@@ -33,8 +34,17 @@ SECONDS_BETWEEN_REPORTS = 0.5
 SECONDS_TO_WAIT = 0.2
 """For jobs that end, before progress is passed on. By judgement: shorter than a report."""
 
+MOST_WORKERS = 1000
+"""Processes, by judgement: more are a slip of the keyboard."""
+
 Observer = Callable[[int, int, int, str], None]
 """Is told of progress: number of the job, step, steps, text."""
+
+
+def check_workers(n: int) -> None:
+    """Raise InputError for a number of processes that cannot be."""
+    if not 1 <= n <= MOST_WORKERS:
+        raise InputError(f"--workers: must be from 1 to {MOST_WORKERS}, not {n}")
 
 
 class Job(Protocol):

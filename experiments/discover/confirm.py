@@ -4,16 +4,17 @@ Seeds are fresh and test samples were never looked at. Where a dial brings somet
 trained again on its null twin, and what it brings there is taken off.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from experiments.discover.batches import Batch, Batches, constant_scores
+from experiments.discover.batches import Batches
 from experiments.discover.dials import Arm, Dial
 from experiments.discover.differences import Difference, difference, holm
-from experiments.discover.search import Best, Point
+from experiments.discover.jobs import Batch, constant_scores
+from experiments.discover.search import Best, Observer, Point
 from experiments.discover.sizes import Sizes
 from urn.data.twins import Kind
 
@@ -30,6 +31,10 @@ answer."""
 
 MOST_ON_TWIN = 1 / 3
 """Of what a dial brings, the part that it may bring on the twin too. As in the claim on fields."""
+
+
+Key = tuple[str, Kind | None]
+"""The name of an arm, and the twin that it is trained on, None for the data."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ def confirm(
     best: dict[str, Best],
     batches: Batches,
     sizes: Sizes,
-    observer: Callable[[str, list[Point]], object],
+    observer: Observer,
 ) -> Confirmed:
     """Train every pair with fresh seeds, and test what its dial brings.
 
@@ -127,34 +132,56 @@ def confirm(
     observer : callable
         Told of every batch, with the points of the confirmation so far.
     """
-    points: list[Point] = []
-
-    def train(name: str, kind: Kind | None = None) -> Batch:
-        return batches.confirm(arms[name], best[name].strengths, sizes, kind)
-
     # An arm may stand in several pairs, and is trained once.
     pairs = [(dial, *picked(dial, best)) for dial in dials]
-    asked = dict.fromkeys(name for _, on, off in pairs for name in (on, off))
-    trained = {}
-    for name in asked:
-        trained[name] = train(name)
-        points.append(_point(name, trained[name]))
-        observer(f"confirmation: {name}", points)
+    asked = dict.fromkeys((name, None) for _, on, off in pairs for name in (on, off))
+    points: list[Point] = []
 
-    # D is (seeds, samples): what the dial brings to every answer.
+    def train(keys: Iterable[Key]) -> dict[Key, Batch]:
+        return batches.train(
+            {
+                (name, kind): batches.confirm(arms[name], best[name].strengths, sizes, kind)
+                for name, kind in keys
+            },
+            told,
+        )
+
+    def told(key: Key, batch: Batch) -> None:
+        name, kind = key
+        points.extend([] if kind else [point_of(name, batch)])
+        title = f"{kind.replace('_', ' ')}: {name}" if kind else f"confirmation: {name}"
+        observer(title, points)
+
+    # What a dial brings to every answer is `(seeds, samples)`.
+    trained = train(asked)
+
+    def effect(on: str, off: str, kind: Kind | None = None) -> np.ndarray:
+        return trained[on, kind].scores - trained[off, kind].scores
+
+    gains = [difference(effect(on, off)) for _, on, off in pairs]
+    is_worth = [gain.p < WORTH_A_TWIN and gain.mean > 0 for gain in gains]
+
+    # On the twin the same networks are trained with the same seeds and strengths.
+    trained |= train(
+        (name, dial.twin)
+        for (dial, on, off), worth in zip(pairs, is_worth, strict=True)
+        for name in (on, off)
+        if worth
+    )
     constant = constant_scores(batches.data)
     outcomes = []
-    for dial, on, off in pairs:
-        D = trained[on].scores - trained[off].scores
-        gain = difference(D)
-        learned = difference(trained[on].scores - constant)
-        # On the twin the same networks are trained with the same seeds and strengths.
-        D_twin = None
-        if gain.p < WORTH_A_TWIN and gain.mean > 0:
-            D_twin = train(on, dial.twin).scores - train(off, dial.twin).scores
-            observer(f"twin: {dial.name}, {dial.twin_words}", points)
-        outcomes.append(_outcome(dial, (on, off), trained, gain, learned, (D, D_twin)))
-    return Confirmed(corrected(outcomes), trained, points)
+    for (dial, on, off), worth in zip(pairs, is_worth, strict=True):
+        D_twin = effect(on, off, dial.twin) if worth else None
+        learned = difference(trained[on, None].scores - constant)
+        score_on, score_off = (float(trained[name, None].scores.mean()) for name in (on, off))
+        outcomes.append(
+            _outcome((dial, on, off), (score_on, score_off), learned, effect(on, off), D_twin)
+        )
+
+    # Whatever ended first, kinds come in the order in which they were asked.
+    on_data = {name: batch for (name, kind), batch in trained.items() if kind is None}
+    points = [point_of(name, batch) for name, batch in on_data.items()]
+    return Confirmed(corrected(outcomes), on_data, points)
 
 
 def picked(dial: Dial, best: dict[str, Best]) -> tuple[str, str]:
@@ -170,23 +197,22 @@ def corrected(outcomes: Iterable[Outcome]) -> list[Outcome]:
 
 
 def _outcome(
-    dial: Dial,
-    pair: tuple[str, str],
-    trained: dict[str, Batch],
-    gain: Difference,
+    pair: tuple[Dial, str, str],
+    scores: tuple[float, float],
     learned: Difference,
-    differences: tuple[np.ndarray, np.ndarray | None],
+    D: np.ndarray,
+    D_twin: np.ndarray | None,
 ) -> Outcome:
     """An outcome, not yet corrected."""
-    D, D_twin = differences
+    gain = difference(D)
     on_twin = None if D_twin is None else difference(D_twin)
     beyond = None if D_twin is None else difference(D - D_twin)
     # All must hold, so the largest p is that of the whole (an intersection-union test).
     p = max(part.p for part in (gain, learned, beyond) if part is not None)
-    scores = [float(trained[name].scores.mean()) for name in pair]
-    return Outcome(dial, *pair, *scores, gain, learned, on_twin, beyond, p, p)
+    return Outcome(*pair, *scores, gain, learned, on_twin, beyond, p, p)
 
 
-def _point(name: str, batch: Batch) -> Point:
+def point_of(name: str, batch: Batch) -> Point:
+    """The mean of the networks of a kind on the plane."""
     accuracy = float(batch.validation.mean())
     return Point(name, "confirmation", accuracy, float(batch.weights.mean()))

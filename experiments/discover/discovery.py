@@ -10,14 +10,17 @@ from numpy.typing import ArrayLike
 
 from experiments.commands.inspect import write_report, write_structure
 from experiments.commands.inspection import Inspection
-from experiments.discover.batches import Batches, Interrupted, constant_scores, fresh_seeds
+from experiments.commands.workers import Workers, check_workers
+from experiments.discover.batches import Batches
 from experiments.discover.confirm import LEVEL, Confirmed, confirm
 from experiments.discover.dials import arms_and_dials
 from experiments.discover.differences import difference, holm
+from experiments.discover.finish import finish
+from experiments.discover.jobs import Interrupted, constant_scores, in_worker, scores_on_test
 from experiments.discover.page import write_page
 from experiments.discover.request import Request, begin, own_request, table_of
 from experiments.discover.result import Discovery
-from experiments.discover.search import Best, Point, front, search
+from experiments.discover.search import Best, Observer, Point, front, search
 from experiments.discover.sizes import Sizes, Sizing
 from experiments.discover.words import paragraph
 from urn import Run, TrainConfig, resume, train
@@ -42,9 +45,6 @@ chosen. By judgement."""
 N_DRAWS = 200
 """From each null model of the verdicts: the fewest that give p < 0.01."""
 
-Observer = Callable[[str, list[Point]], object]
-"""Is told of every batch: what it was, and all networks so far."""
-
 
 def discover(
     X: ArrayLike,
@@ -54,6 +54,7 @@ def discover(
     minutes: float = 15.0,
     seed: int = 0,
     out: str | Path | None = None,
+    workers: int = 1,
     sizes: Sizes | None = None,
     observer: Observer | None = None,
 ) -> Discovery:
@@ -74,6 +75,9 @@ def discover(
         Of all that is random.
     out : path, optional
         Folder to write, new or empty; nothing is kept if left out.
+    workers : int
+        Processes that train. With more than one, a script must guard what it does by
+        `if __name__ == "__main__"`.
     sizes : Sizes, optional
         In place of what the time allows.
     observer : callable, optional
@@ -84,25 +88,27 @@ def discover(
     InputError
         Naming what cannot be used.
     """
+    check_workers(workers)
     # Without a folder all is done in one that goes again; the network stays in memory.
     table = table_of(X, y, positions)
     if out is None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "discovery"
             return discover(
-                X, y, positions, minutes=minutes, seed=seed, out=folder, sizes=sizes,
-                observer=observer,
+                X, y, positions, minutes=minutes, seed=seed, out=folder, workers=workers,
+                sizes=sizes, observer=observer,
             )  # fmt: skip
     folder = Path(out)
     request = own_request("arrays", folder, table.kind, minutes=minutes, seed=seed)
     begin(request, folder, table)
-    return go_on(request, folder, sizes=sizes, observer=observer)
+    return go_on(request, folder, workers=workers, sizes=sizes, observer=observer)
 
 
 def go_on(
     request: Request,
     folder: Path,
     *,
+    workers: int = 1,
     sizes: Sizes | None = None,
     observer: Observer | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -113,23 +119,45 @@ def go_on(
     ------
     Interrupted
         Where `stop` says True; what is finished is kept.
+    InputError
+        For workers that cannot be, and what lies damaged in the folder.
     """
+    check_workers(workers)
+    if workers == 1:
+        return _go_on(request, folder, None, sizes, observer or _nobody, stop)
+    with Workers(workers, in_worker, lambda *progress: None) as crew:
+        return _go_on(request, folder, crew, sizes, observer or _nobody, stop)
+
+
+def _nobody(title: str, points: list[Point]) -> None:
+    """Is told, and says nothing."""
+
+
+def _go_on(
+    request: Request,
+    folder: Path,
+    crew: Workers | None,
+    given: Sizes | None,
+    observe: Observer,
+    stop: Callable[[], bool],
+) -> Discovery:
+    """`go_on`, in this process or with a crew."""
     data = request.load(folder)
     arms, dials = arms_and_dials(data)
-    batches = Batches(folder, request.fields, data, request.seed, stop)
+    batches = Batches(folder, request.fields, data, request.seed, stop, crew)
 
-    sizing = Sizing(folder, 60 * request.minutes, arms.values(), data, sizes)
-    observe = observer or (lambda title, points: None)
+    sizing = Sizing(folder, 60 * request.minutes, arms.values(), data, given)
     best, points = search(arms.values(), batches, sizing, observe)
     sizes = sizing.confirmation(batches.per_work, batches.spent)
     confirmed = confirm(
         arms, dials, best, batches, sizes, lambda title, more: observe(title, points + more)
     )
+    points += confirmed.points
 
-    # The network that is kept is the first of those that were confirmed, trained again in a folder.
+    # The network that is kept is trained again in a folder.
     name = chosen(confirmed)
-    seed = fresh_seeds(request.seed, 1)[0]
-    config = batches.config(arms[name], (best[name].strengths, seed), sizes, sizes.steps)
+    config, last = finish(arms[name], best[name], batches, sizing, points, observe)
+    points += last
     run = _network(folder / NETWORK, config, data, stop)
     inspection = Inspection(run, N_DRAWS)
     write_report(inspection, write_structure(inspection))
@@ -137,14 +165,15 @@ def go_on(
     discovery = Discovery(
         paragraph(confirmed.outcomes, is_learned(confirmed, data)),
         confirmed.outcomes,
-        front(points + confirmed.points),
-        points + confirmed.points,
+        front(points),
+        points,
         name,
         config,
         run,
         inspection.report,
-        sizes,
+        sizing.sizes,
         {arm: float(batch.scores.mean()) for arm, batch in confirmed.batches.items()},
+        float(scores_on_test(run, data).mean()),
     )
     _write(folder, request, data, discovery, best, batches.spent)
     return discovery
@@ -205,6 +234,12 @@ def _write(
             for name, score in discovery.scores.items()
         },
         "summary": discovery.report.summary,
+        "network": {
+            "arm": discovery.arm,
+            "strengths": discovery.config.to_dict()["strengths"],
+            "steps": discovery.config.steps,
+            "test_score": discovery.score,
+        },
         "front": [asdict(point) for point in discovery.front],
         "networks": [asdict(point) for point in discovery.points],
         "provenance": provenance(),

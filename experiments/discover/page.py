@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis.page import render
-from experiments.discover.batches import MOST_TESTED
 from experiments.discover.confirm import LEAST, LEVEL, Outcome
+from experiments.discover.jobs import MOST_TESTED
 from experiments.discover.result import Discovery
 from experiments.discover.search import Point
 from experiments.discover.words import points
@@ -22,10 +22,10 @@ BOX = (60.0, 620.0, 290.0, 20.0)
 N_TICKS = 5
 """Along the scores. By judgement."""
 
-RADII = {"search": 3.0, "confirmation": 6.0}
+RADII = {"search": 3.0, "last": 4.5, "confirmation": 6.0}
 """Of dots, in the same units. By judgement."""
 
-FILLS = {"search": "var(--muted)", "confirmation": "var(--positive)"}
+FILLS = {"search": "var(--muted)", "last": "var(--accent)", "confirmation": "var(--positive)"}
 """Colours of the shell, which are others in the dark."""
 
 
@@ -47,7 +47,8 @@ def write_page(folder: Path, name: str, data: Dataset, discovery: Discovery) -> 
         front=discovery.front,
         arm=discovery.arm,
         summary=discovery.report.summary,
-        chosen_score=f"{discovery.scores[discovery.arm]:.4f}",
+        chosen_score=f"{discovery.score:.4f}",
+        chosen_steps=discovery.config.steps,
         config=discovery.config.to_toml(),
         hidden=sizes.hidden,
         channels=sizes.channels,

@@ -34,7 +34,9 @@ class Discovery:
     sizes : Sizes
         What the time allowed.
     scores : dict
-        {arm: test score, mean over fresh seeds}.
+        {arm: test score, mean over fresh seeds}, as long as they were trained to be compared.
+    score : float
+        Test score of the network.
     """
 
     text: str
@@ -47,6 +49,7 @@ class Discovery:
     report: StructureReport
     sizes: Sizes
     scores: dict[str, float]
+    score: float
 
     @property
     def pays(self) -> list[str]:

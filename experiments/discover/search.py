@@ -3,9 +3,11 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
-from experiments.discover.batches import Batch, Batches
+from experiments.discover.batches import Batches
 from experiments.discover.dials import Arm, Strengths
+from experiments.discover.jobs import Batch
 from experiments.discover.sizes import RUNGS, Sizing
 
 DIGITS = 2
@@ -20,7 +22,7 @@ class Point:
     ----------
     arm : str
     stage : str
-        Where it was trained: "search" or "confirmation".
+        Where it was trained: "search", "confirmation" or "last".
     accuracy : float
         On validation data.
     weights : float
@@ -30,6 +32,10 @@ class Point:
     stage: str
     accuracy: float
     weights: float
+
+
+Observer = Callable[[str, list[Point]], object]
+"""Is told of every batch: what it was, and all networks so far."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ def search(
     arms: Iterable[Arm],
     batches: Batches,
     sizing: Sizing,
-    observer: Callable[[str, list[Point]], object],
+    observer: Observer,
 ) -> tuple[dict[str, Best], list[Point]]:
     """Try all strengths with few steps, and the better half of every kind with more.
 
@@ -73,19 +79,20 @@ def search(
     left = {arm.name: list(arm.strengths) for arm in arms}
     for k in range(len(RUNGS)):
         steps = sizing.rung(k, batches.per_work, batches.spent)
+        jobs = {arm.name: batches.search(arm, left[arm.name], sizing.sizes, k) for arm in arms}
+        trained = batches.train(jobs, watcher(observer, f"search, {steps} steps", "search", points))
         for arm in arms:
+            batch = trained[arm.name]
             tried = left[arm.name]
-            batch = batches.search(arm, tried, sizing.sizes, k)
             # The best comes first; of those alike, the one with the fewest weights.
-            order = sorted(range(len(tried)), key=lambda i, b=batch: rank(b, i), reverse=True)
+            order = sorted(range(len(tried)), key=partial(rank, batch), reverse=True)
 
             # A later rung, of longer trainings, overwrites what an earlier one said.
             first = order[0]
             accuracy = float(batch.validation[first])
             best[arm.name] = Best(tried[first], accuracy, float(batch.weights[first]))
             left[arm.name] = [tried[i] for i in order[: math.ceil(len(tried) / 2)]]
-            points += _points(arm, batch)
-            observer(f"search, {steps} steps: {arm.name}", points)
+            points += points_of(arm.name, "search", batch)
     return best, points
 
 
@@ -104,6 +111,20 @@ def front(points: Iterable[Point]) -> list[Point]:
     return kept
 
 
-def _points(arm: Arm, batch: Batch) -> list[Point]:
+def watcher(
+    observer: Observer, title: str, stage: str, points: list[Point]
+) -> Callable[[str, Batch], None]:
+    """What tells an observer of the batch of a kind, and of all networks so far."""
+    so_far = list(points)
+
+    def each(arm: str, batch: Batch) -> None:
+        so_far.extend(points_of(arm, stage, batch))
+        observer(f"{title}: {arm}", so_far)
+
+    return each
+
+
+def points_of(arm: str, stage: str, batch: Batch) -> list[Point]:
+    """The networks of a batch on the plane."""
     figures = zip(batch.validation.tolist(), batch.weights.tolist(), strict=True)
-    return [Point(arm.name, "search", accuracy, weights) for accuracy, weights in figures]
+    return [Point(arm, stage, accuracy, weights) for accuracy, weights in figures]

@@ -50,6 +50,14 @@ SHARES = (0.1, 0.15)
 """Of the time, what the two rungs of the search may take. By judgement: most of it belongs to the
 confirmation."""
 
+LAST = 0.2
+"""Of the time, what the last stage may take, in which the kind that was chosen is trained for
+longer. By judgement."""
+
+MOST_LAST = 20_000
+"""Its steps, at most. By judgement: of 64 samples, hundreds of passes over the tables that most
+people have."""
+
 PLANNED = 0.9
 """Of the time, what training may take; the rest is for judging. By judgement."""
 
@@ -83,6 +91,8 @@ class Sizes:
         Steps of the rungs of the search.
     steps, seeds : int
         Of the confirmation.
+    last : int
+        Steps of the last stage.
     """
 
     hidden: int = HIDDEN
@@ -90,6 +100,7 @@ class Sizes:
     rungs: tuple[int, ...] = (0, 0)
     steps: int = 0
     seeds: int = 0
+    last: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -178,14 +189,32 @@ class Sizing:
     def confirmation(self, per_work: Callable[[], float], spent: float) -> Sizes:
         """Steps and seeds of the confirmation; the arguments are those of `rung`."""
         if not self.sizes.steps:
-            # One network of each kind on the data, most of them on a twin, and the chosen one.
+            # One network of each kind on the data, and most of them on a twin.
             units = sum(self._work(arm) for arm in self.arms) * (1 + SHARE_OF_TWINS) * per_work()
-            budget = self.seconds - spent
+            budget = (1 - LAST) * self.seconds - spent
             steps = _bounded(budget / (units * FEWEST_SEEDS), 1.0)
             # More steps than that teach nothing new: time that is over goes into seeds.
             seeds = min(max(int(budget / (units * steps)), FEWEST_SEEDS), MOST_SEEDS)
             self._set(steps=steps, seeds=seeds)
         return self.sizes
+
+    def last(self, arm: Arm, n_rounds: int, per_work: float, spent: float) -> int:
+        """Steps of the last stage: no fewer than in the confirmation.
+
+        Parameters
+        ----------
+        arm : Arm
+            The kind that was chosen.
+        n_rounds : int
+            Networks that are trained one after the other.
+        per_work, spent : float
+            As in `rung`, but a network trains on its own.
+        """
+        if not self.sizes.last:
+            steps = (self.seconds - spent) / (n_rounds * self._work(arm) * per_work)
+            steps = round(min(steps, MOST_LAST / arm.patience) / ROUND) * ROUND
+            self._set(last=max(steps, self.sizes.steps))
+        return self.sizes.last
 
     def _work(self, arm: Arm) -> float:
         return work(arm, self.data, self.sizes)
