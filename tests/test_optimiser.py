@@ -220,6 +220,32 @@ def start_and_gradients(generator):
 @pytest.mark.parametrize("shared", SHARED)
 @pytest.mark.parametrize("diagonal", DIAGONALS)
 @pytest.mark.parametrize("price", PRICES)
+def test_threads_take_the_step_of_one(price, diagonal, shared, generator, monkeypatch):
+    """Bit for bit: who computes a row changes no number in it."""
+    start, gradients = start_and_gradients(generator)
+    group = {"price": PRICES[price], "diagonal": DIAGONALS[diagonal]}
+    if SHARED[shared] is not None:
+        group["deviation"] = SHARED[shared]
+    alone = steps(start.float(), gradients, group)
+
+    n_threads = []
+
+    class Pool(fast.ThreadPoolExecutor):
+        def __init__(self, n):
+            n_threads.append(n)
+            super().__init__(n)
+
+    monkeypatch.setattr(fast, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(fast, "ENTRIES_OF_THREAD", 100)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    for ours, theirs in zip(steps(start.float(), gradients, group), alone, strict=True):
+        assert torch.equal(ours, theirs)
+    assert 3 in n_threads
+
+
+@pytest.mark.parametrize("shared", SHARED)
+@pytest.mark.parametrize("diagonal", DIAGONALS)
+@pytest.mark.parametrize("price", PRICES)
 @pytest.mark.parametrize("form", ["scaled", "blocks", "compiled"])
 def test_fast_forms_take_the_plain_step(form, price, diagonal, shared, generator, monkeypatch):
     """The plain formula in 64 bits, against each fast form of it: values, moments, exact zeros."""

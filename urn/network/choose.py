@@ -57,11 +57,16 @@ def threads_for(n_neurons: int, batch_size: int) -> int:
     return 1 if batch_size * n_neurons**2 < PARALLEL else sys.maxsize
 
 
-def can_be_compiled(*tensors: Tensor) -> bool:
-    """Whether compiled code can take these tensors: float32, contiguous, on a CPU, one thread."""
-    return torch.get_num_threads() == 1 and all(
+def are_for_compiled(*tensors: Tensor) -> bool:
+    """Whether compiled code takes such tensors: float32, contiguous, on a CPU."""
+    return all(
         T.dtype == torch.float32 and T.device.type == "cpu" and T.is_contiguous() for T in tensors
     )
+
+
+def can_be_compiled(*tensors: Tensor) -> bool:
+    """Whether the compiled network takes these tensors: it has one thread."""
+    return torch.get_num_threads() == 1 and are_for_compiled(*tensors)
 
 
 def form(W: Tensor, x: Tensor, wiring: Wiring) -> Any:

@@ -400,8 +400,9 @@ def adam(
     scaled_eps: Any,
     scaled_lr: NDArray[np.float64],
     correction: float,
+    rows: tuple[int, int],
 ) -> None:
-    """Move w, m and v `(K, n, n)` one step along g, and shrink w at its price.
+    """Move `rows` (first, end) of w, m and v `(K, n, n)` a step along g, and shrink w at its price.
 
     `price` is `(K, 1, 1)` or `(K, n, n)`; `diagonal` `(K,)` prices |w_ii - target| for the
     `neurons` (first, end) on top. `scaled_eps` and `scaled_lr` `(K,)` are s eps and lr' = s lr, and
@@ -419,7 +420,7 @@ def adam(
         lr = scaled_lr[k]
         step = np.float32(lr / correction)
         threshold = np.float32(price[k, 0, 0] * lr)  # of z = w d': lr' c
-        for i in range(w.shape[1]):
+        for i in range(rows[0], rows[1]):
             ws = w[k, i]
             gs = g[k, i]
             ms = m[k, i]
