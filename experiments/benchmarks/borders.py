@@ -9,7 +9,8 @@ networks, and no distance over one step.
 
 `quick` has the same grids with smaller networks, shorter training and three seeds; `paper` is the
 files as they are (an hour and a half on two cores). With `--out` the sweeps stay in a folder, and
-those that are there are gone on with.
+those that are there are gone on with. `--claim DIR` trains nothing: it takes the networks of the
+claim `phase_map` at the paper's scale from a folder of results.
 """
 
 import argparse
@@ -24,13 +25,15 @@ import tomli_w
 from rich.console import Console
 from rich.table import Table
 
-from experiments import sweeps
-from experiments.sweeps.borders import Labels, Search, label_names, rows_of
+from experiments import results, sweeps
+from experiments.claims import phase_map
+from experiments.sweeps.borders import Labels, Row, Search, label_names, rows_of
 from experiments.sweeps.engine import Engine
 from experiments.sweeps.plan import Plan, parse_plan
 from experiments.sweeps.refine import Position
 from experiments.sweeps.store import Store
 from urn.cli import Interrupt
+from urn.errors import InputError
 
 FOLLOWED = {
     "digits": ["recurrent", "learned"],
@@ -66,7 +69,10 @@ MOST_SHARE = 0.4
 MOST_STEPS = 1
 """Claim: between a border and where the search found it."""
 
-console = Console()
+WIDTH = 120
+"""Columns of what is printed: the table needs them."""
+
+console = Console(width=WIDTH)
 
 Cells = Mapping[Position, object]
 """One label of every point of a map."""
@@ -133,12 +139,16 @@ def _area(cells: Cells, start: Position) -> Iterator[Position]:
 # ---- maps
 
 
-def plan_of(name: str, scale: str, halvings: int, **settings: bool) -> Plan:
-    """The map of a sweep file, with borders to search."""
+def plan_of(
+    name: str, scale: str, halvings: int, n_seeds: int | None = None, **settings: bool
+) -> Plan:
+    """The map of a sweep file, with borders to search; of as many seeds, or those of the scale."""
     content = tomllib.loads((Path(sweeps.__file__).parent / f"{name}.toml").read_text())
     if scale == "quick":
         content["base"] |= SMALLER[name]
         content["seeds"] = QUICK_SEEDS
+    if n_seeds is not None:
+        content["seeds"] = n_seeds
     content["borders"] = {"follow": FOLLOWED[name], "halvings": halvings, **settings}
     return parse_plan(tomli_w.dumps(content))
 
@@ -156,6 +166,32 @@ def trained(name: str, scale: str, folder: Path, stop: Callable[[], bool]) -> di
         store.check_same(whole)
         Engine(store, whole, min(2, os.cpu_count() or 1), lambda *progress: None, stop).run()
         return rows_of(store, borders)
+
+
+def of_claim(name: str, folder: Path) -> tuple[dict[int, Row], int]:
+    """What every network of a map of the claim became, numbered as `plan_of` does, of how many
+    seeds.
+
+    Raises
+    ------
+    InputError
+        Where the folder holds no such claim.
+    """
+    entries = {entry["name"]: entry for entry in results.Store(folder).entries()}
+    entry = entries.get(phase_map.__name__.rpartition(".")[2])
+    if entry is None or entry["ours"]["scale"] != "paper":
+        raise InputError(f"--claim: {folder} holds no phase_map at the scale of the paper")
+
+    # Settings come in the order of the sweep's file, which is that of the plan; seeds innermost.
+    maps = {file: title for title, file in phase_map.MAPS["paper"].items()}
+    points = phase_map.points("paper")
+    arms = [arm for arm, (title, _, _) in points.items() if title == maps[name]]
+    measured = entry["ours"]["measured"]
+    for arm in arms:
+        # The claims of the documentation hold no rows of so many networks, only their seconds.
+        if any("architecture" not in row for row in measured.get(arm, [{}])):
+            raise InputError(f"--claim: the phase_map in {folder} has no networks of {arm}")
+    return dict(enumerate(row for arm in arms for row in measured[arm])), len(entry["seeds"])
 
 
 def searched(plan: Plan, rows: dict) -> tuple[Search, int]:
@@ -188,7 +224,7 @@ def compared(search: Search, rows: dict) -> Iterator[tuple[str, float, int, int]
         yield name, far, len(overseen), wrong
 
 
-def compare(name: str, scale: str, rows: dict) -> tuple[int, int, int]:
+def compare(name: str, scale: str, rows: dict, n_seeds: int | None = None) -> tuple[int, int, int]:
     """Print the searches of one map.
 
     Returns how many networks two halvings ask for, with closed borders and without, of how many.
@@ -199,7 +235,7 @@ def compare(name: str, scale: str, rows: dict) -> tuple[int, int, int]:
     asked = {}
     for halvings in HALVINGS:
         for closed, every_seed in product((True, False), repeat=2):
-            plan = plan_of(name, scale, halvings, closed=closed, every_seed=every_seed)
+            plan = plan_of(name, scale, halvings, n_seeds, closed=closed, every_seed=every_seed)
             search, n_rounds = searched(plan, rows)
             n = len(search.asked)
             first = [str(halvings), "yes" if closed else "no", "all" if every_seed else "as needed"]
@@ -223,9 +259,18 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("maps", nargs="*", metavar="MAP", help=f"of {', '.join(FOLLOWED)}")
     parser.add_argument("--scale", choices=("quick", "paper"), default="quick")
     parser.add_argument("--out", type=Path, help="folder that keeps the sweeps (default: none)")
+    parser.add_argument("--claim", type=Path, metavar="DIR", help="folder of results")
     given = parser.parse_args(arguments)
     if unknown := set(given.maps) - set(FOLLOWED):
         raise SystemExit(f"no map {', '.join(sorted(unknown))}; there are {', '.join(FOLLOWED)}")
+
+    if given.claim:
+        try:
+            maps = {name: of_claim(name, given.claim) for name in given.maps or FOLLOWED}
+        except InputError as error:
+            raise SystemExit(str(error)) from None
+        _conclude([compare(name, "paper", *rows) for name, rows in maps.items()])
+        return
 
     counts = []
     with tempfile.TemporaryDirectory() as folder, Interrupt() as interrupted:
@@ -234,7 +279,11 @@ def main(arguments: list[str]) -> None:
             if interrupted():
                 raise SystemExit(130)
             counts.append(compare(name, given.scale, rows))
+    _conclude(counts)
 
+
+def _conclude(counts: list[tuple[int, int, int]]) -> None:
+    """Print how many networks all maps need together."""
     closed, drawn, total = (sum(column) for column in zip(*counts, strict=True))
     console.print(
         f"two halvings, seeds as needed: {closed / total:.1%} of {total} networks with closed "
