@@ -85,20 +85,22 @@ class TrainConfig(Strict):
     task: str = Field(
         default="digits",
         description="name of the task: shells, digits, mnist1d, idx, file, carry,"
-        " miconi_easy, miconi_hard, miconi_switch",
+        " adding, miconi_easy, miconi_hard, miconi_switch",
     )
     task_options: dict = Field(default={}, description="options of the task, as a table")
     n_neurons: Annotated[Whole, Field(ge=2, le=100_000)] = Field(
         default=300, description="S, inputs and outputs included"
     )
     n_iterations: Annotated[Whole, Field(ge=1, le=1000)] = Field(
-        default=4, description="I, how often W is applied (symbol streams: symbols per update)"
+        default=4,
+        description="I, how often W is applied (symbol streams: symbols per update;"
+        " sequences: their length)",
     )
     activation: Literal["relu", "tanh"] = "relu"
     input_mode: Literal["pulse", "clamped", "elman"] = Field(
         default="pulse",
         description="input at l = 0 only, or put back every iteration;"
-        " elman: streams read out from hidden neurons alone",
+        " elman: streams read out from hidden neurons alone (sequences are read as such)",
     )
     steps: Count = Field(default=4000, description="updates")
     stationary: Count = Field(
