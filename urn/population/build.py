@@ -122,7 +122,7 @@ def build(configs: Sequence[TrainConfig], data: Dataset, device: torch.device) -
 def build_networks(
     config: TrainConfig, seeds: Sequence[int], data: Dataset, device: torch.device
 ) -> URN:
-    """Networks with a seed each, He weights and the positions that the configuration asks for."""
+    """Networks with a seed each, first weights and positions as the configuration asks for."""
     _check_steps(config, data)
     # Each member draws from a generator of its own, so that it is what it would be alone.
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -138,6 +138,10 @@ def build_networks(
         device=device,
         dtype=getattr(torch, config.dtype),
     )
+
+    # At 1 nothing is multiplied: the weights of other trainings stay what they were, bit by bit.
+    if config.initial_scale != 1:
+        net.weight.data.mul_(config.initial_scale)
 
     if config.hidden_positions == "learned":
         _learned_places(net, config, data, generators)

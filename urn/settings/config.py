@@ -20,6 +20,9 @@ from urn.settings.schedules import Movable, Schedule, Scheduled, values_of
 
 Rate = Annotated[Number, Field(ge=0, lt=1)]
 """The share of a running mean that a step leaves as it was."""
+MOST_SCALE = 100
+"""Largest multiple of He's weights. By judgement: four iterations then grow by 1e8, and their
+squares are still numbers in float32."""
 MOST_POWER = 100
 """Largest q. By judgement: distances are at most about 1, and their powers stay numbers."""
 Chance = Annotated[Number, Field(ge=0, le=1)]
@@ -101,6 +104,11 @@ class TrainConfig(Strict):
         default="pulse",
         description="input at l = 0 only, or put back every iteration;"
         " elman: streams read out from hidden neurons alone (sequences are read as such)",
+    )
+    initial_scale: Annotated[Number, Field(gt=0, le=MOST_SCALE)] = Field(
+        default=1.0,
+        description="the first weights, as a multiple of He's; with self_target 1 and many"
+        " iterations a small one, or states explode",
     )
     steps: Count = Field(default=4000, description="updates")
     stationary: Count = Field(
