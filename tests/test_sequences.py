@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from analysis import analyse, flat_network
+from analysis.causal import lesions
+from analysis.faithful import faithfulness
+from analysis.forward import forward
+from experiments.commands.export import read_module
 from tests import oracles
 from urn import Dataset, InputError, TrainConfig, load_run, resume, train
+from urn.cli import main
 from urn.data.scores import evaluate
 from urn.data.tasks import task_options
 from urn.data.twins import twin
@@ -225,6 +231,33 @@ def test_few_samples_at_a_time_score_as_all_at_once():
     torch.testing.assert_close(evaluate(net, data.test, "regression", entries=1), at_once)
 
 
+# ---- first weights
+
+
+def test_a_small_start_is_he_times_its_scale():
+    he, small = (
+        build([QUICK.replace(initial_scale=scale)], adding(3), torch.device("cpu")).net.weight
+        for scale in (1.0, 0.01)
+    )
+    torch.testing.assert_close(small, 0.01 * he)
+    with pytest.raises(InputError, match="initial_scale"):
+        QUICK.replace(initial_scale=0)
+
+
+def test_a_network_that_carries_explodes_over_many_iterations_unless_it_starts_small():
+    """He's weights beside a diagonal of 1: every iteration adds to what is there."""
+    config = QUICK.replace(
+        task_options=SMALL | {"length": 100},
+        n_iterations=100,
+        n_neurons=103,
+        strengths={"self": 1.0},
+        self_target=1.0,
+        steps=5,
+    )
+    assert train(config).status == "diverged"
+    assert train(config.replace(initial_scale=0.01)).status == "ok"
+
+
 # ---- exact reductions
 
 
@@ -365,3 +398,111 @@ def test_the_symbols_of_a_stream_are_no_sequences():
     assert not data.is_sequence
     with pytest.raises(InputError, match="y must be"):
         replace(data, kind="classification")
+
+
+# ---- the judge
+
+
+def crew(length: int, n: int, spare: int = 0) -> tuple[torch.Tensor, torch.Tensor, Wiring]:
+    """The solution n times over, each gate adding an n-th to a sum of its own."""
+    S = 3 + 2 * n + spare
+    W = torch.zeros(S, S, dtype=torch.float64)
+    b = torch.zeros(S, dtype=torch.float64)
+    for gate in range(2, 2 + n):
+        total = gate + n
+        W[gate, 0] = W[gate, 1] = 1.0
+        b[gate] = -1.0
+        W[total, total] = 1.0
+        W[total, gate] = W[S - 1, gate] = 1 / n
+        W[S - 1, total] = 1.0
+    return W, b, Wiring(2, 1, length, "relu", "sequence")
+
+
+@pytest.mark.parametrize("length", [3, 5])
+def test_the_judge_computes_what_the_definition_does(length, generator):
+    wiring = Wiring(2, 1, length, "relu", "sequence")
+    W = torch.randn(9, 9, generator=generator, dtype=torch.float64)
+    b = torch.randn(9, generator=generator, dtype=torch.float64)
+    X = torch.randn(6, length, 2, generator=generator, dtype=torch.float64)
+    trace = forward(flat_network(W.numpy(), b.numpy(), **wiring.to_dict()), X.numpy())
+    y, N = definition.unroll(W[None], b[None], X.transpose(0, 1)[None], wiring)
+    np.testing.assert_allclose(trace.outputs, y[0], rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(trace.activity[1:-1], N[0], rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("length", [4, 10])
+@pytest.mark.parametrize("on_data", [True, False])
+def test_a_network_that_carries_is_recurrent(length, on_data):
+    W, b, wiring = crew(length, 8, spare=3)
+    inputs = exact(adding(length).validation)[0].numpy() if on_data else None
+    report = analyse(
+        W.numpy(), b.numpy(), **wiring.to_dict(), inputs=inputs, threshold=0.0, n_null=200
+    )
+    assert report.verdicts["recurrent"].present
+    assert set(report.layer_of) == {*range(18), 21}  # all but the three spare neurons
+
+
+def test_of_the_smallest_solution_all_hidden_signal_is_used_again():
+    """Two neurons are too few for a verdict, whose null model has next to nothing to share out."""
+    W, b, wiring = solution(10)
+    X, y = exact(adding(10).validation)
+    report = analyse(
+        W.numpy(), b.numpy(), **wiring.to_dict(), inputs=X.numpy(), threshold=0.0, n_null=200
+    )
+    assert report.verdicts["recurrent"].effect == pytest.approx(1)
+    assert report.layer_of.keys() == {0, 1, 2, 3, 4}
+
+    arrays = (W.numpy(), b.numpy(), X.numpy(), y.numpy(), report)
+    whole, cuts = lesions(*arrays, n_random=2, rng=np.random.default_rng(0))
+    assert whole == pytest.approx(1)
+    assert {cut.name for cut in cuts} >= {"skips", "re-use"}
+    assert all(cut.lost > 0.3 for cut in cuts)
+    left = faithfulness(*arrays, n_random=2, rng=np.random.default_rng(0))
+    assert (left.whole, left.score) == (pytest.approx(1), pytest.approx(1))
+
+
+@pytest.mark.parametrize("shape", [(5, 2), (5, 4, 2), (5, 3, 1)])
+def test_samples_that_are_no_such_sequences_are_named(shape):
+    W, b, wiring = solution(3)
+    with pytest.raises(ValueError, match=r"inputs must have shape \(any, 3, 2\)"):
+        analyse(W.numpy(), b.numpy(), **wiring.to_dict(), inputs=np.zeros(shape))
+
+
+def test_a_run_is_inspected_page_and_all(tmp_path, capsys):
+    train(QUICK.replace(steps=100, strengths={}, learning_rate=5e-3), tmp_path / "run")
+    page = tmp_path / "page.html"
+    assert main(["inspect", str(tmp_path / "run"), "--html", str(page)]) == 0
+    assert "R2" in page.read_text(encoding="utf-8")
+    capsys.readouterr()
+
+
+# ---- what takes networks away
+
+
+@pytest.fixture(scope="module")
+def a_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sequences") / "run"
+    return train(QUICK.replace(steps=100, strengths={"weight": 1e-4}, learning_rate=5e-3), folder)
+
+
+@pytest.mark.parametrize("to", ["torch", "onnx", "graphml", "gexf"])
+def test_an_export_read_back_answers_the_same(to, a_run, tmp_path, capsys):
+    if to == "onnx":
+        pytest.importorskip("onnx")
+        pytest.importorskip("onnxruntime")
+    suffix = "py" if to == "torch" else to
+    out = tmp_path / f"adder.{suffix}"
+    assert main(["export", str(a_run.folder), "--to", to, "--out", str(out)]) == 0
+    assert "read back: outputs differ by at most" in capsys.readouterr().out
+    if to == "torch":
+        X = adding(3).test[0]
+        y = read_module(out)(X)
+        torch.testing.assert_close(y, a_run.network()(X))
+
+
+def test_pruning_refuses_sequences_in_a_line(a_run, tmp_path, capsys):
+    out = tmp_path / "pruned"
+    asked = ["prune", str(a_run.folder), "--criterion", "magnitude", "--keep", "0.5"]
+    assert main([*asked, "--out", str(out)]) != 0
+    assert "pruning takes networks with pulse or clamped input" in capsys.readouterr().err
+    assert not out.exists()

@@ -50,7 +50,7 @@ class ExactGraph:
 
 
 def exact_graph(network: FlatNetwork, inputs: Floats | None = None) -> ExactGraph:
-    """The exact computation graph of a recurrently applied matrix.
+    """The exact computation graph of a recurrently applied matrix, whose input stays the same.
 
     Parameters
     ----------
