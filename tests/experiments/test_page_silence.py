@@ -170,8 +170,7 @@ def some_of(run: Run) -> list[list[int]]:
     return [
         *([int(i)] for i in strong),
         [int(strength[:d_in].argmax())],
-        [S - 1],
-        [S - d_out],
+        *([i] for i in dict.fromkeys((S - 1, S - d_out))),  # one where there is one output
         list(hidden)[::2],
         list(hidden),
         list(range(d_in)),
