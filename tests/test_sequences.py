@@ -8,6 +8,7 @@ import torch
 
 from analysis import analyse, flat_network
 from analysis.causal import lesions
+from analysis.export import exact_graph
 from analysis.faithful import faithfulness
 from analysis.forward import forward
 from experiments.commands.export import read_module
@@ -477,6 +478,12 @@ def test_a_run_is_inspected_page_and_all(tmp_path, capsys):
 
 
 # ---- what takes networks away
+
+
+def test_a_sequence_has_no_exact_graph_of_one_input():
+    W, b, wiring = solution(4)
+    with pytest.raises(ValueError, match="network must have an input that stays the same"):
+        exact_graph(flat_network(W.numpy(), b.numpy(), **wiring.to_dict()))
 
 
 @pytest.fixture(scope="module")
