@@ -102,7 +102,7 @@ def lesions(
     weights : (S, S) array
     biases : (S,) array or None
         Zero by default.
-    inputs : (B, n_inputs) array
+    inputs : (B, n_inputs) array, or (B, I, n_inputs) of sequences
     targets : (B,) int array for accuracy, or (B, n_outputs) array for R^2
     report : StructureReport
         Of `analyse`, on the same arrays.
@@ -126,7 +126,7 @@ def lesions(
     """
     graph = report.effective
     net = network_of(report, weights, biases, positions)
-    samples = as_finite("inputs", inputs, (None, graph.n_inputs))
+    samples = as_finite("inputs", inputs, (None, *net.sample_shape))
     answers = as_targets(targets, len(samples), graph.n_outputs)
     n_draws = as_count("n_random", n_random, 1)
 

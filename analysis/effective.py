@@ -81,7 +81,7 @@ class EffectiveGraph:
 
     @property
     def is_source(self) -> Bools:
-        """(I + 1, S) bool: used nodes that hold the input (with clamped input at every l < I)."""
+        """(I + 1, S) bool: used nodes that hold the input (at every l < I but after a pulse)."""
         return self.used & self.written
 
     @property
@@ -125,7 +125,7 @@ def effective_graph(
     ----------
     net : FlatNetwork
         Its weights may be sparse.
-    inputs : (B, n_inputs) array, optional
+    inputs : (B, n_inputs) array, or (B, I, n_inputs) of sequences, optional
         With data, nodes that do not vary over it are folded away, signal is measured on it, nodes
         with under ECHO of their neuron's signal are left out, and a relay is a node whose
         pre-activation is never negative on it. Without, a signal's variance is what independent
@@ -269,8 +269,8 @@ def _facts_on_data(net: FlatNetwork, wiring: Matrix, inputs: Floats) -> _NodeFac
     part, ids = core(replace(net, weights=wiring))
     with np.errstate(over="ignore", invalid="ignore"):
         activity, before, _ = forward(part, inputs)
-    # The inputs are the activity at l = 0; the last pre-activation is that at l = I.
-    if not np.abs(activity[0]).max(initial=0.0) <= LARGEST:
+    # The last pre-activation is that at l = I.
+    if not np.abs(inputs).max(initial=0.0) <= LARGEST:
         raise ValueError(f"inputs must be at most {LARGEST:g} in size")
     if not np.abs(before).max(initial=0.0) <= LARGEST:
         raise ValueError(f"weights let activity on the inputs grow beyond {LARGEST:g}")

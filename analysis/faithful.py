@@ -97,7 +97,7 @@ def faithfulness(
     weights : (S, S) array
     biases : (S,) array or None
         Zero by default.
-    inputs : (B, n_inputs) array
+    inputs : (B, n_inputs) array, or (B, I, n_inputs) of sequences
         At least two samples; they need not be those that the report was made on.
     targets : (B,) int array for accuracy, or (B, n_outputs) array for R^2
     report : StructureReport
@@ -113,7 +113,7 @@ def faithfulness(
         Naming the argument, where shapes do not fit the report.
     """
     net = network_of(report, weights, biases)
-    samples = as_finite("inputs", inputs, (None, net.n_inputs))
+    samples = as_finite("inputs", inputs, (None, *net.sample_shape))
     if len(samples) < 2:
         raise ValueError("inputs must hold at least 2 rows, or there are no other samples")
     answers = as_targets(targets, len(samples), net.n_outputs)

@@ -44,6 +44,7 @@ def forward(
     net : FlatNetwork
         Its weights may be sparse.
     inputs : (B, n_inputs) array
+        Of sequences (B, I, n_inputs).
     keep : (I + 1, S) bool array, optional
     fill : (I + 1, S) or (I + 1, B, S) array, optional
         Where `keep` is False the activity is replaced by `fill` (0 without `fill`), one value for
@@ -55,8 +56,11 @@ def forward(
     """
     phi = PHI[net.activation]
     last = net.n_iterations
+    # What is written at l; a sequence has an input for each, the others have the same one.
+    is_sequence = net.input_mode == "sequence"
+    written = inputs.swapaxes(0, 1) if is_sequence else [inputs] * last
     state = np.zeros((len(inputs), net.n_neurons))
-    state[:, : net.n_inputs] = inputs
+    state[:, : net.n_inputs] = written[0]
     activity = np.empty((last + 1, *state.shape))
     preactivation = np.zeros_like(activity)
 
@@ -65,8 +69,8 @@ def forward(
         if l > 0:
             preactivation[l] = (net.weights @ state.T).T + net.biases
             state = preactivation[l] if l == last else phi(preactivation[l])
-            if net.input_mode == "clamped" and l < last:
-                state[:, : net.n_inputs] = inputs
+            if net.input_mode != "pulse" and l < last:
+                state[:, : net.n_inputs] = written[l]
         # A node that is not kept holds its fill, whatever it would compute.
         if keep is not None:
             state = np.where(keep[l], state, 0.0 if fill is None else fill[l])

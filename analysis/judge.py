@@ -60,12 +60,13 @@ def analyse(
         The first and the last neurons of S are inputs and outputs; W is applied n_iterations times.
     positions : (S, dim) array, optional
         Rows of outputs are not used; they and neurons without a position are NaN.
-    inputs : (B, n_inputs) array, optional
+    inputs : (B, n_inputs) array, or (B, I, n_inputs) of sequences, optional
         Give a few hundred samples for a trained network: then what is constant on them is folded
         away, and signals, relays and the effect of re-use are measured on them. Without, the
         verdicts hold for the wiring alone, where biases that silence a neuron go unseen.
     input_mode : str
-        "pulse" (input at l = 0 only) or "clamped" (written every iteration).
+        "pulse" (input at l = 0 only), "clamped" (written every iteration) or "sequence" (a new
+        input every iteration).
     n_null : int
         Draws per null model, at least 200; more are taken where several local layers share out the
         chances of a convolution.
@@ -103,7 +104,7 @@ def analyse(
         threshold=threshold,
         positions_learned=positions_learned,
     )
-    samples = _as_samples(inputs, n_inputs)
+    samples = _as_samples(inputs, net)
     n_draws = as_count("n_null", n_null, MIN_DRAWS)
     as_count("seed", seed, 0)
 
@@ -119,10 +120,10 @@ def analyse(
     return replace(report, modules=modules) if modules else report
 
 
-def _as_samples(inputs: ArrayLike | None, n_inputs: int) -> Floats | None:
+def _as_samples(inputs: ArrayLike | None, net: FlatNetwork) -> Floats | None:
     if inputs is None:
         return None
-    samples = as_finite("inputs", inputs, (None, n_inputs))
+    samples = as_finite("inputs", inputs, (None, *net.sample_shape))
     if len(samples) < 2:
         raise ValueError("inputs must hold at least 2 rows, or nothing varies")
     return samples

@@ -14,8 +14,9 @@ from analysis.checks import as_choice, as_finite, as_network, as_positions
 
 ACTIVATIONS = ("relu", "tanh")
 """Nonlinearities that `forward` knows."""
-INPUT_MODES = ("pulse", "clamped")
-"""When the input is written: at l = 0 only, or at every iteration but the last."""
+INPUT_MODES = ("pulse", "clamped", "sequence")
+"""When the input is written: at l = 0 only, or at every iteration but the last, the same one each
+time (clamped) or one after the other (sequence)."""
 
 LARGEST = 1e60
 """Size of a weight, a bias or a coordinate beyond which a network is refused: fourth powers must
@@ -43,7 +44,8 @@ class FlatNetwork:
     activation : str
         "relu" or "tanh".
     input_mode : str
-        "pulse" (input at l = 0 only) or "clamped" (written at every iteration).
+        "pulse" (input at l = 0 only), "clamped" (written at every iteration) or "sequence" (a new
+        input written at every iteration).
     threshold : float or None
         Weights of at most this size count as zero for a verdict; None leaves it to the rule of
         `analysis.threshold`.
@@ -64,6 +66,12 @@ class FlatNetwork:
     def n_neurons(self) -> int:
         """S, inputs and outputs included."""
         return len(self.biases)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of an input: (n_inputs,), and (I, n_inputs) of a sequence."""
+        steps = (self.n_iterations,) if self.input_mode == "sequence" else ()
+        return (*steps, self.n_inputs)
 
     @property
     def input_mask(self) -> Bools:

@@ -43,8 +43,10 @@ class Settings(BaseModel):
     activation: Literal["relu", "tanh"] | None = Field(
         default=None, description="nonlinearity of every neuron (default: relu)"
     )
-    input_mode: Literal["pulse", "clamped"] | None = Field(
-        default=None, description="input at the start only, or all the time (default: pulse)"
+    input_mode: Literal["pulse", "clamped", "sequence"] | None = Field(
+        default=None,
+        description="input at the start only, the same all the time, or one after the other"
+        " (default: pulse)",
     )
     threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         default=None, description="weights up to it count as zero (default: the rule)"

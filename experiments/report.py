@@ -214,7 +214,7 @@ def _modes(inspected: Inspection) -> dict[str, Any]:
         "n_inputs": inspected.data.n_inputs,
         "n_outputs": inspected.data.n_outputs,
         "n_iterations": config.n_iterations,
-        "input_mode": config.input_mode,
+        "input_mode": inspected.run.input_mode,
         "activation": config.activation,
     }
 

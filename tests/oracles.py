@@ -48,6 +48,20 @@ def symbols(W, b, x, state, n_outputs, input_mode):
     return np.array(y), np.array(states)
 
 
+def sequence(W, b, x, n_outputs, activation="relu"):
+    """One network, one sequence x (I, d_in). Returns y (d_out,) and N(1), ..., N(I-1)."""
+    S, d_in = len(b), x.shape[1]
+    phi = {"relu": lambda p: max(p, 0.0), "tanh": np.tanh}[activation]
+    N = np.zeros(S)
+    activity = []
+    for written in x:
+        N[:d_in] = written
+        activity.append(N.copy())
+        P = np.array([sum(W[i, j] * N[j] for j in range(S)) + b[i] for i in range(S)])
+        N = np.array([phi(p) for p in P])
+    return P[S - n_outputs :], activity[1:]
+
+
 def loss(
     W,
     b,

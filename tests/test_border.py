@@ -196,6 +196,7 @@ TOO_LARGE = {
     "switch": (["miconi_switch", "--task-options.length", "1e9"], "length"),
     "shells": (["shells", "--task-options.dimension", "1e9"], "dimension"),
     "carry": (["carry", "--task-options.dimension", "1e9"], "dimension"),
+    "adding": (["adding", "--task-options.n-train", "1e9"], "n_train"),
 }
 
 

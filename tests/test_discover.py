@@ -12,7 +12,7 @@ from scipy import stats
 from experiments.commands.discover import add_discover
 from experiments.discover import discover
 from experiments.discover.batches import fresh_seeds
-from experiments.discover.confirm import Outcome
+from experiments.discover.confirm import Outcome, picked
 from experiments.discover.dials import Dial, arms_and_dials
 from experiments.discover.differences import Difference, difference, holm
 from experiments.discover.discovery import go_on
@@ -26,16 +26,20 @@ from experiments.discover.request import (
     request_of,
     table_of,
 )
-from experiments.discover.search import Point, front
+from experiments.discover.search import Best, Point, front
 from experiments.discover.sizes import Sizes
 from experiments.discover.words import paragraph, sentence
-from urn import Dataset, InputError, TrainConfig
-from urn.data.tasks import Digits
+from urn import Dataset, InputError, TrainConfig, load_run
+from urn.data.tasks import Digits, task_options
 from urn.data.twins import twin
 from urn.settings.config import read_toml
 
 TINY = Sizes(hidden=6, channels=1, rungs=(10, 20), steps=40, seeds=3, last=60)
 """Of networks that are only to run through."""
+
+
+FEW = {"n_train": 200, "n_validation": 60, "n_test": 60}
+"""Samples of a task that is only to run through."""
 
 
 def linear_data(n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -194,6 +198,22 @@ def test_sentences_say_what_the_numbers_say() -> None:
     assert paragraph([outcome(0.142, 0.0)], False).startswith("Nothing pays")
 
 
+def test_of_sequences_only_carrying_is_asked_at_their_own_length() -> None:
+    """What does not carry is tried from He's weights and from small ones."""
+    data = task_options("adding", {"length": 7, **FEW}).load()
+    arms, (dial,) = arms_and_dials(data)
+    assert (dial.name, dial.twin) == ("carrying", "random_labels")
+    assert {name for pair in dial.pairs for name in pair} == set(arms)
+    assert {arm.n_iterations for arm in arms.values()} == {7}
+    assert [arms[name].fields["self_target"] for name in dial.pairs[0]] == [1.0, 0.0]
+
+    # The best of both starts is what carrying has to beat.
+    for better, worse in (dial.pairs, dial.pairs[::-1]):
+        best = {"carries": Best({}, 0.9, 10)}
+        best |= {better[1]: Best({}, 0.5, 10), worse[1]: Best({}, 0.4, 10)}
+        assert picked(dial, best) == better
+
+
 # ---- from data to an answer
 
 
@@ -210,6 +230,22 @@ def test_nothing_pays_on_a_linear_task(tmp_path: Path) -> None:
     assert result["text"] == result_of.text
     assert TrainConfig(**read_toml(tmp_path / "out" / "chosen.toml")) == result_of.config
     assert (tmp_path / "out" / "network" / "structure.json").is_file()
+
+
+def test_a_discovery_of_sequences_is_written_whole(tmp_path: Path) -> None:
+    """Timed, searched, confirmed; and the configuration trains the network that is kept."""
+    request, _ = request_of("adding", tmp_path / "out", options={"length": 4, **FEW}, minutes=0.01)
+    begin(request, tmp_path / "out")
+    sizes = Sizes(hidden=8, channels=1, rungs=(0, 20), steps=40, seeds=3, last=60)
+    answer = go_on(request, tmp_path / "out", sizes=sizes)
+
+    assert [outcome.to_dict()["dial"] for outcome in answer.outcomes] == ["carrying"]
+    assert len(answer.scores) == 2
+    assert set(answer.scores) < {"carries", "does not carry", "does not carry, small start"}
+    config = TrainConfig(**read_toml(tmp_path / "out" / "chosen.toml"))
+    assert config.n_iterations == 4
+    assert load_run(tmp_path / "out" / "network").input_mode == "sequence"
+    assert (tmp_path / "out" / "index.html").is_file()
 
 
 def test_a_resumed_discovery_ends_as_an_unbroken_one(tmp_path: Path) -> None:

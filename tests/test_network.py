@@ -9,9 +9,9 @@ from urn import URN, InputError
 from urn.network import choose, definition
 from urn.network.elman import ElmanUnroll
 from urn.network.firing import FiringUnroll
-from urn.network.stream import StreamUnroll
+from urn.network.stream import SequenceUnroll, StreamUnroll
 from urn.network.unroll import ClampedUnroll, PulseUnroll
-from urn.network.wiring import Wiring
+from urn.network.wiring import INPUT_MODES, Wiring
 
 
 def make(mode="pulse", activation="relu", n_iterations=3, population=2, generator=None):
@@ -72,6 +72,7 @@ FORMS = {
     "pulse": PulseUnroll,
     "firing": FiringUnroll,
     "clamped": ClampedUnroll,
+    "sequence": SequenceUnroll,
     "stream": StreamUnroll,
     "elman": ElmanUnroll,
 }
@@ -82,8 +83,8 @@ def case(name, activation, n_iterations, carried, generator):
     """Arguments (W, b, x, state) of a form in float64, its wiring, and whether it takes a state."""
     mode = "pulse" if name == "firing" else name
     wiring = Wiring(3, 2, n_iterations, activation, mode)
-    symbols = (n_iterations,) if wiring.reads_symbols else ()
-    shapes = [(2, 9, 9), (2, 9), (2, *symbols, 4, 3), (2, 4, 9)]
+    each = (n_iterations,) if wiring.reads_one_each else ()
+    shapes = [(2, 9, 9), (2, 9), (2, *each, 4, 3), (2, 4, 9)]
     tensors = [torch.randn(*s, generator=generator, dtype=torch.float64) for s in shapes]
 
     if name == "firing":  # a member in which some neurons never fire, and one in which all may
@@ -148,18 +149,20 @@ def test_gradients_equal_finite_differences(name, activation, n_iterations, carr
     assert torch.autograd.gradcheck(outputs, tensors, eps=1e-7, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("mode", ["pulse", "clamped", "stream", "elman"])
+@pytest.mark.parametrize("mode", INPUT_MODES)
 def test_the_module_is_its_form(mode, generator):
     net = make(mode, "tanh", 3, generator=generator)
-    symbols = (3,) if net.wiring.reads_symbols else ()
-    x = torch.randn(4, *symbols, 3, generator=generator, dtype=torch.float64)
+    one_each = net.wiring.reads_one_each
+    steps = (3,) if one_each else ()
+    x = torch.randn(4, *steps, 3, generator=generator, dtype=torch.float64)
     y, activity = net.unroll(x)
     each = x.expand(2, *x.shape)
     form = choose.form(net.weight, each, net.wiring)
     assert form is FORMS[mode]
     expected, N = definition.unroll(
-        net.weight, net.bias, each.transpose(1, 2) if symbols else each, net.wiring
+        net.weight, net.bias, each.transpose(1, 2) if one_each else each, net.wiring
     )
+    symbols = net.wiring.reads_symbols
     torch.testing.assert_close(y, expected.transpose(1, 2) if symbols else expected)
     torch.testing.assert_close(activity.N, N)
     torch.testing.assert_close(activity.n, N.abs().mean(2))

@@ -55,7 +55,7 @@ class Network:
     activation : {"relu", "tanh"}
         phi.
     input_mode : {"pulse", "clamped"}
-        Streams of symbols are refused.
+        Sequences and streams of symbols are refused.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Network:
     ) -> None:
         if input_mode not in ("pulse", "clamped"):
             raise InputError(
-                "run: pruning takes networks with pulse or clamped input, not streams of symbols"
+                "run: pruning takes networks with pulse or clamped input, not sequences or streams"
             )
 
         if not W.any():

@@ -50,7 +50,7 @@ class ExactGraph:
 
 
 def exact_graph(network: FlatNetwork, inputs: Floats | None = None) -> ExactGraph:
-    """The exact computation graph of a recurrently applied matrix.
+    """The exact computation graph of a recurrently applied matrix, whose input stays the same.
 
     Parameters
     ----------
@@ -63,11 +63,19 @@ def exact_graph(network: FlatNetwork, inputs: Floats | None = None) -> ExactGrap
     -------
     ExactGraph
 
+    Raises
+    ------
+    ValueError
+        For a network that reads a sequence: an input here is one node, whatever the iteration.
+
     Notes
     -----
     Contracted without data: a node with one edge from a node that is never negative, a positive
     weight and a bias that is not negative. It is then linear for every input.
     """
+    if network.input_mode == "sequence":
+        raise ValueError("network must have an input that stays the same, not a sequence")
+
     wiring = nonzero_wiring(network)
     written = network.input_mask
     fixed = None if inputs is None else _constants(network, wiring, inputs)

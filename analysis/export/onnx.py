@@ -116,17 +116,13 @@ def recurrent_onnx(
     """The arrays of `recurrent_source` as a model.
 
     x (batch, time, d_in), state (1, batch, n) -> y (batch, time, d_out), next_state (1, batch, n).
+    Of a sequence x -> y (batch, d_out).
     """
-    graph = _Graph()
-    W = tensors["cell.weight_ih_l0"][None]
-    R = tensors["cell.weight_hh_l0"][None]
-    bias = np.concatenate([tensors["cell.bias_ih_l0"], tensors["cell.bias_hh_l0"]])[None]
-    n = R.shape[1]
+    if input_mode == "sequence":
+        return _sequence_onnx(tensors, activation, title)
 
-    steps = graph.add("Transpose", "x", perm=[1, 0, 2])
-    phi = [activation.capitalize()]
-    states = graph.add("RNN", steps, W, R, bias, "", "state", hidden_size=n, activations=phi)
-    states = graph.add("Squeeze", states, np.array([1]))
+    graph = _Graph()
+    steps, states = _recurrence(graph, tensors, activation, "", "state")
     earlier = graph.add("Slice", states, np.array([0]), np.array([-1]), np.array([0]))
     before = graph.add("Concat", "state", earlier, axis=0)
 
@@ -138,6 +134,52 @@ def recurrent_onnx(
     graph.add("Slice", states, np.array([-1]), np.array([2**31]), np.array([0]), name="next_state")
 
     n_outputs = len(tensors["readout.bias"])
-    inputs: Shapes = {"x": ("batch", "time", W.shape[2]), "state": (1, "batch", n)}
+    n_inputs, n = _sizes(tensors)
+    inputs: Shapes = {"x": ("batch", "time", n_inputs), "state": (1, "batch", n)}
     outputs: Shapes = {"y": ("batch", "time", n_outputs), "next_state": (1, "batch", n)}
     return graph.model(inputs, outputs, title)
+
+
+def _sequence_onnx(tensors: Mapping[str, np.ndarray], activation: str, title: str) -> ModelProto:
+    """The network of a sequence: the state begins at zero, and the last input is answered."""
+    graph = _Graph()
+    steps, states = _recurrence(graph, tensors, activation)
+    # The state before the last input; before the first one it is zero.
+    first = graph.add("Slice", states, np.array([0]), np.array([1]), np.array([0]))
+    zero = graph.add("Mul", first, np.array(0.0))
+    padded = graph.add("Concat", zero, states, axis=0)
+    before = graph.add("Slice", padded, np.array([-2]), np.array([-1]), np.array([0]))
+    last = graph.add("Slice", steps, np.array([-1]), np.array([2**31]), np.array([0]))
+
+    read = graph.add("Concat", last, before, axis=2)
+    products = graph.add("MatMul", read, tensors["readout.weight"].T)
+    y = graph.add("Add", products, tensors["readout.bias"])
+    graph.add("Squeeze", y, np.array([0]), name="y")
+
+    inputs: Shapes = {"x": ("batch", "time", _sizes(tensors)[0])}
+    outputs: Shapes = {"y": ("batch", len(tensors["readout.bias"]))}
+    return graph.model(inputs, outputs, title)
+
+
+def _recurrence(
+    graph: _Graph, tensors: Mapping[str, np.ndarray], activation: str, *state: str
+) -> tuple[str, str]:
+    """Names of the inputs (time, batch, d_in) and of the states that they leave (time, batch, n).
+
+    `state` names the lengths of sequences, which all have the same, and the first state; without
+    it that is zero.
+    """
+    W = tensors["cell.weight_ih_l0"][None]
+    R = tensors["cell.weight_hh_l0"][None]
+    bias = np.concatenate([tensors["cell.bias_ih_l0"], tensors["cell.bias_hh_l0"]])[None]
+    steps = graph.add("Transpose", "x", perm=[1, 0, 2])
+    phi = [activation.capitalize()]
+    n = R.shape[1]
+    states = graph.add("RNN", steps, W, R, bias, *state, hidden_size=n, activations=phi)
+    return steps, graph.add("Squeeze", states, np.array([1]))
+
+
+def _sizes(tensors: Mapping[str, np.ndarray]) -> tuple[int, int]:
+    """d_in and the number of neurons in the state."""
+    n, n_inputs = tensors["cell.weight_ih_l0"].shape
+    return n_inputs, n

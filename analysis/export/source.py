@@ -265,16 +265,17 @@ def _by_channel(block: WeightBlock, bias: Floats) -> Floats | None:
 def recurrent_source(
     network: FlatNetwork, *, title: str, name: str = "network", dtype: str = "float32"
 ) -> Exported:
-    """A network that gets a new symbol at every iteration, as an `nn.RNN` and a linear read-out.
+    """A network that gets a new input at every iteration, as an `nn.RNN` and a linear read-out.
 
     The state is made of the neurons that are no inputs, may be other than zero, and reach an
     output. The read-out sees the symbol and the state that it met (input mode "stream"), or the
-    state that the symbol left ("elman").
+    state that the symbol left ("elman"). A sequence is read out after its last input, as a stream
+    is, and no state is handed on.
 
     Parameters
     ----------
     network : FlatNetwork
-        Of input mode "stream" or "elman".
+        Of input mode "sequence", "stream" or "elman".
     title, name, dtype : str
         As in `layered_source`.
     """
@@ -293,18 +294,22 @@ def recurrent_source(
         f'{n_in}, {size}, nonlinearity="{network.activation}", batch_first=True)',
         f"self.readout = nn.Linear({n_read}, {n_out})",
     ]
+    is_sequence = network.input_mode == "sequence"
     shapes = f"x (B, T, {n_in}) -> y (B, T, {n_out}), and the state (1, B, {size}) to carry on."
+    if is_sequence:
+        shapes = f"x (B, T, {n_in}) -> y (B, {n_out}), after the last of T inputs."
+
     head = HEADER.format(
         title=title,
         about=f"{shapes}\n",
         name=name,
-        use=f"y, state = net(x)  # x (B, T, {n_in})",
+        use=f"y{'' if is_sequence else ', state'} = net(x)  # x (B, T, {n_in})",
     ).replace("from torch.nn import functional as F\n", "")
     body = _class(
         shapes,
         init,
-        "x: Tensor, state: Tensor | None = None",
-        "tuple[Tensor, Tensor]",
+        "x: Tensor" if is_sequence else "x: Tensor, state: Tensor | None = None",
+        "Tensor" if is_sequence else "tuple[Tensor, Tensor]",
         _recurrent_forward(network.input_mode, size),
     )
     return Exported(
@@ -364,6 +369,15 @@ def _recurrent_arrays(network: FlatNetwork, state: NDArray[np.int64]) -> Arrays:
 
 def _recurrent_forward(input_mode: str, size: int) -> list[str]:
     """The lines of `forward` of a recurrent network with a state of `size`."""
+    if input_mode == "sequence":
+        return [
+            f"state = x.new_zeros(1, x.shape[0], {size})",
+            "h, _ = self.cell(x, state)",
+            "before = torch.cat([state.transpose(0, 1), h], 1)[:, -2]"
+            "  # the read-out sees the last input and the state it met",
+            "return self.readout(torch.cat([x[:, -1], before], 1))",
+        ]
+
     lines = [
         "if state is None:",
         f"    state = x.new_zeros(1, x.shape[0], {size})",

@@ -39,7 +39,7 @@ class Samples:
     Attributes
     ----------
     inputs : (B, n_inputs) array
-        Of streams (B, T, n_inputs).
+        Of sequences and streams (B, T, n_inputs).
     targets : array
         Classes (B,), numbers (B, n_outputs), or of streams the symbols that follow, (B, T).
     n_iterations : int
@@ -47,7 +47,7 @@ class Samples:
     activation : str
         "relu" or "tanh".
     input_mode : str
-        "pulse", "clamped", "stream" or "elman".
+        "pulse", "clamped", "sequence", "stream" or "elman".
     """
 
     inputs: Floats
@@ -63,11 +63,12 @@ class Samples:
 
     def stored(self) -> "Samples":
         """As many of the first samples (or of the first symbols of each stream) as a page holds."""
+        if not self.reads_symbols:
+            numbers = self.inputs.size // max(1, len(self.inputs))
+            return self._first(slice(None, max(1, MAX_NUMBERS // max(1, numbers))))
+
         n_inputs = self.inputs.shape[-1]
         most = MAX_NUMBERS // max(1, n_inputs)
-        if not self.reads_symbols:
-            return self._first(slice(None, max(1, most)))
-
         n_streams = len(self.inputs)
         length = min(self.inputs.shape[1], min(most, MAX_SYMBOLS) // n_streams)
         n_windows = max(1, length // self.n_iterations)
@@ -85,7 +86,7 @@ class Samples:
 
 
 def pack_samples(samples: Samples) -> dict[str, Any]:
-    """Samples for the scripts of a page, inputs as (symbol, input, sample).
+    """Samples for the scripts of a page, inputs as (symbol or iteration, input, sample).
 
     Parameters
     ----------

@@ -113,7 +113,7 @@ def fit(
     """A network of scikit-learn, trained an epoch at a time, until a time of `perf_counter`."""
     # `fit` knows no time, so its loop and its rule are here: epochs without a lower loss end it.
     generator = check_random_state(seed)
-    X, y = (part.numpy() for part in data.train)
+    X, y = as_rows(data.train[0]), data.train[1].numpy()
     classes = {}
     if data.kind == "regression":
         model = MLPRegressor(random_state=generator, **point)
@@ -134,10 +134,15 @@ def fit(
     return model
 
 
+def as_rows(X: torch.Tensor) -> np.ndarray:
+    """X `(N, d_in)`; of sequences `(N, T, d_in)` all inputs of a sample side by side."""
+    return X.flatten(1).numpy()
+
+
 def scores(model: MLPClassifier | MLPRegressor, part: Split, kind: str) -> np.ndarray:
     """What each sample brings to the score, `(n,)`, as for networks of ours."""
     X, y = part
-    answers = model.predict(X.numpy())
+    answers = model.predict(as_rows(X))
     if kind == "classification":
         return (answers == y.numpy()).astype(float)
     return sample_scores(torch.from_numpy(answers).reshape(y.shape), y, kind)
@@ -153,7 +158,7 @@ def standard_error(model: MLPClassifier | MLPRegressor, part: Split, kind: str, 
         return float((share * (1 - share) / n) ** 0.5)
 
     # R2 of samples drawn with replacement: their variance is drawn with them.
-    answers = torch.from_numpy(model.predict(X.numpy())).reshape(y.shape)
+    answers = torch.from_numpy(model.predict(as_rows(X))).reshape(y.shape)
     rng = np.random.default_rng(seed)
     drawn = [torch.from_numpy(rng.integers(n, size=n)) for _ in range(N_DRAWS)]
     return float(np.std([sample_scores(answers[k], y[k], kind).mean() for k in drawn], ddof=1))

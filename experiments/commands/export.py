@@ -224,7 +224,7 @@ def _as_module(
 
 
 def _inputs(run: Run, x: Tensor) -> Tensor:
-    """Inputs `(B, d_in)` of a split as the network takes them; of streams the first symbols."""
+    """Inputs of a split as the network takes them; of streams the first symbols."""
     x = x.to(run.weights.dtype)
     if run.input_mode in SYMBOL_MODES:
         return x[: judging.MAX_SAMPLES, : run.config.n_iterations]
@@ -254,7 +254,7 @@ def module_source(
 ) -> Exported:
     """The part that can matter as source code and arrays: layers of the kinds that emerged."""
     about = {"title": report.summary, "dtype": run.config.dtype, "name": name}
-    if run.input_mode in SYMBOL_MODES:
+    if run.wiring.reads_one_each:
         return recurrent_source(_flat(run), **about)
     return layered_source(layers(run, data, report, on_data=on_data), **about)
 
@@ -268,7 +268,7 @@ def onnx_model(run: Run, data: Dataset, report: StructureReport, *, on_data: boo
             "--to onnx: needs the extra onnx (pip install 'urn-networks[onnx]')"
         ) from None
 
-    if run.input_mode in SYMBOL_MODES:
+    if run.wiring.reads_one_each:
         tensors = module_source(run, data, report).tensors
         model = recurrent_onnx(tensors, run.input_mode, run.config.activation, report.summary)
     else:

@@ -127,7 +127,10 @@ def arrays(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
 
 
 def samples(data: Dataset) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
-    """Validation inputs `(B, d_in)` and targets to judge a network on; None for symbol streams."""
+    """Validation inputs `(B, d_in)` and targets to judge a network on; None for symbol streams.
+
+    Inputs of sequences are `(B, T, d_in)`.
+    """
     if data.kind == "stream":
         return None, None
     x, y = data.validation

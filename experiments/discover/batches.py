@@ -30,7 +30,8 @@ PROBED = (10, 40)
 """Steps of the probe: from the first to the second are timed, once all is compiled."""
 
 PROBE = "I = 3"
-"""The arm whose steps are timed. By judgement: in the middle of all kinds."""
+"""The arm whose steps are timed, the first one where it is not tried (of sequences). By judgement:
+in the middle of all kinds."""
 
 Member = tuple[Strengths, int]
 """Strengths and seed of a network."""
@@ -224,7 +225,7 @@ class Batches:
     def _probed(self) -> float:
         """Time a few steps of a middling kind of network."""
         arms, _ = arms_and_dials(self.data)
-        arm = arms[PROBE]
+        arm = arms[PROBE] if PROBE in arms else next(iter(arms.values()))
         sizes = Sizes()
         first, last = PROBED
         members = [(strengths, self.seed) for strengths in arm.strengths]

@@ -13,6 +13,7 @@ import torch
 
 from experiments.discover.request import BATCHES, read_request
 from urn import Run, TrainConfig, train_population
+from urn.data.scores import answers
 from urn.data.tasks import Dataset
 from urn.data.twins import twin
 from urn.errors import InputError
@@ -155,7 +156,9 @@ def train_batch(
 def scores_on_test(run: Run, data: Dataset) -> np.ndarray:
     """What each test sample brings to the score of a network, `(n,)`; their mean is the score."""
     X, y = (part[:MOST_TESTED] for part in data.test)
-    output = run.network()(X.to(run.weights.dtype))
+    X = X.to(run.weights.dtype)
+    # All iterations of a sequence are held: a part of the samples at a time.
+    output = answers(run.network(), X)[0] if data.is_sequence else run.network()(X)
     return sample_scores(output, y, data.kind)
 
 

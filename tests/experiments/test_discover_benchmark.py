@@ -59,6 +59,26 @@ def test_the_grid_search_picks_by_validation_and_measures_on_test(
     assert searched.validation == model.score(*(part.numpy() for part in data.validation))
 
 
+def test_a_perceptron_reads_all_inputs_of_a_sequence_side_by_side(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It learns what hangs on the first input and on the last."""
+    monkeypatch.setattr(
+        yardstick,
+        "GRID",
+        {"hidden_layer_sizes": ((20,),), "alpha": (1e-4,), "learning_rate_init": (1e-2,)},
+    )
+    generator = torch.Generator().manual_seed(0)
+
+    def part(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        X = torch.rand(n, 4, 2, generator=generator)
+        return X, X[:, 0, :1] - X[:, 3, 1:]
+
+    data = Dataset(part(300), part(40), part(40), 1, "regression")
+    searched = grid_search(data, 100, 0)
+    assert searched.score > 0.9
+
+
 def test_a_grid_search_ends_when_its_time_is_over() -> None:
     """The network in training is left after its epoch."""
     data = data_of("classification")

@@ -57,6 +57,14 @@ SORTS = {
         input_mode="clamped",
         activation="tanh",
     ),
+    "sequence, relu": QUICK.replace(
+        task="adding",
+        task_options={"length": 6, "n_train": 500, "n_validation": 50, "n_test": 50},
+        n_iterations=6,
+        n_neurons=30,
+        steps=300,
+        strengths={"weight": 1e-5},
+    ),
     "stream, tanh": QUICK.replace(
         task="miconi_easy", task_options=STREAMS, n_iterations=6, n_neurons=90, activation="tanh"
     ),
@@ -102,7 +110,8 @@ def expected(
     if n_symbols is not None:
         return foretold(run, W, b, X[:, :n_symbols], y[:, :n_symbols])
 
-    output, _ = unroll(W, b, X[None, :500].to(dtype), run.wiring)
+    inputs = X[:500].transpose(0, 1) if run.wiring.reads_one_each else X[:500]
+    output, _ = unroll(W, b, inputs[None].to(dtype), run.wiring)
     if not y.is_floating_point():
         return float((output[0].argmax(-1) == y[:500]).double().mean())
     y = y[:500].to(dtype)
@@ -161,8 +170,7 @@ def some_of(run: Run) -> list[list[int]]:
     return [
         *([int(i)] for i in strong),
         [int(strength[:d_in].argmax())],
-        [S - 1],
-        [S - d_out],
+        *([i] for i in dict.fromkeys((S - 1, S - d_out))),  # one where there is one output
         list(hidden)[::2],
         list(hidden),
         list(range(d_in)),

@@ -39,7 +39,8 @@ class Batches:
         self.seeds = list(seeds)
 
         # A pass visits all samples in another order; what a batch leaves over is dropped.
-        self.stream = X.dim() == 3
+        # A stream has an answer after each of its symbols, a sequence one at its end.
+        self.stream = X.dim() == 3 and y.dim() == 2 and not y.is_floating_point()
         self.symbols = config.n_iterations
         self.size = min(config.batch_size, len(X))
         n_batches = X.shape[1] // self.symbols if self.stream else len(X) // self.size
@@ -54,7 +55,7 @@ class Batches:
         Returns
         -------
         X : Tensor
-            `(K, B, d_in)`; of streams `(K, B, T, d_in)`.
+            `(K, B, d_in)`; of sequences and streams `(K, B, T, d_in)`.
         y : Tensor
             `(K, B)` or `(K, B, d_out)`; of streams `(K, B, T)`.
         begins : bool

@@ -44,8 +44,9 @@ class Dataset:
     ----------
     train, validation, test : pair of Tensor
         (X, y). X is `(N, d_in)` float32 or float64; y `(N,)` int64 classes, or `(N, d_out)`
-        targets like X. For symbol streams X is `(streams, T, d_in)` one-hot and y `(streams, T)`
-        the symbol that follows.
+        targets like X. X of a sequence is `(N, T, d_in)`: T inputs, read one at each iteration and
+        answered once at the end; T is the same in all parts. For symbol streams X is
+        `(streams, T, d_in)` one-hot and y `(streams, T)` the symbol that follows.
     n_outputs : int
         d_out.
     kind : {"classification", "regression", "stream"}
@@ -93,19 +94,38 @@ class Dataset:
         """d_in."""
         return self.train[0].shape[-1]
 
+    @property
+    def is_sequence(self) -> bool:
+        """Whether a sample is T inputs in a row, with one answer at the end."""
+        return self.kind != "stream" and self.train[0].dim() == 3
+
+    @property
+    def n_steps(self) -> int:
+        """T of sequences and of the streams of the training part; 1 where a sample is one input."""
+        X = self.train[0]
+        return X.shape[1] if X.dim() == 3 else 1
+
     def _check_part(self, X: Tensor, y: Tensor) -> None:
         """Raise InputError for a part that no network could be trained on."""
-        axes = 3 if self.kind == "stream" else 2
-        fits = X.dim() == axes and X.numel() > 0 and X.shape[-1] == self.n_inputs
+        stream = self.kind == "stream"
+        fits = X.dim() == 3 if stream else X.dim() in (2, 3)
+        fits = fits and X.numel() > 0 and X.shape[-1] == self.n_inputs
         if not fits or not X.is_floating_point():
-            form = "(streams, T, d_in)" if axes == 3 else "(N, d_in)"
+            form = "(streams, T, d_in)" if stream else "(N, d_in)"
             raise InputError(
                 f"X must be floating point {form} with {self.n_inputs} inputs,"
                 f" not {X.dtype} {tuple(X.shape)}"
             )
+        # Streams may be of different length; a sequence is read whole.
+        if not stream and X.shape[1:] != self.train[0].shape[1:]:
+            raise InputError(
+                f"X must be (N, {', '.join(map(str, self.train[0].shape[1:]))}) as in train,"
+                f" not {tuple(X.shape)}"
+            )
 
         real = self.kind == "regression"
-        shape = (len(X), self.n_outputs) if real else tuple(X.shape[:-1])
+        n_answers = X.shape[:-1] if stream else X.shape[:1]
+        shape = (len(X), self.n_outputs) if real else tuple(n_answers)
         if tuple(y.shape) != shape or y.is_floating_point() != real:
             dtype = "floating point" if real else "int64"
             raise InputError(f"y must be {dtype} of shape {shape}, not {y.dtype} {tuple(y.shape)}")

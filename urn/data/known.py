@@ -1,4 +1,4 @@
-"""Tasks made so that the structure they ask for is known: fields, depth, modules."""
+"""Tasks made so that the structure they ask for is known: fields, depth, modules, carrying."""
 
 from typing import Annotated
 
@@ -15,6 +15,9 @@ from urn.settings.fields import Number, Size
 
 FLOAT = 4
 """Bytes of a float32."""
+
+LONGEST = 1000
+"""Inputs of a sequence: as many as a network has iterations (`TrainConfig.n_iterations`)."""
 
 Length = Annotated[Number, Field(gt=0, le=1e6)]
 """A correlation length, in sites."""
@@ -153,3 +156,40 @@ class Halves(_Sampled):
         y = (y - y.mean(0)) / y.std(0)
         train, validation, test = zip(x.split(self.counts), y.split(self.counts), strict=True)
         return Dataset(train, validation, test, self.n_outputs, "regression")
+
+
+@task("adding")
+class Adding(_Sampled):
+    """Regression on sequences: the sum of the two values that are marked, said at the end.
+
+    A step of a sequence is a value, uniform in [0, 1], and a mark, 1 at two steps and else 0: one
+    in the first half, one in the second. The first value must be carried through all that follows.
+    The last step is never marked (as in Hochreiter & Schmidhuber): a network is read out before
+    phi, so that it hears its last input in linear form, and could not ask whether that is marked.
+    The best constant answer, 1, has a mean squared error of 1/6.
+
+    References
+    ----------
+    Hochreiter & Schmidhuber 1997, Long short-term memory.
+    Le, Jaitly & Hinton 2015, A simple way to initialize recurrent networks of rectified linear
+    units.
+    """
+
+    length: Annotated[Size, Field(ge=3, le=LONGEST)] = Field(
+        default=10, description="T, inputs of a sequence; n_iterations must be the same"
+    )
+
+    def load(self) -> Dataset:
+        """Samples X `(N, length, 2)` and y `(N, 1)`."""
+        generator = self._generator(4 * self.length)
+        train, validation, test = (self._sample(n, generator) for n in self.counts)
+        return Dataset(train, validation, test, 1, "regression")
+
+    def _sample(self, n: int, generator: torch.Generator) -> Split:
+        value = torch.rand(n, self.length, generator=generator)
+        half = self.length // 2
+        first = torch.randint(half, (n, 1), generator=generator)
+        second = torch.randint(half, self.length - 1, (n, 1), generator=generator)
+
+        mark = torch.zeros_like(value).scatter_(1, torch.cat([first, second], 1), 1.0)
+        return torch.stack([value, mark], 2), (value * mark).sum(1, keepdim=True)

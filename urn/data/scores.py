@@ -67,9 +67,7 @@ def evaluate(net: URN, split: Split, kind: str, entries: int = ENTRIES) -> Tenso
     if kind == "stream":
         return _stream_accuracy(net, X, y)
 
-    parts = X.split(max(FEWEST_SAMPLES, entries // net.bias.numel()))
-    # The output is a view that keeps all of N in memory: clone it.
-    output = torch.cat([net.unroll(part)[0].clone() for part in parts], 1)
+    output = answers(net, X, entries)
     if kind == "classification":
         return (output.argmax(-1) == y).double().mean(1)
 
@@ -77,6 +75,19 @@ def evaluate(net: URN, split: Split, kind: str, entries: int = ENTRIES) -> Tenso
     residual = (output - y).square().sum(1)
     total = (y - y.mean(0)).square().sum(0)
     return (1 - residual / total.clamp_min(torch.finfo(y.dtype).tiny)).mean(1)
+
+
+@torch.no_grad()
+def answers(net: URN, X: Tensor, entries: int = ENTRIES) -> Tensor:
+    """y `(K, N, d_out)` of samples X `(N, d_in)`, or `(N, T, d_in)` of sequences.
+
+    `entries` bounds the activity held at once, in numbers.
+    """
+    # Of a sequence all iterations are held.
+    steps = net.n_iterations if net.wiring.reads_one_each else 1
+    parts = X.split(max(FEWEST_SAMPLES, entries // (net.bias.numel() * steps)))
+    # The output is a view that keeps all of N in memory: clone it.
+    return torch.cat([net.unroll(part)[0].clone() for part in parts], 1)
 
 
 def _stream_accuracy(net: URN, X: Tensor, y: Tensor) -> Tensor:

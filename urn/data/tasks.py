@@ -24,7 +24,7 @@ from torch import Tensor
 
 from urn.data import files
 from urn.data.dataset import Dataset, Split, as_tensors, split_in_three
-from urn.data.known import Halves, Parity, RingField
+from urn.data.known import Adding, Halves, Parity, RingField
 from urn.data.options import TASKS, TaskOptions, task, task_options
 from urn.data.symbols import ALPHABET, MiconiEasy, MiconiHard, MiconiSwitch, SymbolStream
 from urn.data.twins import Twin
@@ -37,6 +37,7 @@ __all__ = [
     "ALPHABET",
     "MNIST1D",
     "TASKS",
+    "Adding",
     "Carry",
     "Dataset",
     "Digits",

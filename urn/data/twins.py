@@ -103,7 +103,7 @@ def twin(data: Dataset, kind: Kind, seed: int = 0) -> Dataset:
     if kind == "shuffled_positions":
         # One order for all parts: a network must be able to learn as much as before.
         order = torch.randperm(data.n_inputs, generator=generator)
-        return _changed(data, lambda X, y: (X[:, order].contiguous(), y))
+        return _changed(data, lambda X, y: (X[..., order].contiguous(), y))
     if kind == "random_labels":
         return _changed(data, lambda X, y: (X, y[torch.randperm(len(y), generator=generator)]))
     return _changed(data, lambda X, y: (_columns_permuted(X, generator), y))
@@ -115,6 +115,9 @@ def _changed(data: Dataset, change: Callable[..., Split]) -> Dataset:
 
 
 def _columns_permuted(X: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """X `(N, d_in)` with the values of each input dealt to other samples, input by input."""
+    """X `(N, d_in)` with the values of each input dealt to other samples, input by input.
+
+    Of sequences `(N, T, d_in)` those of each input at each step.
+    """
     order = torch.rand(X.shape, generator=generator).argsort(dim=0)
     return X.gather(0, order)

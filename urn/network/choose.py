@@ -2,7 +2,7 @@
 
 | input mode | when | form |
 |---|---|---|
-| elman, stream, clamped | always | the general one of that mode |
+| elman, stream, sequence, clamped | always | the general one of that mode |
 | pulse | ReLU, I > 1, on a CPU, x without gradient: float32 and one thread | `compiled` |
 | | the same with more threads or float64, and large products | `firing` |
 | | otherwise | `unroll` |
@@ -21,7 +21,7 @@ from torch import Tensor
 from urn.network.compiled import CompiledUnroll
 from urn.network.elman import ElmanUnroll
 from urn.network.firing import FiringUnroll
-from urn.network.stream import StreamUnroll
+from urn.network.stream import SequenceUnroll, StreamUnroll
 from urn.network.unroll import ClampedUnroll, PulseUnroll
 from urn.network.wiring import Wiring
 
@@ -70,7 +70,7 @@ def can_be_compiled(*tensors: Tensor) -> bool:
 
 
 def form(W: Tensor, x: Tensor, wiring: Wiring) -> Any:
-    """The autograd function that applies W `(K, S, S)` to x `(K, B, ...)` fastest.
+    """What applies W `(K, S, S)` to x `(K, B, ...)` fastest: its `apply` can be differentiated.
 
     Where symbols are read it takes `(W, b, x, state, wiring)`, otherwise `(W, b, x, wiring)`; it
     returns `(N, n, y)`.
@@ -79,6 +79,8 @@ def form(W: Tensor, x: Tensor, wiring: Wiring) -> Any:
         return ElmanUnroll
     if wiring.input_mode == "stream":
         return StreamUnroll
+    if wiring.input_mode == "sequence":
+        return SequenceUnroll
     if wiring.input_mode == "clamped":
         return ClampedUnroll
 

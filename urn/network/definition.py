@@ -6,10 +6,12 @@ A row of N is a sample: hence N W^T + b where the README, for one sample, has W 
 before phi. This is a pulse: x stands in the input neurons at l = 0 only. The other input modes:
 
     clamped   the input neurons of every N(l) are x
+    sequence  those of N(l) are x(l), the l-th of I inputs
     stream    those of N(l) are the symbol x(l), and every iteration is read out
     elman     h(t) = phi(W_hx x(t) + W_hh h(t-1) + b_h),   y(t) = W_oh h(t) + b_o
 
-The last two read symbols, one at every iteration. In shapes, K counts members (networks that are
+The last two read symbols, one at every iteration, and a call may go on from the state of the last
+one; a sequence begins with N(0) = [x(0) ; 0]. In shapes, K counts members (networks that are
 computed together, each with a W of its own), B the samples of a batch, and L the states that are
 returned: I - 1, or I where symbols are read.
 
@@ -34,11 +36,11 @@ def unroll(
     W, b : Tensor
         `W[k, i, j]` is the weight from neuron j to neuron i of member k.
     x : Tensor
-        `(K, B, d_in)`; `(K, I, B, d_in)` where symbols are read.
+        `(K, B, d_in)`; `(K, I, B, d_in)` where symbols or a sequence are read.
     wiring : Wiring
         d_in, d_out, I, phi and the input mode.
     state : Tensor, optional
-        `(K, B, S)`, the neurons before the first symbol; zero if left out.
+        `(K, B, S)`, the neurons before the first symbol; zero if left out, and of a sequence.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def unroll(
     for l in range(wiring.n_iterations):
         # A pulse writes the input once; the other modes write over what W has put there.
         if l == 0 or wiring.input_mode != "pulse":
-            written = x[:, l] if wiring.input_mode == "stream" else x
+            written = x[:, l] if wiring.reads_one_each else x
             N = torch.cat([written, N[..., wiring.n_inputs :]], -1)
         states.append(N)
 

@@ -49,7 +49,8 @@ class URN(nn.Module):
     n_inputs, n_outputs : int
         d_in and d_out. Inputs come first, outputs last.
     n_iterations : int
-        I, how often the matrix is applied (symbols per call where it reads a stream).
+        I, how often the matrix is applied (symbols per call where it reads a stream, T where it
+        reads a sequence of T inputs).
     population : int
         K.
     activation : str
@@ -172,8 +173,8 @@ class URN(nn.Module):
         Parameters
         ----------
         x : Tensor
-            `(B, d_in)` for all members alike, or `(K, B, d_in)`; where symbols are read (stream,
-            elman) `(B, I, d_in)` or `(K, B, I, d_in)`.
+            `(B, d_in)` for all members alike, or `(K, B, d_in)`; where an input is read at every
+            iteration (sequence, stream, elman) `(B, I, d_in)` or `(K, B, I, d_in)`.
         state : Tensor, optional
             `(K, B, n)`, the neurons as an earlier call left them (symbols only).
 
@@ -193,8 +194,10 @@ class URN(nn.Module):
         self._check_state(state, x)
         compute = choose.form(self.weight, x, self.wiring).apply
 
+        if self.wiring.reads_one_each:
+            x = x.transpose(1, 2)
         if self.wiring.reads_symbols:
-            N, n, y = compute(self.weight, self.bias, x.transpose(1, 2), state, self.wiring)
+            N, n, y = compute(self.weight, self.bias, x, state, self.wiring)
             return y.transpose(1, 2), Activity(N, n)
         N, n, y = compute(self.weight, self.bias, x, self.wiring)
         return y, Activity(N, n)
@@ -218,7 +221,7 @@ class URN(nn.Module):
 
     def _with_member_axis(self, x: Tensor) -> Tensor:
         """x `(K, B, ...)`; InputError unless it fits."""
-        axes = 4 if self.wiring.reads_symbols else 3
+        axes = 4 if self.wiring.reads_one_each else 3
         if not isinstance(x, Tensor) or x.dtype != self.bias.dtype:
             kind = getattr(x, "dtype", type(x).__name__)
             raise InputError(f"x: must be a tensor of {self.bias.dtype}, not {kind}")
@@ -230,8 +233,9 @@ class URN(nn.Module):
                 f"x: shape {tuple(x.shape)} does not fit {self.population} x batch x "
                 f"{self.n_inputs} inputs"
             )
-        if self.wiring.reads_symbols and x.shape[2] != self.n_iterations:
-            raise InputError(f"x: {x.shape[2]} symbols where n_iterations is {self.n_iterations}")
+        if self.wiring.reads_one_each and x.shape[2] != self.n_iterations:
+            read = "symbols" if self.wiring.reads_symbols else "inputs in a row"
+            raise InputError(f"x: {x.shape[2]} {read} where n_iterations is {self.n_iterations}")
         return x
 
     def _check_state(self, state: Tensor | None, x: Tensor) -> None:

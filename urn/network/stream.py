@@ -1,4 +1,6 @@
-"""The network that reads a symbol at every iteration and is read out after each (an RNN).
+"""The network that reads an input at every iteration (an RNN).
+
+A symbol of a stream is answered after each, a sequence after its last input.
 
     N(t) = what iteration t - 1 left, with symbol t written over the inputs
     P(t) = N(t) W^T + b,   y(t) = the output entries of P(t),   N(t+1) = phi(P(t))
@@ -7,7 +9,8 @@
     dP(t) = g(t+1) phi'(P(t)), and dy(t) on the outputs
     dW = sum_t dP(t)^T N(t),   db = sum_t dP(t)
 
-Where no state is carried in, N(0) is zero but for the inputs, and only their columns are used.
+Where no state is carried in, N(0) is zero but for the inputs, and only their columns are used. A
+sequence is a stream of I inputs into which nothing is carried, and of which y(I-1) is asked.
 """
 
 from typing import Any
@@ -110,6 +113,32 @@ class StreamUnroll(torch.autograd.Function):
         if dx is not None:
             dx[:, 0] += torch.bmm(dP[:, 0], W[..., :d_in])
         return dW, db, dx, None, None
+
+
+class SequenceUnroll:
+    """A sequence of I inputs, answered once at the end."""
+
+    @staticmethod
+    def apply(W: Tensor, b: Tensor, x: Tensor, wiring: Wiring) -> tuple[Tensor, Tensor, Tensor]:
+        """Return N(1), ..., N(I-1), the batch mean of their absolute values, and y.
+
+        Parameters
+        ----------
+        W, b : Tensor
+            `(K, S, S)` and `(K, S)`.
+        x : Tensor
+            `(K, I, B, d_in)`.
+        wiring : Wiring
+            d_in, d_out, I and phi.
+
+        Returns
+        -------
+        N, n, y : Tensor
+            `(K, I - 1, B, S)`, `(K, I - 1, S)` and `(K, B, d_out)`.
+        """
+        N, n, y = StreamUnroll.apply(W, b, x, None, wiring)
+        # No later input goes on from N(I).
+        return N[:, :-1], n[:, :-1], y[:, -1]
 
 
 def _hand_over(g: Tensor, dx: Tensor | None, t: int, d_in: int) -> None:

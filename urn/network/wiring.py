@@ -6,16 +6,20 @@ from typing import Any
 
 from urn.errors import InputError
 
-INPUT_MODES = ("pulse", "clamped", "stream", "elman")
+INPUT_MODES = ("pulse", "clamped", "sequence", "stream", "elman")
 """When the input neurons are written.
 
-pulse: at l = 0 only. clamped: the same input at every iteration. stream: a new symbol at every
-iteration, read out as all iterations are. elman: a new symbol at every iteration, read out from
-hidden neurons alone at the same symbol.
+pulse: at l = 0 only. clamped: the same input at every iteration. sequence: a new input at every
+iteration, and one answer after the last. stream: a new symbol at every iteration, read out as all
+iterations are. elman: a new symbol at every iteration, read out from hidden neurons alone at the
+same symbol.
 """
 
 SYMBOL_MODES = ("stream", "elman")
 """Modes that read a new symbol at every iteration, and carry a state from call to call."""
+
+ONE_EACH_MODES = ("sequence", *SYMBOL_MODES)
+"""Modes that read a new input at every iteration: x has an axis of iterations."""
 
 ACTIVATION_NAMES = ("relu", "tanh")
 """Activations there are; `urn.network.activation` has their formulas."""
@@ -34,7 +38,7 @@ class Wiring:
     activation : str
         "relu" or "tanh".
     input_mode : str
-        "pulse", "clamped", "stream" or "elman".
+        One of `INPUT_MODES`.
 
     Raises
     ------
@@ -58,8 +62,13 @@ class Wiring:
 
     @property
     def reads_symbols(self) -> bool:
-        """Whether a new symbol comes at every iteration."""
+        """Whether a new symbol comes at every iteration, and a state is carried."""
         return self.input_mode in SYMBOL_MODES
+
+    @property
+    def reads_one_each(self) -> bool:
+        """Whether a new input comes at every iteration, with a state carried or without."""
+        return self.input_mode in ONE_EACH_MODES
 
     def to_dict(self) -> dict[str, Any]:
         """The fields by name, as keyword arguments for `URN` and `analysis.analyse`."""

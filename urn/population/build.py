@@ -122,10 +122,9 @@ def build(configs: Sequence[TrainConfig], data: Dataset, device: torch.device) -
 def build_networks(
     config: TrainConfig, seeds: Sequence[int], data: Dataset, device: torch.device
 ) -> URN:
-    """Networks with a seed each, He weights and the positions that the configuration asks for."""
-    _check_symbols(config, data)
+    """Networks with a seed each, first weights and positions as the configuration asks for."""
+    _check_steps(config, data)
     # Each member draws from a generator of its own, so that it is what it would be alone.
-    streams = data.kind == "stream" and config.input_mode != "elman"
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     net = URN(
         config.n_neurons,
@@ -134,11 +133,15 @@ def build_networks(
         config.n_iterations,
         population=len(generators),
         activation=config.activation,
-        input_mode="stream" if streams else config.input_mode,
+        input_mode=input_mode_of(config, data),
         generator=generators,
         device=device,
         dtype=getattr(torch, config.dtype),
     )
+
+    # At 1 nothing is multiplied: the weights of other trainings stay what they were, bit by bit.
+    if config.initial_scale != 1:
+        net.weight.data.mul_(config.initial_scale)
 
     if config.hidden_positions == "learned":
         _learned_places(net, config, data, generators)
@@ -147,9 +150,27 @@ def build_networks(
     return net
 
 
-def _check_symbols(config: TrainConfig, data: Dataset) -> None:
-    """Refuse streams that are too short, and a mode for streams where there are none."""
-    if data.kind == "stream":
+def input_mode_of(config: TrainConfig, data: Dataset) -> str:
+    """When the input neurons are written: the data say whether they are sequences or streams."""
+    if data.is_sequence:
+        return "sequence"
+    return "stream" if data.kind == "stream" and config.input_mode != "elman" else config.input_mode
+
+
+def _check_steps(config: TrainConfig, data: Dataset) -> None:
+    """Refuse iterations or an input mode that do not fit streams, sequences or single inputs."""
+    if data.is_sequence:
+        if config.input_mode != "pulse":
+            raise InputError(
+                f"input_mode: {config.input_mode} reads no sequences; leave it at pulse, and every"
+                " iteration reads its own input"
+            )
+        if config.n_iterations != data.n_steps:
+            raise InputError(
+                f"n_iterations: must be {data.n_steps}, one for each input of a sequence of the"
+                f" task {config.task}, not {config.n_iterations}"
+            )
+    elif data.kind == "stream":
         shortest = min(part[0].shape[1] for part in data.parts)
         if shortest < config.n_iterations:
             raise InputError(

@@ -32,6 +32,7 @@ from urn.errors import InputError, shown
 from urn.io import DRAFT_LENGTH, atomic_write, create_folder, remove_drafts
 from urn.network.module import INPUT_MODES
 from urn.network.wiring import Wiring
+from urn.population.build import input_mode_of
 from urn.population.snapshot import Snapshot
 from urn.runs.run import Run
 from urn.settings.config import TrainConfig, read_toml
@@ -360,8 +361,7 @@ def _wiring(about: dict[str, str], config: TrainConfig) -> Wiring:
         data = task_options(config.task, config.task_options).load()
         n_inputs = data.n_inputs
         n_outputs = data.n_outputs
-        streams = data.kind == "stream" and config.input_mode != "elman"
-        mode = "stream" if streams else config.input_mode
+        mode = input_mode_of(config, data)
     return Wiring(n_inputs, n_outputs, config.n_iterations, config.activation, mode)
 
 
@@ -399,8 +399,9 @@ def _check_result(run: Run) -> None:
     if not 0 <= run.steps_done <= config.steps:
         raise InputError(f"steps_done: must be from 0 to {config.steps}")
 
-    # Streams are read as such unless the network is Elman's.
+    # Streams are read as such unless the network is Elman's, and so are sequences.
     modes = {config.input_mode, "elman" if config.input_mode == "elman" else "stream"}
+    modes |= {"sequence"} if config.input_mode == "pulse" else set()
     if run.wiring.input_mode not in modes:
         raise InputError(
             f"input_mode: must be {' or '.join(sorted(modes))}, not {shown(run.wiring.input_mode)}"

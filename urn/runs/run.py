@@ -23,8 +23,8 @@ class Run:
     ----------
     config : TrainConfig
     wiring : Wiring
-        How the weights are applied; its input mode is "stream" where the data are symbol streams,
-        unless it is "elman".
+        How the weights are applied; its input mode is "sequence" where the data are sequences, and
+        "stream" where they are symbol streams, unless it is "elman".
     weights, biases, positions : (S, S), (S,) and (S, dim) tensors
         Positions are NaN where a neuron has none, and None without a geometry.
     kept : (S,) boolean tensor
@@ -72,7 +72,7 @@ class Run:
 
     @property
     def input_mode(self) -> str:
-        """ "pulse", "clamped", "stream" or "elman"."""
+        """One of `urn.network.wiring.INPUT_MODES`."""
         return self.wiring.input_mode
 
     def network(self) -> URN:

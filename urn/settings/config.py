@@ -20,6 +20,9 @@ from urn.settings.schedules import Movable, Schedule, Scheduled, values_of
 
 Rate = Annotated[Number, Field(ge=0, lt=1)]
 """The share of a running mean that a step leaves as it was."""
+MOST_SCALE = 100
+"""Largest multiple of He's weights. By judgement: four iterations then grow by 1e8, and their
+squares are still numbers in float32."""
 MOST_POWER = 100
 """Largest q. By judgement: distances are at most about 1, and their powers stay numbers."""
 Chance = Annotated[Number, Field(ge=0, le=1)]
@@ -85,20 +88,27 @@ class TrainConfig(Strict):
     task: str = Field(
         default="digits",
         description="name of the task: shells, digits, mnist1d, idx, file, carry,"
-        " miconi_easy, miconi_hard, miconi_switch",
+        " adding, miconi_easy, miconi_hard, miconi_switch",
     )
     task_options: dict = Field(default={}, description="options of the task, as a table")
     n_neurons: Annotated[Whole, Field(ge=2, le=100_000)] = Field(
         default=300, description="S, inputs and outputs included"
     )
     n_iterations: Annotated[Whole, Field(ge=1, le=1000)] = Field(
-        default=4, description="I, how often W is applied (symbol streams: symbols per update)"
+        default=4,
+        description="I, how often W is applied (symbol streams: symbols per update;"
+        " sequences: their length)",
     )
     activation: Literal["relu", "tanh"] = "relu"
     input_mode: Literal["pulse", "clamped", "elman"] = Field(
         default="pulse",
         description="input at l = 0 only, or put back every iteration;"
-        " elman: streams read out from hidden neurons alone",
+        " elman: streams read out from hidden neurons alone (sequences are read as such)",
+    )
+    initial_scale: Annotated[Number, Field(gt=0, le=MOST_SCALE)] = Field(
+        default=1.0,
+        description="the first weights, as a multiple of He's; with self_target 1 and many"
+        " iterations a small one, or states explode",
     )
     steps: Count = Field(default=4000, description="updates")
     stationary: Count = Field(

@@ -174,7 +174,8 @@ const run = (() => {
 
   // ---- all iterations, and the score
 
-  /** The score of a network whose input is there at the start, or at all iterations. */
+  /** The score of a network whose input is there at the start, or at all iterations, the same one or
+   *  one after the other. */
   function scoreOnce(net, silenced) {
     let now = blank();
     let next = blank();
@@ -184,7 +185,7 @@ const run = (() => {
       apply(net, now, next, net.needed[l], silenced);
       if (l < nIterations) {
         fire(next, net.needed[l]);
-        if (mode === "clamped") write(next, 0, silenced);
+        if (mode !== "pulse") write(next, mode === "sequence" ? l : 0, silenced);
       }
       [now, next] = [next, now];
     }
