@@ -17,7 +17,12 @@ from experiments.discover.dials import Dial, arms_and_dials
 from experiments.discover.differences import Difference, difference, holm
 from experiments.discover.discovery import go_on
 from experiments.discover.finish import pick
-from experiments.discover.jobs import Interrupted, sample_scores
+from experiments.discover.jobs import (
+    Interrupted,
+    constant_scores,
+    sample_scores,
+    scores_on_test,
+)
 from experiments.discover.request import (
     Request,
     begin,
@@ -29,7 +34,7 @@ from experiments.discover.request import (
 from experiments.discover.search import Best, Point, front
 from experiments.discover.sizes import Sizes
 from experiments.discover.words import paragraph, sentence
-from urn import Dataset, InputError, TrainConfig, load_run
+from urn import Dataset, InputError, TrainConfig, load_run, train
 from urn.data.tasks import Digits, task_options
 from urn.data.twins import twin
 from urn.settings.config import read_toml
@@ -114,6 +119,17 @@ def test_the_front_is_what_no_other_beats() -> None:
         )
     }
     assert {(p.accuracy, p.weights) for p in front(points)} == best
+
+
+def test_what_diverged_counts_as_the_best_constant_answer() -> None:
+    """A network whose weights are too large to answer with numbers; no warning, no NaN."""
+    import torch
+
+    data = Digits().load()
+    run = train(TrainConfig(task="digits", n_neurons=90, steps=1, snapshots=0), data=data)
+    broken = dataclasses.replace(run, weights=torch.full_like(run.weights, 1e30))
+    assert np.array_equal(scores_on_test(broken, data), constant_scores(data))
+    assert scores_on_test(run, data).mean() == pytest.approx(run.test_accuracy)
 
 
 # ---- what can be asked

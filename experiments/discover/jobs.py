@@ -154,12 +154,18 @@ def train_batch(
 
 @torch.no_grad()
 def scores_on_test(run: Run, data: Dataset) -> np.ndarray:
-    """What each test sample brings to the score of a network, `(n,)`; their mean is the score."""
+    """What each test sample brings to the score of a network, `(n,)`; their mean is the score.
+
+    Where the answers of a network that diverged are no numbers, it is as good as none: the best
+    constant answer stands for them.
+    """
     X, y = (part[:MOST_TESTED] for part in data.test)
     X = X.to(run.weights.dtype)
     # All iterations of a sequence are held: a part of the samples at a time.
     output = answers(run.network(), X)[0] if data.is_sequence else run.network()(X)
-    return sample_scores(output, y, data.kind)
+    scores = sample_scores(output, y, data.kind)
+    is_number = output.isfinite().all(-1).numpy()
+    return np.where(is_number, scores, constant_scores(data))
 
 
 def constant_scores(data: Dataset) -> np.ndarray:

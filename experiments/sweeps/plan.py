@@ -49,7 +49,12 @@ MOST_POINTS = 100_000
 KINDS = ("grid", "points", "random", "sobol")
 """Tables of a sweep file that say which points there are."""
 
-LATER_FIELDS = {"stationary": 0, "stationary_tolerance": 1e-3, "shared_step": True}
+LATER_FIELDS = {
+    "stationary": 0,
+    "stationary_tolerance": 1e-3,
+    "shared_step": True,
+    "initial_scale": 1.0,
+}
 """Fields of the configuration that came after stores had been written, and their defaults then."""
 
 KEYS_WITHIN = {"strengths": 2, "task_options": 1, "learning_rate": 1, "growth": 1}
