@@ -110,16 +110,11 @@ KNOWN = {
     "halves": Known("halves", (LINEAR,), (), "sums of rectified projections", minutes=0.5),
     "digits, random labels": Known("twin", (), EVERYTHING, "nothing to learn", _twin("digits")),
     "linear": Known("carry", (), EVERYTHING, "a linear map", {"correction": 0.0}, 0.5),
-    "adding 10": Known(
-        "adding", (), (), "solved with carrying and without, as measured", {"length": 10}
-    ),
+    "adding 10": Known("adding", (), (), "learned with carrying and without", {"length": 10}),
+    # Identity networks are published to solve what plain ones do not (Le et al. 2015, Figure 2).
+    # Plain ones of ours, from He's weights, learn it on two seeds of three: nothing is claimed.
     "adding 100": Known(
-        "adding",
-        ("carrying",),
-        (),
-        "identity networks solve what plain ones do not (Le et al. 2015)",
-        {"length": 100},
-        minutes=4,
+        "adding", (), (), "with carrying on all seeds, else on some", {"length": 100}, minutes=4
     ),
     # Set aside from here on.
     "digits shuffled": Known("digits", (), GEOMETRY, "no places are left", {"shuffled": True}),

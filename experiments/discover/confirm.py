@@ -185,13 +185,8 @@ def confirm(
 
 
 def picked(dial: Dial, best: dict[str, Best]) -> tuple[str, str]:
-    """The pair of a dial whose arm with it did best in the search, against the best without it."""
-
-    def rank(pair: tuple[str, str]) -> tuple[float, float, float]:
-        with_it, without_it = (best[name] for name in pair)
-        return with_it.accuracy, -with_it.weights, without_it.accuracy
-
-    return max(dial.pairs, key=rank)
+    """The pair of a dial whose arm with it did best in the search."""
+    return max(dial.pairs, key=lambda pair: (best[pair[0]].accuracy, -best[pair[0]].weights))
 
 
 def corrected(outcomes: Iterable[Outcome]) -> list[Outcome]:

@@ -155,6 +155,11 @@ def train_batch(
 @torch.no_grad()
 def scores_on_test(run: Run, data: Dataset) -> np.ndarray:
     """What each test sample brings to the score of a network, `(n,)`; their mean is the score."""
+    # Over many iterations a part of the first weights overflows at once: such a network has learned
+    # nothing, and answers as one that has not. Its last good weights would answer with any number.
+    if data.is_sequence and run.status == "diverged":
+        return constant_scores(data)
+
     X, y = (part[:MOST_TESTED] for part in data.test)
     X = X.to(run.weights.dtype)
     # All iterations of a sequence are held: a part of the samples at a time.
