@@ -111,7 +111,7 @@ KNOWN = {
     "digits, random labels": Known("twin", (), EVERYTHING, "nothing to learn", _twin("digits")),
     "linear": Known("carry", (), EVERYTHING, "a linear map", {"correction": 0.0}, 0.5),
     "adding 10": Known("adding", (), (), "learned with carrying and without", {"length": 10}),
-    # Identity networks are published to solve what plain ones do not (Le et al. 2015, Figure 2).
+    # Identity networks are published to solve what plain ones do not (Le et al. 2015).
     # Plain ones of ours, from He's weights, learn it on two seeds of three: nothing is claimed.
     "adding 100": Known(
         "adding", (), (), "with carrying on all seeds, else on some", {"length": 100}, minutes=4
