@@ -110,14 +110,15 @@ KNOWN = {
     "halves": Known("halves", (LINEAR,), (), "sums of rectified projections", minutes=0.5),
     "digits, random labels": Known("twin", (), EVERYTHING, "nothing to learn", _twin("digits")),
     "linear": Known("carry", (), EVERYTHING, "a linear map", {"correction": 0.0}, 0.5),
-    "adding 10": Known(
-        "adding", (), (), "solved with carrying and without, as measured", {"length": 10}
-    ),
+    "adding 10": Known("adding", (), (), "learned with carrying and without", {"length": 10}),
+    # Identity networks are published to solve what plain ones do not (Le et al. 2015).
+    # Plain ones of ours, from He's weights, learn it on two seeds of three; those that carry on all
+    # three at a rate of 5e-3 and on none at 3e-3. Nothing is claimed.
     "adding 100": Known(
         "adding",
-        ("carrying",),
         (),
-        "identity networks solve what plain ones do not (Le et al. 2015)",
+        (),
+        "learned on some seeds with carrying and without",
         {"length": 100},
         minutes=4,
     ),

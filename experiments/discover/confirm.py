@@ -36,6 +36,9 @@ MOST_ON_TWIN = 1 / 3
 Key = tuple[str, Kind | None]
 """The name of an arm, and the twin that it is trained on, None for the data."""
 
+Trained = dict[Key, Batch]
+"""Batches with fresh seeds."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -132,66 +135,47 @@ def confirm(
     observer : callable
         Told of every batch, with the points of the confirmation so far.
     """
-    # An arm may stand in several pairs, and is trained once.
-    pairs = [(dial, *picked(dial, best)) for dial in dials]
-    asked = dict.fromkeys((name, None) for _, on, off in pairs for name in (on, off))
     points: list[Point] = []
 
-    def train(keys: Iterable[Key]) -> dict[Key, Batch]:
-        return batches.train(
-            {
-                (name, kind): batches.confirm(arms[name], best[name].strengths, sizes, kind)
-                for name, kind in keys
-            },
-            told,
-        )
-
-    def told(key: Key, batch: Batch) -> None:
+    def announce(key: Key, batch: Batch) -> None:
         name, kind = key
         points.extend([] if kind else [point_of(name, batch)])
         title = f"{kind.replace('_', ' ')}: {name}" if kind else f"confirmation: {name}"
         observer(title, points)
 
-    # What a dial brings to every answer is `(seeds, samples)`.
-    trained = train(asked)
+    def train(keys: Iterable[Key]) -> Trained:
+        jobs = {
+            (name, kind): batches.confirm(arms[name], best[name].strengths, sizes, kind)
+            for name, kind in keys
+        }
+        return batches.train(jobs, announce)
 
-    def effect(on: str, off: str, kind: Kind | None = None) -> np.ndarray:
-        return trained[on, kind].scores - trained[off, kind].scores
-
-    gains = [difference(effect(on, off)) for _, on, off in pairs]
-    is_worth = [gain.p < WORTH_A_TWIN and gain.mean > 0 for gain in gains]
+    # An arm may stand in several pairs, and is trained once.
+    pairs = [(dial, *picked(dial, best)) for dial in dials]
+    trained = train(dict.fromkeys((name, None) for _, on, off in pairs for name in (on, off)))
+    on_data = {name: batch for (name, _), batch in trained.items()}
 
     # On the twin the same networks are trained with the same seeds and strengths.
     trained |= train(
         (name, dial.twin)
-        for (dial, on, off), worth in zip(pairs, is_worth, strict=True)
+        for dial, on, off in pairs
         for name in (on, off)
-        if worth
+        if is_worth_a_twin(difference(_effect(trained, on, off)))
     )
     constant = constant_scores(batches.data)
-    outcomes = []
-    for (dial, on, off), worth in zip(pairs, is_worth, strict=True):
-        D_twin = effect(on, off, dial.twin) if worth else None
-        learned = difference(trained[on, None].scores - constant)
-        score_on, score_off = (float(trained[name, None].scores.mean()) for name in (on, off))
-        outcomes.append(
-            _outcome((dial, on, off), (score_on, score_off), learned, effect(on, off), D_twin)
-        )
-
+    outcomes = corrected(_outcome(pair, trained, constant) for pair in pairs)
     # Whatever ended first, kinds come in the order in which they were asked.
-    on_data = {name: batch for (name, kind), batch in trained.items() if kind is None}
-    points = [point_of(name, batch) for name, batch in on_data.items()]
-    return Confirmed(corrected(outcomes), on_data, points)
+    return Confirmed(outcomes, on_data, [point_of(*each) for each in on_data.items()])
+
+
+def is_worth_a_twin(gain: Difference) -> bool:
+    """Whether a gain on the data is such that a twin could change the answer."""
+    return gain.p < WORTH_A_TWIN and gain.mean > 0
 
 
 def picked(dial: Dial, best: dict[str, Best]) -> tuple[str, str]:
-    """The pair of a dial whose arm with it did best in the search, against the best without it."""
-
-    def rank(pair: tuple[str, str]) -> tuple[float, float, float]:
-        with_it, without_it = (best[name] for name in pair)
-        return with_it.accuracy, -with_it.weights, without_it.accuracy
-
-    return max(dial.pairs, key=rank)
+    """The pair of a dial whose arm with it did best in the search."""
+    return max(dial.pairs, key=lambda pair: (best[pair[0]].accuracy, -best[pair[0]].weights))
 
 
 def corrected(outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -201,20 +185,27 @@ def corrected(outcomes: Iterable[Outcome]) -> list[Outcome]:
     return [Outcome(**{**vars(o), "q": value}) for o, value in zip(outcomes, q, strict=True)]
 
 
-def _outcome(
-    pair: tuple[Dial, str, str],
-    scores: tuple[float, float],
-    learned: Difference,
-    D: np.ndarray,
-    D_twin: np.ndarray | None,
-) -> Outcome:
+def _effect(trained: Trained, on: str, off: str, kind: Kind | None = None) -> np.ndarray:
+    """What a dial brings to every answer, `(seeds, samples)`."""
+    return trained[on, kind].scores - trained[off, kind].scores
+
+
+def _outcome(pair: tuple[Dial, str, str], trained: Trained, constant: np.ndarray) -> Outcome:
     """An outcome, not yet corrected."""
+    dial, on, off = pair
+    D = _effect(trained, on, off)
     gain = difference(D)
-    on_twin = None if D_twin is None else difference(D_twin)
-    beyond = None if D_twin is None else difference(D - D_twin)
+    learned = difference(trained[on, None].scores - constant)
+    on_twin = beyond = None
+    if is_worth_a_twin(gain):
+        D_twin = _effect(trained, on, off, dial.twin)
+        on_twin = difference(D_twin)
+        beyond = difference(D - D_twin)
+
     # All must hold, so the largest p is that of the whole (an intersection-union test).
     p = max(part.p for part in (gain, learned, beyond) if part is not None)
-    return Outcome(*pair, *scores, gain, learned, on_twin, beyond, p, p)
+    score_on, score_off = (float(trained[name, None].scores.mean()) for name in (on, off))
+    return Outcome(dial, on, off, score_on, score_off, gain, learned, on_twin, beyond, p, p)
 
 
 def point_of(name: str, batch: Batch) -> Point:

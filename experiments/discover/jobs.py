@@ -156,9 +156,11 @@ def train_batch(
 def scores_on_test(run: Run, data: Dataset) -> np.ndarray:
     """What each test sample brings to the score of a network, `(n,)`; their mean is the score.
 
-    Where the answers of a network that diverged are no numbers, it is as good as none: the best
-    constant answer stands for them.
+    A network that diverged, or whose answers are no numbers, has learned nothing: the best constant
+    answer stands for it. Its last good weights would answer with any number.
     """
+    if run.status == "diverged":
+        return constant_scores(data)
     X, y = (part[:MOST_TESTED] for part in data.test)
     X = X.to(run.weights.dtype)
     # All iterations of a sequence are held: a part of the samples at a time.

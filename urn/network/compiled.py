@@ -409,8 +409,7 @@ def adam(
     d below is d' = s d, as in `urn.optimiser.fast`.
     """
     # All of one entry is computed in 32 bits, like the tensors; 1 - b1 and 1 - b2 are rounded last.
-    weight1 = np.float32(1 - decay1)
-    weight2 = np.float32(1 - decay2)
+    weight1, weight2 = np.float32(1 - decay1), np.float32(1 - decay2)
     decay1 = np.float32(decay1)
     decay2 = np.float32(decay2)
     scaled_eps = np.float32(scaled_eps)
