@@ -369,3 +369,15 @@ set_up_process()
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("given", [None, "ACTIVE"])
+def test_threads_that_wait_sleep_unless_the_user_says_otherwise(given):
+    """As OpenMP itself says, in a program that loads torch behind the border."""
+    script = "from urn.border import set_up_process; set_up_process(); import torch; torch.ones(2)"
+    environment = {name: value for name, value in os.environ.items() if "OMP_WAIT" not in name}
+    environment |= {"OMP_DISPLAY_ENV": "true"} | ({"OMP_WAIT_POLICY": given} if given else {})
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert f"OMP_WAIT_POLICY = '{given or 'PASSIVE'}'" in done.stderr

@@ -3,6 +3,8 @@
 import argparse
 from importlib import import_module
 
+from urn.border import let_threads_sleep
+
 # What `--help` says of each; a module of this package is imported when it is asked for.
 BENCHMARKS = {
     "training": "a step, whole trainings and memory against a plain PyTorch loop",
@@ -39,6 +41,7 @@ def main() -> None:
     parser.add_argument("name", choices=BENCHMARKS)
     parser.add_argument("arguments", nargs="*", help="parts or options of that benchmark")
     given, options = parser.parse_known_args()
+    let_threads_sleep()  # as in a command, whose time is to be taken
     module = import_module(f"experiments.benchmarks.{MODULES.get(given.name, given.name)}")
     raise SystemExit(module.main([*given.arguments, *options]))
 
