@@ -160,7 +160,7 @@ def test_what_was_asked_of_noise_is_not_asked_again(
     """A repetition that lies in its folder is read; the time it gets is what was asked for."""
     asked = []
 
-    def go_on(request: object, folder: Path) -> None:
+    def go_on(request: object, folder: Path, **options: object) -> None:
         asked.append(request)
         (folder / "discover.json").write_text('{"pays": ["depth 2"]}')
 
