@@ -74,7 +74,11 @@ def opened(browser: "Browser", frame: Frame, headline: str) -> None:
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: complaints.append(request.url))
-    page.set_content(f"<!doctype html><title>A notebook</title>{frame._repr_html_()}")
+    # At first its place is not laid out, and has no width: nothing is to be drawn there.
+    place = f"<div id=place hidden>{frame._repr_html_()}</div>"
+    page.set_content(f"<!doctype html><title>A notebook</title>{place}")
+    page.frame_locator("iframe").locator("#level").wait_for(state="attached")
+    page.evaluate("document.getElementById('place').hidden = false")
     inside = page.frame_locator("iframe")
     assert inside.locator("h1").inner_text() == headline
 

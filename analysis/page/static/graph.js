@@ -147,6 +147,7 @@ const graph = (() => {
   function pour({ context, width, height, ratio }, edges, floor) {
     const columns = Math.round(width * ratio);
     const rows = Math.round(height * ratio);
+    if (!columns || !rows) return; // in a frame that has no place on its page yet
     const positive = new Float32Array(columns * rows);
     const negative = new Float32Array(columns * rows);
     const share = shareOfInk(edges);
