@@ -114,8 +114,8 @@ def let_threads_sleep() -> None:
     """Have threads that wait for each other sleep, where the user says nothing else.
 
     OpenMP's way is to spin, which on a busy machine takes the core from the very thread that is
-    waited for. Two threads at S = 2000, a step: beside six other processes on two cores 290 to 1257
-    ms, asleep 110 to 176; with nothing beside 44 to 72 and 46 to 60. Has to come before torch.
+    waited for. Two threads at S = 2000, a step: at a load of 6 on two cores 290 to 1257 ms, asleep
+    110 to 176; with nothing beside 44 to 72 and 46 to 60. Has to come before torch.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
