@@ -338,13 +338,17 @@ def test_of_networks_alike_the_one_with_fewest_weights_is_kept() -> None:
     as_good[:3] = [0.0, 1.0, 0.0]  # one answer less: 1 % behind, error 1.7 %
     worse[:40] = 0.0  # 20 % behind
     scores = np.array([right, as_good, worse])
-    assert pick(scores, np.array([30.0, 20.0, 10.0])) == 1
-    assert pick(scores, np.array([20.0, 30.0, 10.0])) == 0
+    all_whole = np.ones(3, dtype=bool)
+    assert pick(scores, np.array([30.0, 20.0, 10.0]), all_whole) == 1
+    assert pick(scores, np.array([20.0, 30.0, 10.0]), all_whole) == 0
 
     # The same for every sample: behind by little, but surely.
-    assert pick(np.array([np.full(9, 0.9), np.full(9, 0.899)]), np.array([2.0, 1.0])) == 0
-    # What diverged is not kept, whatever its size.
-    assert pick(np.array([[np.nan, 1.0], [0.0, 0.0]]), np.array([1.0, 2.0])) == 1
+    nearly = np.array([np.full(9, 0.9), np.full(9, 0.899)])
+    assert pick(nearly, np.array([2.0, 1.0]), all_whole[:2]) == 0
+    # What diverged is not kept, whatever its size, though others are no better than a constant.
+    alike = np.zeros((2, 9))
+    assert pick(alike, np.array([1.0, 2.0]), np.array([False, True])) == 1
+    assert pick(alike, np.array([1.0, 2.0]), np.array([False, False])) == 0
 
 
 def test_the_last_stage_keeps_what_validation_says(tmp_path: Path) -> None:
@@ -394,6 +398,7 @@ def test_processes_stop_when_asked(tmp_path: Path) -> None:
         ([], "DATA"),
         (["nothing"], "no task"),
         (["miconi_easy"], "stream of symbols"),
+        (["miconi_switch"], "stream of symbols"),
         (["missing.csv"], "no such file"),
         (["digits", "--target", "x"], "--target"),
         (["digits", "--minutes", "0"], "--minutes"),

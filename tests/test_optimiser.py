@@ -212,6 +212,12 @@ def steps(start, gradients, group, **options):
     return [W.detach(), *(T for T in state.values() if isinstance(T, torch.Tensor))]
 
 
+def group_of(price, diagonal, shared):
+    """The prices of these names, as ProximalAdam takes them."""
+    deviation = {} if SHARED[shared] is None else {"deviation": SHARED[shared]}
+    return {"price": PRICES[price], "diagonal": DIAGONALS[diagonal]} | deviation
+
+
 def start_and_gradients(generator):
     start, *gradients = torch.randn(11, 3, 13, 13, generator=generator, dtype=torch.float64)
     return start, gradients
@@ -223,9 +229,7 @@ def start_and_gradients(generator):
 def test_threads_take_the_step_of_one(price, diagonal, shared, generator, monkeypatch):
     """Bit for bit: who computes a row changes no number in it."""
     start, gradients = start_and_gradients(generator)
-    group = {"price": PRICES[price], "diagonal": DIAGONALS[diagonal]}
-    if SHARED[shared] is not None:
-        group["deviation"] = SHARED[shared]
+    group = group_of(price, diagonal, shared)
     alone = steps(start.float(), gradients, group)
 
     n_threads = []
@@ -250,9 +254,7 @@ def test_threads_take_the_step_of_one(price, diagonal, shared, generator, monkey
 def test_fast_forms_take_the_plain_step(form, price, diagonal, shared, generator, monkeypatch):
     """The plain formula in 64 bits, against each fast form of it: values, moments, exact zeros."""
     start, gradients = start_and_gradients(generator)
-    group = {"price": PRICES[price], "diagonal": DIAGONALS[diagonal]}
-    if SHARED[shared] is not None:
-        group["deviation"] = SHARED[shared]
+    group = group_of(price, diagonal, shared)
     plain = steps(start, gradients, group, plain=True)
 
     if form == "compiled":
@@ -274,9 +276,7 @@ def test_fast_forms_take_the_plain_step(form, price, diagonal, shared, generator
 @pytest.mark.parametrize("shared", SHARED)
 def test_blocks_change_no_bit(shared, price, diagonal, generator, monkeypatch):
     start, gradients = start_and_gradients(generator)
-    group = {"price": PRICES[price], "diagonal": DIAGONALS[diagonal]}
-    if SHARED[shared] is not None:
-        group["deviation"] = SHARED[shared]
+    group = group_of(price, diagonal, shared)
     whole = steps(start, gradients, group)
 
     for chunk in (340, 40, 1):

@@ -48,16 +48,18 @@ def finish(
     trained = batches.train(jobs, lambda k, batch: watch(arm.name, batch))
 
     # The first seed of the confirmation stands for all: it is the one that is kept.
-    scores = np.concatenate([batch.scores for batch in trained.values()])
-    weights = np.concatenate([batch.weights for batch in trained.values()])
-    kept = pick(scores, weights)
+    scores, validation, weights = (
+        np.concatenate([getattr(batch, name) for batch in trained.values()])
+        for name in ("scores", "validation", "weights")
+    )
+    kept = pick(scores, weights, np.isfinite(validation))
     config = jobs[kept].configs[0]
     return config, [
         point for batch in trained.values() for point in points_of(arm.name, "last", batch)
     ]
 
 
-def pick(scores: np.ndarray, weights: np.ndarray) -> int:
+def pick(scores: np.ndarray, weights: np.ndarray, is_whole: np.ndarray) -> int:
     """Of the networks within a standard error of the best, the one with the fewest weights.
 
     Parameters
@@ -67,9 +69,10 @@ def pick(scores: np.ndarray, weights: np.ndarray) -> int:
         of the difference to the best, sample by sample (Breiman et al. 1984, in pairs).
     weights : ndarray
         `(K,)`.
+    is_whole : ndarray
+        `(K,)` bool, False for what diverged: that is never kept while there is another.
     """
-    # What diverged has answers that are no numbers: it is never kept.
-    (numbers,) = np.nonzero(np.isfinite(scores).all(1))
+    (numbers,) = np.nonzero(is_whole)
     if not len(numbers):
         return 0
     scores = scores[numbers]

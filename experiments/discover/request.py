@@ -15,7 +15,6 @@ import tomli_w
 from urn.data import files
 from urn.data.dataset import check_deviations
 from urn.data.options import TASKS, task_options
-from urn.data.symbols import SymbolStream
 from urn.data.tables import Source, Table, make_table
 from urn.data.tasks import Dataset
 from urn.errors import InputError, shown
@@ -58,8 +57,7 @@ class Request:
     Raises
     ------
     InputError
-        For time or a seed that cannot be, and for streams of symbols: their samples are not
-        independent.
+        For time, a seed or options that cannot be.
     """
 
     data: str
@@ -74,8 +72,7 @@ class Request:
             raise InputError(f"--minutes: must be above 0 and at most {MOST_MINUTES:,}")
         if not 0 <= self.seed < MOST_SEED:
             raise InputError(f"--seed: must be from 0 to {MOST_SEED - 1:,}")
-        if isinstance(task_options(self.task, self.task_options), SymbolStream):
-            raise InputError(f"{self.data}: a stream of symbols; discover takes samples")
+        task_options(self.task, self.task_options)  # refuses what the task does not know
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -83,9 +80,18 @@ class Request:
         return {"task": self.task, "task_options": self.task_options}
 
     def load(self, folder: Path) -> Dataset:
-        """The data; those of its own are in the folder of the discovery."""
+        """The data; those of its own are in the folder of the discovery.
+
+        Raises
+        ------
+        InputError
+            For streams of symbols: their samples are not independent.
+        """
         path = {"path": str(folder / OWN_DATA)} if self.own_data else {}
-        return task_options(self.task, self.task_options | path).load()
+        data = task_options(self.task, self.task_options | path).load()
+        if data.kind == "stream":
+            raise InputError(f"{self.data}: a stream of symbols; discover takes samples")
+        return data
 
     def write(self, folder: Path) -> None:
         """Write it into the folder of its discovery."""
