@@ -357,7 +357,7 @@ def test_the_last_stage_keeps_what_validation_says(tmp_path: Path) -> None:
     sizes = dataclasses.replace(TINY, last=120)
     answer = discover(X, y, out=tmp_path / "out", sizes=sizes)
     arm = arms_and_dials(read_request(tmp_path / "out").load(tmp_path / "out"))[0][answer.arm]
-    last = [point for point in answer.points if point.stage == "last"]
+    last = [point for point in answer.points if point.stage == "last stage"]
     assert len(last) == len(arm.strengths) + 1
     assert answer.config.steps in (120 * arm.patience, 40 * arm.patience)
 

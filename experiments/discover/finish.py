@@ -44,7 +44,7 @@ def finish(
         k: batches.candidate(arm, strengths, sizing.sizes, n_steps, k)
         for k, (strengths, n_steps) in enumerate(members)
     }
-    watch = watcher(observer, f"last stage, {steps} steps", "last", points)
+    watch = watcher(observer, f"last stage, {steps} steps", "last stage", points)
     trained = batches.train(jobs, lambda k, batch: watch(arm.name, batch))
 
     # The first seed of the confirmation stands for all: it is the one that is kept.
@@ -55,7 +55,7 @@ def finish(
     kept = pick(scores, weights, np.isfinite(validation))
     config = jobs[kept].configs[0]
     return config, [
-        point for batch in trained.values() for point in points_of(arm.name, "last", batch)
+        point for batch in trained.values() for point in points_of(arm.name, "last stage", batch)
     ]
 
 

@@ -22,10 +22,14 @@ BOX = (60.0, 620.0, 290.0, 20.0)
 N_TICKS = 5
 """Along the scores. By judgement."""
 
-RADII = {"search": 3.0, "last": 4.5, "confirmation": 6.0}
+RADII = {"search": 3.0, "last stage": 4.5, "confirmation": 6.0}
 """Of dots, in the same units. By judgement."""
 
-FILLS = {"search": "var(--muted)", "last": "var(--accent)", "confirmation": "var(--positive)"}
+FILLS = {
+    "search": "var(--muted)",
+    "last stage": "var(--negative)",
+    "confirmation": "var(--positive)",
+}
 """Colours of the shell, which are others in the dark."""
 
 

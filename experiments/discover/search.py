@@ -22,7 +22,7 @@ class Point:
     ----------
     arm : str
     stage : str
-        Where it was trained: "search", "confirmation" or "last".
+        Where it was trained: "search", "confirmation" or "last stage".
     accuracy : float
         On validation data.
     weights : float
