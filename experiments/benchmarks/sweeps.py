@@ -6,8 +6,8 @@ analysis of every network included; kernels are compiled before, as they are onc
 `--side` and `--steps` make it smaller; the claims are about the whole. With `--device cuda` all of
 them train there, the sweep in one process.
 
-The part `products` trains a worker's share of them on one thread, and makes the products of
-matrices that training met again, alone. Claim: training takes <= 1.5 times as long.
+The part `products` trains sixteen of them on one thread, and makes the products of matrices that
+training met again, alone. Claim: training takes <= 1.5 times as long.
 
 The part `jax` is run when it is named: the yardstick in JAX (`jax_yardstick`, extra `bench`), the
 time of compiling apart. Claim: the whole sweep >= 2 times faster."""
@@ -289,13 +289,20 @@ def populations(steps: int, device: str) -> None:
 
 
 def beside_products(plan: Plan) -> None:
-    """A population as a worker trains it, and its products alone: in turn, part by part."""
+    """Populations and their products alone: one as a worker trains it, and one spread over the
+    grid, whose members end with neurons of very different number."""
     configs = [point.config for point in plan.points]
-    few = configs[:: -(-len(configs) // POPULATION)]
+    first = max(0, (len(configs) - POPULATION) // 2)
+    _beside_products("neighbours", configs[first : first + POPULATION])
+    _beside_products("spread over the grid", configs[:: -(-len(configs) // POPULATION)])
+
+
+def _beside_products(title: str, few: list[TrainConfig]) -> None:
+    """A population and its products: in turn, part by part."""
     steps = few[0].steps
     table = Table(
-        *("steps", "trained, s", "products alone, s", "ratio", "GFLOP/s of the products"),
-        title=f"{len(few)} networks, S = 256, one thread (claim: <= 1.5)",
+        *("steps", "neurons held", "trained, s", "products alone, s", "ratio", "their GFLOP/s"),
+        title=f"{len(few)} networks, {title}, one thread (claim: <= 1.5)",
     )
 
     threads = torch.get_num_threads()
@@ -316,9 +323,10 @@ def beside_products(plan: Plan) -> None:
 
             part = np.array([seconds, alone, 2e-9 * sizes[:, :3].prod(1).sum()])
             totals += part
-            table.add_row(f"{begun} to {until}", *_of_products(*part))
+            held = str(trainer.net.weight.shape[1])
+            table.add_row(f"{begun} to {until}", held, *_of_products(*part))
     torch.set_num_threads(threads)
-    table.add_row("all", *_of_products(*totals))
+    table.add_row("all", "", *_of_products(*totals))
     console.print(table)
 
 
