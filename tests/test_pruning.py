@@ -107,55 +107,47 @@ def test_several_deletions_equal_the_fit_of_what_is_left(generator):
         torch.testing.assert_close(w[rest], torch.linalg.lstsq(X[:, rest], y).solution)
 
 
-def test_obs_finds_the_best_weight_to_delete_in_a_small_network(generator):
-    """Brute force: delete each weight, refit the others, and see which costs least."""
-    X = torch.rand(200, 3, generator=generator, dtype=torch.float64)
-    y = torch.relu(X @ torch.tensor([1.0, -1.0, 0.5]).double())[:, None] + 0.5 * X[:, 2:]
-    S, I = 7, 2
-    W = torch.randn(S, S, generator=generator, dtype=torch.float64) * 0.7
-    W[:3], W[:, -1], W[3:6, 3:6], W[-1, :3] = 0, 0, 0, 0
+UNDAMPED = 1e-12
+"""Damping that changes nothing."""
+
+
+def test_obs_says_what_a_deleted_weight_costs_once_the_others_are_refitted(generator):
+    """Exact where the loss is quadratic: a linear map of inputs that go together, each left out."""
+    n = 6
+    X = torch.randn(200, n, generator=generator, dtype=torch.float64)
+    X = X @ torch.randn(n, n, generator=generator, dtype=torch.float64)
+    y = X @ torch.randn(n, 1, generator=generator, dtype=torch.float64)
+    y += torch.randn(200, 1, generator=generator, dtype=torch.float64)
+
+    best = torch.linalg.lstsq(X, y).solution
+    W = torch.zeros(n + 1, n + 1, dtype=torch.float64)
+    W[-1, :n] = best[:, 0]
     form = {
-        "n_inputs": 3,
+        "n_inputs": n,
         "n_outputs": 1,
-        "n_iterations": I,
-        "activation": "tanh",
+        "n_iterations": 1,
+        "activation": "relu",
         "input_mode": "pulse",
     }
-    net = Network(W, torch.zeros(S).double(), **form)
+    net = Network(W, torch.zeros(n + 1).double(), **form)
+    H = curvature(net, X, "regression")
+    judged = saliency(net, "obs", H, damping=UNDAMPED)
 
-    def fit(theta, alive):
-        theta = theta.clone().requires_grad_()
-        optimiser = torch.optim.LBFGS(
-            [theta], max_iter=400, tolerance_grad=1e-10, line_search_fn="strong_wolfe"
-        )
+    def loss(columns):
+        """Of the best linear map of these inputs."""
+        part = X[:, columns]
+        return (part @ torch.linalg.lstsq(part, y).solution - y).square().mean().item()
 
-        def closure():
-            optimiser.zero_grad()
-            loss = (net(theta * alive, net.bias, X) - y).square().mean()
-            loss.backward()
-            return loss
+    everyone = list(range(n))
+    increases = [loss(everyone[:q] + everyone[q + 1 :]) - loss(everyone) for q in everyone]
+    assert judged.tolist() == pytest.approx(increases, rel=1e-6)
 
-        optimiser.step(closure)
-        return (theta * alive).detach(), closure().item()
-
-    alive = torch.ones(len(net.theta), dtype=torch.float64)
-    net.theta, base = fit(net.theta, alive)
-    judged = saliency(net, "obs", curvature(net, X, "regression"))
-    increases = []
-    for q in range(len(alive)):
-        without = alive.clone()
-        without[q] = 0
-        increases.append(fit(net.theta, without)[1] - base)
-    best_three = torch.tensor(increases).argsort()[:3].tolist()
-    assert int(judged.argmin()) in best_three
-    after = (
-        (net(surgeon(net.theta, curvature(net, X, "regression"), [1])[0], net.bias, X) - y)
-        .square()
-        .mean()
-    )
-    plain = net.theta.clone()
-    plain[int(judged.argmin())] = 0
-    assert after < (net(plain, net.bias, X) - y).square().mean()  # the correction helps
+    # The surgeon's correction of the others is that refit.
+    q = int(judged.argmin())
+    theta = surgeon(net.theta, H, [1], damping=UNDAMPED)[0]
+    assert theta[q] == 0
+    after = (net(theta, net.bias, X) - y).square().mean().item()
+    assert after - loss(everyone) == pytest.approx(increases[q], rel=1e-6)
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)

