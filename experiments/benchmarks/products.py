@@ -21,9 +21,6 @@ Sizes = NDArray[np.int64]
 """Of products C = A B, one a row: rows and columns of C, the sum's length, and whether A and B are
 transposed."""
 
-PASS = 7
-"""Copies of W that a step of Adam moves: it reads W, g, m and v, and writes W, m and v."""
-
 
 class Met:
     """The sizes of all products of trainings in compiled code, while `noted` is entered."""
@@ -121,15 +118,18 @@ class SixProducts:
 
 
 class OnePass:
-    """As much memory moved as by the optimiser's step, by torch's own addition."""
+    """As much memory moved as by the optimiser's step: it reads W, g, m and v, and writes W, m and
+    v. An addition of torch's own moves three copies, and two copies move two each."""
 
     def __init__(self, n_neurons: int, batch_size: int) -> None:
         self.a, self.b, self.c = torch.randn(3, n_neurons, n_neurons)
         self.n_threads = threads_for(n_neurons, batch_size)
 
     def run(self, n: int) -> None:
-        """Of `3 n` steps: an addition reads two copies and writes one, a step moves seven."""
+        """Of `n` steps."""
         with Threads() as threads:
             threads.at_most(self.n_threads)
-            for _ in range(PASS * n):
+            for _ in range(n):
                 torch.add(self.a, self.b, out=self.c)
+                self.a.copy_(self.c)
+                self.c.copy_(self.b)

@@ -18,8 +18,9 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -299,20 +300,17 @@ def beside_products(plan: Plan) -> None:
 
 def _beside_products(title: str, few: list[TrainConfig]) -> None:
     """A population and its products: in turn, part by part."""
-    steps = few[0].steps
     table = Table(
         *("steps", "neurons held", "trained, s", "products alone, s", "ratio", "their GFLOP/s"),
         title=f"{len(few)} networks, {title}, one thread (claim: <= 1.5)",
     )
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     trainer = Trainer(few, data_of(few[0]))
     met = Met()
     totals = np.zeros(3)
-    with threadpool_limits(1, user_api="blas"):
-        for until in range(0, steps, max(1, steps // PARTS_OF_STEPS)):
-            until = min(until + max(1, steps // PARTS_OF_STEPS), steps)
+    ends = np.unique(np.linspace(0, few[0].steps, PARTS_OF_STEPS + 1, dtype=int))[1:]
+    with one_thread():
+        for until in ends.tolist():
             begun = trainer.step
             with met.noted():
                 seconds, _ = timed(lambda until=until: trainer.run(until))
@@ -325,7 +323,6 @@ def _beside_products(title: str, few: list[TrainConfig]) -> None:
             totals += part
             held = str(trainer.net.weight.shape[1])
             table.add_row(f"{begun} to {until}", held, *_of_products(*part))
-    torch.set_num_threads(threads)
     table.add_row("all", "", *_of_products(*totals))
     console.print(table)
 
@@ -334,18 +331,27 @@ def _of_products(seconds: float, alone: float, work: float) -> tuple[str, ...]:
     return f"{seconds:.2f}", f"{alone:.2f}", f"{seconds / alone:.2f}", f"{work / alone:.0f}"
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """As a worker computes, whatever torch has."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def train_on_one_thread(
     configs: list[TrainConfig], until: int | None = None
 ) -> tuple[float, float]:
     """Seconds that a population takes, and those of the processor."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with threadpool_limits(1, user_api="blas"):
+    with one_thread():
         trainer = Trainer(configs, data_of(configs[0]))
         begun = time.process_time()
         seconds, _ = timed(lambda: trainer.run(until))
         here = time.process_time() - begun
-    torch.set_num_threads(threads)
     return seconds, here
 
 

@@ -12,17 +12,8 @@ from urn.training.trainer import Trainer
 S, BATCH, N_ITERATIONS, N_STEPS = 40, 16, 4, 3
 
 
-@pytest.fixture
-def one_thread():
-    """Torch with one thread, so that training is compiled."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def trained(met=None):
-    """Weights of a network after some steps, none of which anything is written of."""
+    """Weights of a network after some steps, noted by `met`."""
     config = TrainConfig(
         task="shells",
         n_neurons=S,
@@ -41,7 +32,7 @@ def trained(met=None):
     return trainer.net.weight.detach().clone()
 
 
-def test_products_are_those_of_the_formulas(one_thread):
+def test_products_are_those_of_the_formulas():
     met = Met()
     trained(met)
     sizes = met.taken()
@@ -56,7 +47,7 @@ def test_products_are_those_of_the_formulas(one_thread):
     assert len(sizes) == N_STEPS * (3 * (N_ITERATIONS - 2) + 5)
 
 
-def test_nothing_is_changed_by_noting(one_thread):
+def test_nothing_is_changed_by_noting():
     before = compiled.forward, compiled.backward
     met = Met()
     assert torch.equal(trained(met), trained())

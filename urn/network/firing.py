@@ -36,44 +36,10 @@ out decides how sums round, so one value for both would change trained weights.
 """
 
 ROWS = 512
-"""Rows of W taken at once, so that a large W is not held twice. By judgement."""
+"""Rows of W taken at once on the way back, so that a large W is not held twice. By judgement."""
 
 Neurons = Tensor | None
 """Indices of neurons, ascending; None for all."""
-
-
-class Room:
-    """Memory for two parts of a large matrix, used again by every product.
-
-    How many neurons fire changes at every step. Fresh tensors of ever other sizes leave holes in
-    memory: while S = 5000 trained, the holes together were as large as W.
-    """
-
-    def __init__(self, W: Tensor) -> None:
-        S = W.shape[-1]
-        self._rows, self._columns = W.new_empty(2, min(S, ROWS) * S)
-
-    def rows(self, W: Tensor, neurons: slice | Tensor) -> Tensor:
-        """W[neurons]; a part of W itself for neighbours."""
-        if isinstance(neurons, slice):
-            return W[neurons]
-        result = self.for_rows(len(neurons), W.shape[1])
-        return torch.index_select(W, 0, neurons, out=result)
-
-    def columns(self, W: Tensor, neurons: Neurons) -> Tensor:
-        """W[:, neurons]; W itself for all."""
-        if neurons is None:
-            return W
-        result = _shaped(self._columns, len(W), len(neurons))
-        return torch.index_select(W, 1, neurons, out=result)
-
-    def for_rows(self, n_rows: int, n_columns: int) -> Tensor:
-        """A matrix of any content, over the rows that were taken before."""
-        return _shaped(self._rows, n_rows, n_columns)
-
-
-def _shaped(memory: Tensor, n_rows: int, n_columns: int) -> Tensor:
-    return memory[: n_rows * n_columns].view(n_rows, n_columns)
 
 
 class FiringUnroll(torch.autograd.Function):
@@ -91,20 +57,20 @@ class FiringUnroll(torch.autograd.Function):
         N = W.new_empty(K, L, B, S)
         n = W.new_empty(K, L, S)
         y = W.new_empty(K, B, wiring.n_outputs)
-        firing: list[list[Neurons]] = []  # of every iteration and member
-        source = x
-        before: list[Neurons] = [None] * K
-        room = Room(W)
+        firing = []  # of every iteration and member
+        sources = list(x.unbind())
+        columns = list(W[..., :d_in].unbind())
 
         for l, P in enumerate(N.unbind(1)):
-            # The pulse meets the columns of the inputs only, which are the first.
-            _apply(W[..., :d_in] if l == 0 else W, b, source, before, P, room)
+            _products(b, sources, columns, P)
             torch.mean(P.relu_(), 1, out=n[:, l])
             firing.append(firing_neurons(n[:, l]))
-            source = P
-            before = firing[l]
-        # The last product is the read-out, which needs the output rows of W only.
-        _apply(W[:, out], b[:, out], source, before, y, room)
+
+            # The last product is the read-out, which needs the output rows of W only.
+            needed = W if l < L - 1 else W[:, out]
+            sources = _take_each(P, firing[l])
+            columns = _take_each(needed, firing[l])
+        _products(b[:, out], sources, columns, y)
 
         ctx.save_for_backward(W, x, N)
         ctx.set_materialize_grads(False)
@@ -124,7 +90,6 @@ class FiringUnroll(torch.autograd.Function):
         out = slice(S - dy.shape[2], S)
         dW = torch.empty_like(W) if L > 1 else torch.zeros_like(W)
         db = W.new_zeros(K, S)
-        room = Room(W)
 
         for k in range(K):
             dP = dy[k]  # (B, m), of the m neurons `later` that fire one iteration later
@@ -132,14 +97,14 @@ class FiringUnroll(torch.autograd.Function):
             rows = W[k, out]
             for l in reversed(range(L)):
                 now = ctx.firing[l][k]
-                g = _back(share[k, l], dP, rows, later, now, room)
+                g = _back(share[k, l], dP, rows, later, now)
                 if dN is not None:
                     g += _take(dN[k, l], 1, now)
                 # dP = g [N > 0], the second of the four lines.
                 dP = torch.ops.aten.threshold_backward(g, _take(N[k, l], 1, now), 0)
 
                 if l > 0:
-                    _add_outer(dW[k], now, dP, N[k, l - 1], room, is_fresh=l == L - 1)
+                    _add_outer(dW[k], now, dP, N[k, l - 1], is_fresh=l == L - 1)
                 else:
                     _add(dW[k, :, : x.shape[2]], now, (x[k].t() @ dP).t())
                 _add(db[k], now, dP.sum(0))
@@ -158,26 +123,21 @@ def firing_neurons(n: Tensor) -> list[Neurons]:
     return [firing if len(firing) <= FEW * n.shape[1] else None for firing in neurons]
 
 
-def _apply(
-    W: Tensor, b: Tensor, N: Tensor, firing: Sequence[Neurons], result: Tensor, room: Room
+def _products(
+    b: Tensor, sources: Sequence[Tensor], columns: Sequence[Tensor], result: Tensor
 ) -> None:
-    """result <- N W^T + b, of every member with those columns of W whose neurons fire.
-
-    The columns are copied, so few rows at a time that a large W is not held twice.
-    """
-    for k, neurons in enumerate(firing):
-        if neurons is None:
-            torch.addmm(b[k], N[k], W[k].t(), out=result[k])
-            continue
-        source = N[k].index_select(1, neurons)
-        for r in range(0, W.shape[1], ROWS):
-            rows = slice(r, r + ROWS)
-            V = room.columns(W[k, rows], neurons)
-            result[k, :, rows] = torch.addmm(b[k, rows], source, V.t())
+    """result[k] <- b[k] + sources[k] columns[k]^T for every member, each of a size of its own."""
+    for bias, source, V, P in zip(b.unbind(), sources, columns, result.unbind(), strict=True):
+        torch.addmm(bias, source, V.t(), out=P)
 
 
 def _take(T: Tensor, axis: int, neurons: Neurons) -> Tensor:
     return T if neurons is None else T.index_select(axis, neurons)
+
+
+def _take_each(T: Tensor, neurons: Sequence[Neurons]) -> list[Tensor]:
+    """Of every member the columns of its own neurons."""
+    return [_take(t, 1, own) for t, own in zip(T.unbind(), neurons, strict=True)]
 
 
 def _add(T: Tensor, neurons: Neurons, values: Tensor) -> None:
@@ -195,17 +155,16 @@ def _parts(later: Neurons, dP: Tensor) -> Iterator[tuple[slice | Tensor, Tensor]
         yield part if later is None else later[part], dP[:, part]
 
 
-def _back(share: Tensor, dP: Tensor, W: Tensor, later: Neurons, now: Neurons, room: Room) -> Tensor:
+def _back(share: Tensor, dP: Tensor, W: Tensor, later: Neurons, now: Neurons) -> Tensor:
     """share + dP W, from the neurons `later` to the neurons `now`, `(B, number of now)`."""
     g = _take(share, 0, now)
     for rows, part in _parts(later, dP):
-        g = torch.addmm(g, part, room.columns(room.rows(W, rows), now))
+        taken = W[rows] if isinstance(rows, slice) else W.index_select(0, rows)
+        g = torch.addmm(g, part, _take(taken, 1, now))
     return g
 
 
-def _add_outer(
-    dW: Tensor, now: Neurons, dP: Tensor, source: Tensor, room: Room, *, is_fresh: bool
-) -> None:
+def _add_outer(dW: Tensor, now: Neurons, dP: Tensor, source: Tensor, *, is_fresh: bool) -> None:
     """dW[now] += dP^T source. A fresh dW holds nothing yet."""
     if is_fresh and now is not None:
         dW.zero_()
@@ -213,5 +172,4 @@ def _add_outer(
         if isinstance(rows, slice):
             dW[rows].addmm_(part.t(), source, beta=0 if is_fresh else 1)
         else:
-            C = room.for_rows(len(rows), source.shape[1])
-            dW.index_add_(0, rows, torch.mm(part.t(), source, out=C))
+            dW.index_add_(0, rows, part.t() @ source)
